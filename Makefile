@@ -1,0 +1,72 @@
+# Every target makes its virtual environment by itself, from nothing but Python 3.11 or later
+# (uv if it is on PATH, else venv and pip). PYTHON=… names another interpreter.
+
+VENV  := .venv
+BENCH := .venv-bench
+PY    := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench evidence cover format venv clean \
+	check-format check-lint check-types check-floors check-api check-shape
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every expectation held
+	@$(PY) -m examples.property_management
+
+test: $(VENV)/.stamp ## every test; says what was skipped and why
+	@$(PY) -m pytest -q $(ARGS)
+
+check: check-format check-lint check-types check-floors check-api check-shape ## format, lint, types, floors, public API, shape
+	@echo "check: all passed"
+
+bench: $(BENCH)/.stamp ## the benchmarks, beside floors and peers; prints ratios
+	@$(BENCH)/bin/python -m bench $(ARGS)
+
+evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
+	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
+
+cover: $(VENV)/.stamp ## every test, with branch coverage
+	@$(PY) -m pytest -q --cov --cov-report=term $(ARGS)
+
+format: $(VENV)/.stamp ## write the format and the mends that are safe
+	@$(PY) -m ruff check --quiet --fix-only .
+	@$(PY) -m ruff format --quiet .
+
+venv: $(VENV)/.stamp ## only the virtual environment
+
+clean: ## remove virtual environments, caches and build products
+	@rm -rf $(VENV) $(BENCH) build dist htmlcov .coverage .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-format: $(VENV)/.stamp
+	@echo "· format"
+	@$(PY) -m ruff format --check --quiet .
+
+check-lint: $(VENV)/.stamp
+	@echo "· lint"
+	@$(PY) -m ruff check --quiet .
+
+check-types: $(VENV)/.stamp
+	@echo "· types (mypy)"
+	@$(PY) -m mypy --no-error-summary
+
+check-floors: $(VENV)/.stamp
+	@echo "· floors (import-linter)"
+	@found=$$($(VENV)/bin/lint-imports --no-logo) || { echo "$$found"; exit 1; }
+
+check-api: $(VENV)/.stamp
+	@echo "· public API (pyright)"
+	@found=$$($(PY) -m pyright) || { echo "$$found"; exit 1; }
+
+check-shape: $(VENV)/.stamp
+	@echo "· shape"
+	@$(PY) -m pytest -q tests/shape
+
+$(VENV)/.stamp: pyproject.toml .ci/venv
+	@.ci/venv $(VENV) dev
+
+$(BENCH)/.stamp: pyproject.toml .ci/venv
+	@.ci/venv $(BENCH) bench
