@@ -43,11 +43,11 @@ clean: ## remove virtual environments, caches and build products
 
 check-format: $(VENV)/.stamp
 	@echo "· format"
-	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff format --check --quiet --output-format concise .
 
 check-lint: $(VENV)/.stamp
 	@echo "· lint"
-	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff check --quiet --output-format concise .
 
 check-types: $(VENV)/.stamp
 	@echo "· types (mypy)"
