@@ -1,0 +1,399 @@
+"""Projections: what the events say, as rows. Pure, and one place for every store.
+
+A row holds scalars only; a list stands as canonical JSON text (`[]` where empty); times are microseconds
+UTC; None is what is not known, does not apply or has not happened. Arguments, results and the user's words
+are not copied here: they stand in the chain, where they can be erased.
+
+    run                  one task: who, driven by what, open or not
+    step                 one per call (and per model turn, later): a view of `tool_call`
+    tool_call            one call from its proposal to its end
+    authz_decision       one policy decision; a call that is held and asked again has several
+    tool_result          what came of an execution: `result`, `unknown` or `reconciled`
+    compensation_action  a call that undid another
+    approval             one request for approval, and how it stands
+    budget               what is reserved and spent of a shared limit; empty until such events are written
+    dead_letter          a call given up on
+    due                  what a run waits for, and from when `advance` has something to do
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from interlock.core.canonical import canonical
+from interlock.core.event import CLOSING, Event, Kind
+
+Row = dict[str, Any]
+"""One row: every column of its table, in the table's order."""
+
+Key = tuple[str | int, ...]
+"""What names a row within its table: the values of the table's key columns."""
+
+
+class Table(NamedTuple):
+    """One projection.
+
+    Attributes:
+        columns: Names, in the order of `Row`.
+        key: The columns that name a row.
+    """
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+TABLES: dict[str, Table] = {
+    "run": Table(
+        ("run_id", "tenant", "principal_id", "driver", "title", "status", "reason", "worker", "epoch",
+         "started_us", "ended_us"),
+        ("run_id",),
+    ),
+    "step": Table(
+        ("run_id", "tenant", "step", "kind", "call_id", "tool", "status", "outcome", "started_us",
+         "ended_us"),
+        ("run_id", "call_id"),
+    ),
+    "tool_call": Table(
+        ("run_id", "tenant", "call_id", "step", "parent_id", "name", "principal_id", "tool", "server",
+         "version", "tool_hash", "effect", "dry_run", "status", "outcome", "code", "approval_id",
+         "proposed_us", "intent_us", "ended_us"),
+        ("run_id", "call_id"),
+    ),
+    "authz_decision": Table(
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "principal_id", "tool", "effect", "decision",
+         "reasons", "mode", "errors", "gate", "code", "policy_hash"),
+        ("run_id", "seq"),
+    ),
+    "tool_result": Table(
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "kind", "tool", "outcome", "code", "took_us",
+         "attempts", "by"),
+        ("run_id", "seq"),
+    ),
+    "compensation_action": Table(
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome"),
+        ("run_id", "seq"),
+    ),
+    "approval": Table(
+        ("run_id", "tenant", "approval_id", "call_id", "step", "subject", "tool", "effect", "groups",
+         "quorum", "rules", "status", "approvers", "decided_by", "requested_us", "expires_us", "decided_us"),
+        ("run_id", "approval_id"),
+    ),
+    "budget": Table(("tenant", "name", "reserved", "spent"), ("tenant", "name")),
+    "dead_letter": Table(
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome"), ("run_id", "seq")
+    ),
+    "due": Table(("run_id", "tenant", "at_us", "why", "ref"), ("run_id", "ref")),
+}  # fmt: skip
+"""Every projection by name. A name or column is never renamed; a table only grows."""
+
+
+class Tables:
+    """The fold in memory.
+
+    A store that keeps its rows elsewhere overrides `get`, `put` and `drop` and calls `fold` for each event.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[Key, Row]] = {name: {} for name in TABLES if name != "step"}
+        self._absorbed = 0
+
+    def absorb(self, order: Sequence[Event]) -> None:
+        """Fold in what is new of the whole order of commits; what was absorbed before is passed over."""
+        for event in order[self._absorbed :]:
+            self.fold(event)
+        self._absorbed = len(order)
+
+    def rows(self, table: str) -> list[Row]:
+        """The rows of a table in order of first appearance."""
+        if table == "step":
+            return [step_of(row) for row in self._rows["tool_call"].values()]
+        return list(self._rows[table].values())
+
+    def fold(self, event: Event) -> None:
+        """Change the rows that one event is about. Events of a chain come in order, each once."""
+        change = _FOLDS.get(event.fact.kind)
+        if change is not None:
+            change(self, event)
+
+    def get(self, table: str, key: Key) -> Row | None:
+        """The row with this key, to be changed and put back."""
+        return self._rows[table].get(key)
+
+    def put(self, table: str, key: Key, row: Row) -> None:
+        """Insert or replace a row; one that stood already keeps its place in the order."""
+        self._rows[table][key] = row
+
+    def drop(self, table: str, key: Key) -> None:
+        """Remove a row, if it is there."""
+        self._rows[table].pop(key, None)
+
+
+STEP_FROM = {"started_us": "proposed_us"}
+"""Columns of `step` that `tool_call` calls otherwise; `kind` is `call` for all of them."""
+
+
+def step_of(call: Row) -> Row:
+    """The row of `step` for a row of `tool_call`."""
+    return {
+        column: "call" if column == "kind" else call[STEP_FROM.get(column, column)]
+        for column in TABLES["step"].columns
+    }
+
+
+def _run_started(rows: Tables, event: Event) -> None:
+    body = event.fact.body
+    rows.put("run", (event.chain,), {
+        "run_id": event.chain,
+        "tenant": event.tenant,
+        "principal_id": body.get("principal", {}).get("id"),
+        "driver": body.get("driver"),
+        "title": body.get("title"),
+        "status": "open",
+        "reason": None,
+        "worker": None,
+        "epoch": 0,
+        "started_us": event.at_us,
+        "ended_us": None,
+    })  # fmt: skip
+
+
+def _run_claimed(rows: Tables, event: Event) -> None:
+    if row := rows.get("run", (event.chain,)):
+        body = event.fact.body
+        row |= {"worker": body.get("worker"), "epoch": body.get("epoch")}
+        rows.put("run", (event.chain,), row)
+
+
+def _run_ended(rows: Tables, event: Event) -> None:
+    if row := rows.get("run", (event.chain,)):
+        fact = event.fact
+        row |= {"status": _last(fact.kind), "reason": fact.body.get("reason"), "ended_us": event.at_us}
+        rows.put("run", (event.chain,), row)
+
+
+def _call_proposed(rows: Tables, event: Event) -> None:
+    fact = event.fact
+    body = fact.body
+    rows.put("tool_call", (event.chain, fact.call_id), {
+        "run_id": event.chain,
+        "tenant": event.tenant,
+        "call_id": fact.call_id,
+        "step": fact.step,
+        "parent_id": body.get("parent"),
+        "name": body.get("name"),
+        "principal_id": fact.principal_id,
+        "tool": body.get("tool"),
+        "server": None,
+        "version": None,
+        "tool_hash": None,
+        "effect": None,
+        "dry_run": 1 if body.get("dry_run") else 0,
+        "status": "proposed",
+        "outcome": None,
+        "code": None,
+        "approval_id": None,
+        "proposed_us": event.at_us,
+        "intent_us": None,
+        "ended_us": None,
+    })  # fmt: skip
+
+
+def _call_decided(rows: Tables, event: Event) -> None:
+    fact = event.fact
+    body = fact.body
+    call = rows.get("tool_call", (event.chain, fact.call_id))
+    tool = body.get("tool")
+    if call is not None:
+        if tool is not None:
+            call["tool"], call["server"], call["version"] = tool["name"], tool["server"], tool["version"]
+            call["effect"], call["tool_hash"] = body.get("effect"), fact.tool_hash
+        _tell(rows, event, call)
+    if fact.decision:
+        decision = body.get("decision") or {}
+        stop = body.get("stop") or {}
+        rows.put("authz_decision", (event.chain, event.seq), {
+            **_where(event),
+            "principal_id": fact.principal_id,
+            "tool": tool["name"] if tool else None,
+            "effect": body.get("effect"),
+            "decision": fact.decision,
+            "reasons": _text(decision.get("reasons")),
+            "mode": decision.get("mode"),
+            "errors": _text(decision.get("errors")),
+            "gate": stop.get("gate"),
+            "code": stop.get("code"),
+            "policy_hash": fact.policy_hash,
+        })  # fmt: skip
+
+
+def _call_intent(rows: Tables, event: Event) -> None:
+    if call := rows.get("tool_call", (event.chain, event.fact.call_id)):
+        call["status"] = "intent"
+        call["intent_us"] = event.at_us
+        rows.put("tool_call", (event.chain, event.fact.call_id), call)
+
+
+def _call_came_out(rows: Tables, event: Event) -> None:
+    """`call.result`, `call.unknown` and `call.reconciled`: one row each, and the call moves on."""
+    fact = event.fact
+    body = fact.body
+    call = rows.get("tool_call", (event.chain, fact.call_id))
+    rows.put("tool_result", (event.chain, event.seq), {
+        **_where(event),
+        "kind": _last(fact.kind),
+        "tool": call["tool"] if call else None,
+        "outcome": fact.outcome,
+        "code": (body.get("outcome") or {}).get("code"),
+        "took_us": body.get("took_us"),
+        "attempts": body.get("attempts", fact.attempt),
+        "by": body.get("by"),
+    })  # fmt: skip
+    if call is not None:
+        _tell(rows, event, call)
+
+
+def _tell(rows: Tables, event: Event, call: Row) -> None:
+    """Put the call back with the outcome that the event says; a call that closes waits for no approval."""
+    fact = event.fact
+    if fact.outcome:
+        call["outcome"] = fact.outcome
+        call["code"] = (fact.body.get("outcome") or {}).get("code")
+        if fact.outcome in CLOSING:
+            call["status"] = "closed"
+            call["ended_us"] = event.at_us
+            if call["approval_id"]:
+                rows.drop("due", (event.chain, call["approval_id"]))
+        else:
+            call["status"] = fact.outcome
+    rows.put("tool_call", (event.chain, fact.call_id), call)
+
+
+def _after_the_call(table: str) -> Callable[[Tables, Event], None]:
+    """A row for each event of one kind, from its header alone."""
+
+    def change(rows: Tables, event: Event) -> None:
+        fact = event.fact
+        call = rows.get("tool_call", (event.chain, fact.call_id))
+        rows.put(table, (event.chain, event.seq), {
+            **_where(event),
+            "tool": call["tool"] if call else None,
+            "outcome": fact.outcome,
+        })  # fmt: skip
+
+    return change
+
+
+def _approval_requested(rows: Tables, event: Event) -> None:
+    fact = event.fact
+    body = fact.body
+    rows.put("approval", (event.chain, fact.approval_id), {
+        "run_id": event.chain,
+        "tenant": event.tenant,
+        "approval_id": fact.approval_id,
+        "call_id": fact.call_id,
+        "step": fact.step,
+        "subject": body.get("subject"),
+        "tool": body.get("tool", {}).get("name"),
+        "effect": body.get("effect"),
+        "groups": _text(body.get("groups")),
+        "quorum": body.get("quorum"),
+        "rules": _text(body.get("rules")),
+        "status": "pending",
+        "approvers": "[]",
+        "decided_by": None,
+        "requested_us": body.get("requested_us"),
+        "expires_us": body.get("expires_us"),
+        "decided_us": None,
+    })  # fmt: skip
+    if call := rows.get("tool_call", (event.chain, fact.call_id)):
+        call["approval_id"] = fact.approval_id
+        rows.put("tool_call", (event.chain, fact.call_id), call)
+    _due(rows, event, body.get("expires_us", event.at_us), "approval.expires")
+
+
+def _approval_decided(rows: Tables, event: Event) -> None:
+    """One voice. A rejection settles the request at once, an approval when quorum and groups are complete."""
+    fact = event.fact
+    row = rows.get("approval", (event.chain, fact.approval_id))
+    if row is None:
+        return
+    if fact.body.get("decision") == "reject":
+        row["status"] = "rejected"
+    else:
+        approvers = {who["id"]: who for who in _list(row["approvers"])}
+        approvers[fact.principal_id] = {"id": fact.principal_id, "roles": fact.body.get("roles", [])}
+        row["approvers"] = _text(list(approvers.values()))
+        held = {role for who in approvers.values() for role in who["roles"]}
+        if len(approvers) >= (row["quorum"] or 1) and held.issuperset(_list(row["groups"])):
+            row["status"] = "approved"
+    if row["status"] != "pending":
+        row["decided_by"] = fact.principal_id
+        row["decided_us"] = event.at_us
+        _due(rows, event, event.at_us, "approval.decided")
+    rows.put("approval", (event.chain, fact.approval_id), row)
+
+
+def _approval_over(rows: Tables, event: Event) -> None:
+    """Consumed, expired, withdrawn or superseded: nothing is due any more."""
+    approval_id = event.fact.approval_id
+    rows.drop("due", (event.chain, approval_id))
+    if row := rows.get("approval", (event.chain, approval_id)):
+        row["status"] = _last(event.fact.kind)
+        rows.put("approval", (event.chain, approval_id), row)
+
+
+def _due(rows: Tables, event: Event, at_us: int, why: str) -> None:
+    ref = event.fact.approval_id
+    row = {"run_id": event.chain, "tenant": event.tenant, "at_us": at_us, "why": why, "ref": ref}
+    rows.put("due", (event.chain, ref), row)
+
+
+_FOLDS: dict[Kind, Callable[[Tables, Event], None]] = {
+    Kind.RUN_STARTED: _run_started,
+    Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_FINISHED: _run_ended,
+    Kind.RUN_CANCELLED: _run_ended,
+    Kind.CALL_PROPOSED: _call_proposed,
+    Kind.CALL_DECIDED: _call_decided,
+    Kind.CALL_INTENT: _call_intent,
+    Kind.CALL_RESULT: _call_came_out,
+    Kind.CALL_UNKNOWN: _call_came_out,
+    Kind.CALL_RECONCILED: _call_came_out,
+    Kind.CALL_COMPENSATED: _after_the_call("compensation_action"),
+    Kind.CALL_DEAD_LETTERED: _after_the_call("dead_letter"),
+    Kind.APPROVAL_REQUESTED: _approval_requested,
+    Kind.APPROVAL_DECIDED: _approval_decided,
+    Kind.APPROVAL_EXPIRED: _approval_over,
+    Kind.APPROVAL_WITHDRAWN: _approval_over,
+    Kind.APPROVAL_SUPERSEDED: _approval_over,
+    Kind.APPROVAL_CONSUMED: _approval_over,
+}
+
+
+def _where(event: Event) -> Row:
+    """The columns that every row made for one event of a call begins with."""
+    fact = event.fact
+    return {
+        "run_id": event.chain,
+        "tenant": event.tenant,
+        "seq": event.seq,
+        "call_id": fact.call_id,
+        "step": fact.step,
+        "at_us": event.at_us,
+    }
+
+
+def _last(kind: Kind) -> str:
+    """What comes after the point: `expired` of `approval.expired`."""
+    return kind.value.partition(".")[2]
+
+
+def _text(items: Sequence[Any] | None) -> str:
+    return canonical(list(items)).decode() if items else "[]"
+
+
+def _list(text: str) -> list[Any]:
+    found: list[Any] = json.loads(text)
+    return found
