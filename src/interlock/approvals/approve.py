@@ -1,0 +1,111 @@
+"""The gate `approve`: is every hold of this decision answered?"""
+
+from __future__ import annotations
+
+from interlock.approvals.request import Approvals, approval_digest, request
+from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
+from interlock.core.decision import Mode, Verdict
+from interlock.core.event import Fact, Kind
+from interlock.core.run import ApprovalState, RunState
+
+
+def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
+    """Pass a call that nothing holds, or whose hold is answered for exactly these bytes and still in time.
+
+    Any other held call stops here: as `held` with a new request, or refused by the answer it got. A
+    rehearsal ends here as well, whatever the answer.
+    """
+    decision = verified.limited.allowed.decision
+    call = verified.limited.allowed.valid.call
+    held = decision.verdict is Verdict.REQUIRE_APPROVAL and decision.mode is Mode.ENFORCE
+    if call.dry_run:
+        return _rehearsed(call, held)
+    known = run.calls.get(call.call_id)
+    asked = run.approvals.get(known.approval_id) if known is not None else None
+    if asked is not None:
+        return _answered(verified, asked, approvals, step, held)
+    if not held:
+        return ApprovedCall(verified, "")
+    if sum(approval.status == "pending" for approval in run.approvals.values()) >= approvals.pending_max:
+        return refuse(
+            call, "approve", "too_many_held", f"{approvals.pending_max} calls of this run wait for approval already",
+            next_step="Wait until they are decided.",
+        )  # fmt: skip
+    return _hold(verified, approvals, step)
+
+
+def _answered(
+    verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int, held: bool
+) -> ApprovedCall | Stop:  # fmt: skip
+    """A call that asked before: what the answer means on today's facts."""
+    valid = verified.limited.allowed.valid
+    call = valid.call
+    expired = approvals.clock.wall_us() >= asked.request["expires_us"]
+    if asked.status == "rejected":
+        words = asked.words or "no reason was given"
+        return refuse(
+            call, "approve", "rejected", f"a person rejected this call: {words}",
+            next_step="Do not repeat it unchanged.", audit={"approval": asked.approval_id},
+        )  # fmt: skip
+    if asked.status in ("expired", "withdrawn") or (expired and asked.status in ("pending", "approved")):
+        over = () if asked.status in ("expired", "withdrawn") else (_end(Kind.APPROVAL_EXPIRED, asked, call, step),)
+        stop = refuse(
+            call, "approve", "expired", "nobody approved this call in time",
+            next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
+        )  # fmt: skip
+        return Stop(gate=stop.gate, outcome=stop.outcome, audit=stop.audit, facts=over)
+    if not _same(verified, asked) or (held and not _covers(verified, asked)):
+        return _hold(verified, approvals, step, instead_of=asked)
+    if asked.status == "approved":
+        return ApprovedCall(verified, asked.approval_id)
+    return _told_held(call, asked.approval_id, ())
+
+
+def _same(verified: VerifiedCall, asked: ApprovalState) -> bool:
+    """Whether the request is about exactly this call: tool definition, arguments, subject, effect, times."""
+    valid = verified.limited.allowed.valid
+    return approval_digest(valid, asked.request) == asked.request["approval"] and valid.digest == asked.request["digest"]
+
+
+def _covers(verified: VerifiedCall, asked: ApprovalState) -> bool:
+    """Whether what was asked for is still what policy asks for, or more."""
+    hold = verified.limited.allowed.decision.hold
+    assert hold is not None, "a held call has a hold"
+    return hold.groups <= set(asked.request["groups"]) and hold.quorum <= asked.request["quorum"]
+
+
+def _hold(
+    verified: VerifiedCall, approvals: Approvals, step: int, instead_of: ApprovalState | None = None
+) -> Stop:  # fmt: skip
+    call = verified.limited.allowed.valid.call
+    if verified.limited.allowed.decision.hold is None:
+        assert instead_of is not None, "a call that nothing holds does not ask"
+        return refuse(
+            call, "approve", "superseded", "the call that was approved is not the call that would run now",
+            next_step="Propose it again.", audit={"approval": instead_of.approval_id},
+        )  # fmt: skip
+    asked = request(verified, approvals, step)
+    facts = (asked,)
+    if instead_of is not None:
+        facts = (_end(Kind.APPROVAL_SUPERSEDED, instead_of, call, step), asked)
+    return _told_held(call, asked.approval_id, facts)
+
+
+def _end(kind: Kind, asked: ApprovalState, call: ToolCall, step: int) -> Fact:
+    return Fact(kind, {}, call.call_id, step, 0, call.principal.id, approval_id=asked.approval_id)
+
+
+def _told_held(call: ToolCall, approval_id: str, facts: tuple[Fact, ...]) -> Stop:
+    outcome = Outcome(
+        kind=OutcomeKind.HELD, call_id=call.call_id, tool=call.tool, code="approve.held",
+        message="this call waits for a person's approval; it runs by itself once approved",
+        next_step="Go on with other work or tell the user; do not propose it again.", approval_id=approval_id,
+    )  # fmt: skip
+    return Stop(gate="approve", outcome=outcome, audit={}, facts=facts)
+
+
+def _rehearsed(call: ToolCall, held: bool) -> Stop:
+    """The end of a dry run: everything was checked and decided, nothing ran."""
+    if held:
+        return refuse(call, "rehearsal", "would_hold", "dry run: this call would wait for a person's approval")
+    return refuse(call, "rehearsal", "would_run", "dry run: this call would run")

@@ -1,0 +1,74 @@
+"""The question that a held call puts to people: what exactly will run, who may say yes, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from interlock.core.call import ValidCall, VerifiedCall
+from interlock.core.canonical import Json, canonical, digest
+from interlock.core.clock import SECOND_US, Clock
+from interlock.core.event import Fact, Kind
+from interlock.core.ids import IdMaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    """What requesting needs.
+
+    Attributes:
+        clock: For the expiry; the store's clock.
+        new_id: Makes approval ids.
+        nonce: Makes the nonce that a decision must bear, 32 hexadecimal digits.
+        pending_max: Requests of one run that may wait at once; the next held call is refused.
+    """
+
+    clock: Clock
+    new_id: IdMaker
+    nonce: Callable[[], str]
+    pending_max: int = 20
+
+
+def request(verified: VerifiedCall, approvals: Approvals, step: int) -> Fact:
+    """The `approval.requested` fact of a held call. It is the parked call: its canonical arguments are inside."""
+    allowed = verified.limited.allowed
+    hold = allowed.decision.hold
+    assert hold is not None, "only a held call asks for approval"
+    valid = allowed.valid
+    tool, call = valid.tool, valid.call
+    now_us = approvals.clock.wall_us()
+    body: dict[str, Json] = {
+        "digest": valid.digest,
+        "nonce": approvals.nonce(),
+        "groups": sorted(hold.groups),
+        "quorum": hold.quorum,
+        "rules": list(hold.rules),
+        "requested_us": now_us,
+        "expires_us": now_us + hold.expires_s * SECOND_US,
+        "subject": call.principal.id,
+        "effect": tool.effect.value,
+        "tool": {"server": tool.server, "name": tool.name, "hash": tool.digest},
+        "arguments": valid.arguments,
+        "text": valid.text.decode(),
+    }
+    body["approval"] = approval_digest(valid, body)
+    approval_id = approvals.new_id("appr")
+    return Fact(
+        Kind.APPROVAL_REQUESTED, body, call.call_id, step, 0, call.principal.id, tool.digest, approval_id=approval_id
+    )
+
+
+def approval_digest(valid: ValidCall, request_body: dict[str, Json]) -> str:
+    """Hex digest of what an approver binds to: the call, whose it is, its effect, and the time it holds."""
+    call = valid.call
+    bound = {
+        "call_id": call.call_id,
+        "run_id": call.run_id,
+        "tenant": call.principal.tenant,
+        "subject": call.principal.id,
+        "effect": valid.tool.effect.value,
+        "secrets": [],
+        "not_before": request_body["requested_us"],
+        "expires": request_body["expires_us"],
+    }
+    return digest("interlock/approval/1", bytes.fromhex(valid.digest), canonical(bound)).hex()

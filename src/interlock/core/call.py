@@ -1,0 +1,311 @@
+"""One tool call on its way: the proposal, the states that the gates build, and the outcome.
+
+    ToolCall -> ValidCall -> AllowedCall -> LimitedCall -> VerifiedCall -> ApprovedCall -> RawResult -> Outcome
+
+A gate takes the state that only its predecessor builds and returns the next one or a `Stop`. Python cannot
+make constructors private, so tests/shape asserts that each state is constructed in its gate's file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from interlock.core.canonical import Json, canonical, digest
+from interlock.core.decision import Decision
+from interlock.core.event import Fact, GuardChange
+from interlock.core.principal import Principal
+from interlock.core.tool import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One request to run a tool, from an untrusted source.
+
+    Attributes:
+        run_id: The run that it belongs to.
+        call_id: Its identity; the same id asked again gets the recorded outcome.
+        tool: Name as proposed.
+        arguments: JSON text or object, as proposed; unchecked.
+        principal: On whose behalf; from the run, never from the proposal.
+        name: The client's own name of the call (its idempotency key); empty where it gave none.
+        parent_id: The call that this one comes from (an edit, a fallback, a resolver); empty for none.
+        dry_run: Validate and decide, execute nothing.
+        lacks: The result of another call that the arguments refer to and that is not there; it is refused then.
+    """
+
+    run_id: str
+    call_id: str
+    tool: str
+    arguments: str | bytes | Mapping[str, Any]
+    principal: Principal
+    name: str = ""
+    parent_id: str = ""
+    dry_run: bool = False
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidCall:
+    """A call of a known, pinned tool whose arguments satisfy its schema. From here they are immutable.
+
+    Attributes:
+        call: As proposed.
+        tool: The definition that was validated against.
+        arguments: Parsed, own defaults applied; read only by agreement, because `text` is what executes.
+        text: Canonical form of the arguments: the bytes that are shown, approved, hashed and executed.
+        digest: Call digest over tool identity and `text`, hex.
+    """
+
+    call: ToolCall
+    tool: Tool
+    arguments: dict[str, Any]
+    text: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedCall:
+    """A call that policy allows, or allows once somebody approves.
+
+    Attributes:
+        valid: The validated call.
+        decision: Why.
+        facts: The closed record that was decided on, as JSON.
+    """
+
+    valid: ValidCall
+    decision: Decision
+    facts: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedCall:
+    """A call within the limits that can be read now.
+
+    Attributes:
+        allowed: The allowed call.
+        guards: Shared rows that the intent's transaction must change; it may still be refused there.
+    """
+
+    allowed: AllowedCall
+    guards: tuple[GuardChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCall:
+    """A call that a second model agreed with, where policy asks for it.
+
+    Attributes:
+        limited: The limited call.
+        verdict: What the verifier said; None where none was asked.
+    """
+
+    limited: LimitedCall
+    verdict: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedCall:
+    """A call whose every hold is answered.
+
+    Attributes:
+        verified: The verified call.
+        approval_id: The approval that the intent consumes; empty where nothing held it.
+    """
+
+    verified: VerifiedCall
+    approval_id: str
+
+    @property
+    def valid(self) -> ValidCall:
+        """The validated call that this one grew from."""
+        return self.verified.limited.allowed.valid
+
+    @property
+    def guards(self) -> tuple[GuardChange, ...]:
+        """The shared rows that the intent must change."""
+        return self.verified.limited.guards
+
+
+@dataclass(frozen=True, slots=True)
+class RawResult:
+    """What a tool returned, unscreened.
+
+    Attributes:
+        approved: The call that ran.
+        value: The returned value, not yet known to be JSON.
+        attempt: Number of the try that answered.
+        took_us: Microseconds from the first byte of the first try.
+    """
+
+    approved: ApprovedCall
+    value: object
+    attempt: int
+    took_us: int
+
+
+class OutcomeKind(StrEnum):
+    """What the model or client is told. `held` and `unknown` are not the end of a call; the others are."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    HELD = "held"
+    FAILED = "failed"
+    WITHHELD = "withheld"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a call, so that a model can repair it.
+
+    Attributes:
+        field: RFC 6901 pointer into the arguments; empty for the whole.
+        code: Keyword or rule that failed (`type`, `enum`, `maximum`, `entity`, …).
+        message: One sentence.
+        allowed: What would be accepted, where it can be said.
+        closest: The valid value nearest to what was sent.
+        example: A valid value.
+    """
+
+    field: str
+    code: str
+    message: str
+    allowed: Json = None
+    closest: Json = None
+    example: Json = None
+
+    def as_json(self) -> dict[str, Json]:
+        """The problem with its empty hints left out."""
+        said: dict[str, Json] = {"field": self.field, "code": self.code, "message": self.message}
+        for hint in ("allowed", "closest", "example"):
+            if (value := getattr(self, hint)) is not None:
+                said[hint] = value
+        return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a call, in words that a model may read: no rule, no internal error text.
+
+    Attributes:
+        kind: The outcome.
+        call_id: Which call.
+        tool: Name as proposed.
+        value: The screened result of a call that is done (or what is left of it).
+        code: Stable reason, such as `validate.schema`; empty when done.
+        message: What happened and why, one sentence.
+        next_step: What to do now, one sentence; empty where there is nothing.
+        problems: What to repair.
+        approval_id: The request that a held call waits for.
+        repeated: This is the recorded outcome of an earlier ask; nothing ran now.
+    """
+
+    kind: OutcomeKind
+    call_id: str
+    tool: str
+    value: Any = None
+    code: str = ""
+    message: str = ""
+    next_step: str = ""
+    problems: tuple[Problem, ...] = ()
+    approval_id: str = ""
+    repeated: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the tool ran and its result is here."""
+        return self.kind is OutcomeKind.DONE
+
+    @property
+    def closes(self) -> bool:
+        """Whether the call is over: nothing more will happen to it."""
+        return self.kind not in (OutcomeKind.HELD, OutcomeKind.UNKNOWN)
+
+    def as_json(self) -> dict[str, Json]:
+        """The outcome as the ledger keeps it and as a model reads it; empty parts left out."""
+        said: dict[str, Json] = {"outcome": self.kind.value, "call_id": self.call_id, "tool": self.tool}
+        if self.kind is OutcomeKind.DONE:
+            said["value"] = self.value
+        else:
+            if self.value is not None:
+                said["value"] = self.value
+            said["code"] = self.code
+            said["message"] = self.message
+            if self.next_step:
+                said["next_step"] = self.next_step
+            if self.problems:
+                said["problems"] = [problem.as_json() for problem in self.problems]
+            if self.approval_id:
+                said["approval_id"] = self.approval_id
+        if self.repeated:
+            said["repeated"] = True
+        return said
+
+
+def outcome_from_json(said: Mapping[str, Any]) -> Outcome:
+    """The outcome that `as_json` wrote."""
+    return Outcome(
+        kind=OutcomeKind(said["outcome"]),
+        call_id=said["call_id"],
+        tool=said["tool"],
+        value=said.get("value"),
+        code=said.get("code", ""),
+        message=said.get("message", ""),
+        next_step=said.get("next_step", ""),
+        problems=tuple(Problem(**problem) for problem in said.get("problems", ())),
+        approval_id=said.get("approval_id", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A gate's word that the call goes no further.
+
+    Attributes:
+        gate: The gate's verb: `validate`, `authorize`, `limit`, `verify`, `approve`, `execute`, `screen`.
+        outcome: What the model or client is told.
+        audit: What the audit is told besides: rules, facts, error texts. Never shown to a model.
+        facts: What becomes durable with the stop: an approval request, the end of one.
+    """
+
+    gate: str
+    outcome: Outcome
+    audit: Mapping[str, Json]
+    facts: tuple[Fact, ...] = ()
+
+
+def refuse(
+    call: ToolCall, gate: str, code: str, message: str, *, next_step: str = "", problems: tuple[Problem, ...] = (),
+    audit: Mapping[str, Json] | None = None,
+) -> Stop:  # fmt: skip
+    """A refusal: nothing ran, and this is why."""
+    outcome = Outcome(
+        kind=OutcomeKind.REFUSED,
+        call_id=call.call_id,
+        tool=call.tool,
+        code=f"{gate}.{code}",
+        message=message,
+        next_step=next_step,
+        problems=problems,
+    )
+    return Stop(gate=gate, outcome=outcome, audit=audit or {})
+
+
+def call_digest(tool: Tool, text: bytes) -> str:
+    """Hex SHA-256 that binds a tool's identity and the canonical arguments."""
+    return digest("interlock/call/1", tool.identity, text).hex()
+
+
+def proposal_digest(tool: str, arguments: str | bytes | Mapping[str, Any]) -> str:
+    """Hex SHA-256 of a call as it was proposed: tells whether a named call is asked again or is another one.
+
+    An object and a JSON text never share a digest: what a client resends is what it sent.
+    """
+    if isinstance(arguments, Mapping):
+        return digest("interlock/proposal/object/1", tool.encode(), canonical(arguments)).hex()
+    text = arguments.encode("utf-8", "surrogatepass") if isinstance(arguments, str) else arguments
+    return digest("interlock/proposal/text/1", tool.encode("utf-8", "surrogatepass"), text).hex()

@@ -1,0 +1,204 @@
+"""JSON as Interlock reads it and writes it: strictly in, one spelling out, and digests over that spelling.
+
+Canonical form: keys by code point, no spaces, integers exact, floats as the shortest text that reads
+back the same, strings as given. It is what Python's own encoder writes, so that a verifier needs only
+the standard library (docs/adr/0002).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+
+from interlock.errors import BadInput
+
+_TYPE_ERROR = "a value of type {} has no JSON form"
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""A JSON value as Python holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLimits:
+    """What a JSON text or value may be at most. Defaults: spec «limits and goals».
+
+    Attributes:
+        bytes_max: Encoded size in bytes.
+        depth_max: Levels of nesting; a scalar has none.
+        keys_max: Keys of one object.
+        items_max: Items of one array.
+        string_max: Characters of one string.
+        digits_max: Characters of one number as written.
+        integer_bits_max: Bits of an integer's magnitude; 64 admits the ids of real services.
+    """
+
+    bytes_max: int = 1 << 20
+    depth_max: int = 64
+    keys_max: int = 10_000
+    items_max: int = 100_000
+    string_max: int = 1 << 20
+    digits_max: int = 40
+    integer_bits_max: int = 64
+
+
+LIMITS = JsonLimits()
+
+
+def parse_json(text: str | bytes, limits: JsonLimits = LIMITS) -> Json:
+    """Read one JSON text strictly.
+
+    Raises:
+        BadInput: Not JSON, or a duplicate key, NaN or infinity, a lone surrogate, or a limit passed.
+            The message says which and never repeats the text.
+    """
+    if isinstance(text, str):
+        text = _utf8(text)
+    if len(text) > limits.bytes_max:
+        raise BadInput(f"JSON text of {len(text)} bytes", code="json.too_large", remedy=f"Send at most {limits.bytes_max} bytes.")
+
+    def number(digits: str) -> float:
+        if len(digits) > limits.digits_max:
+            raise BadInput("a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits.")
+        return float(digits)
+
+    def integer(digits: str) -> int:
+        if len(digits) > limits.digits_max:
+            raise BadInput("a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits.")
+        return int(digits)
+
+    try:
+        value: Json = json.loads(
+            text.decode(),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=number,
+            parse_int=integer,
+        )
+    except UnicodeDecodeError as error:
+        raise BadInput(f"not UTF-8 at byte {error.start}", code="json.utf8") from None
+    except json.JSONDecodeError as error:
+        raise BadInput(f"not JSON: {error.msg} at character {error.pos}", code="json.syntax") from None
+    except RecursionError:
+        raise BadInput("JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels.") from None
+    check_json(value, limits)
+    return value
+
+
+def check_json(value: object, limits: JsonLimits = LIMITS) -> None:
+    """Refuse what strict JSON could not have said: other types, NaN, keys that are no strings, limits passed.
+
+    Raises:
+        BadInput: With the code of what was found (`json.type`, `json.number`, `json.depth`, …).
+    """
+    level: list[object] = [value]
+    for _ in range(limits.depth_max + 1):
+        deeper: list[object] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                if len(item) > limits.string_max:  # type: ignore[arg-type]  # narrowed by the exact type
+                    raise BadInput("a string is too long", code="json.string", remedy=f"Use at most {limits.string_max} characters.")
+            elif kind is int:
+                if item.bit_length() > limits.integer_bits_max:  # type: ignore[attr-defined]
+                    raise BadInput(f"an integer has more than {limits.integer_bits_max} bits", code="json.integer", remedy="Send it as a string.")
+            elif kind is float:
+                if not math.isfinite(item):  # type: ignore[arg-type]
+                    raise BadInput("NaN and infinity are not JSON", code="json.number")
+            elif kind is dict:
+                if len(item) > limits.keys_max:  # type: ignore[arg-type]
+                    raise BadInput("an object has too many keys", code="json.keys", remedy=f"Use at most {limits.keys_max}.")
+                for key in item:  # type: ignore[attr-defined]
+                    if type(key) is not str:
+                        raise BadInput(f"an object key is of type {type(key).__name__}", code="json.type", remedy="Use string keys.")
+                deeper.extend(item.values())  # type: ignore[attr-defined]
+            elif kind is list:
+                if len(item) > limits.items_max:  # type: ignore[arg-type]
+                    raise BadInput("an array has too many items", code="json.items", remedy=f"Use at most {limits.items_max}.")
+                deeper.extend(item)  # type: ignore[arg-type]
+            elif item is not None and kind is not bool:
+                raise BadInput(_TYPE_ERROR.format(kind.__name__), code="json.type", remedy="Use JSON values only.")
+        if not deeper:
+            return
+        level = deeper
+    raise BadInput("JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels.")
+
+
+def canonical(value: object) -> bytes:
+    """The one spelling of a JSON value, as UTF-8.
+
+    Raises:
+        BadInput: A value that has no strict JSON form (NaN, a set, a lone surrogate, a cycle).
+    """
+    try:
+        return "".join(_encode(value, 0)).encode()
+    except UnicodeEncodeError:
+        raise BadInput("a string has a lone surrogate", code="json.surrogate") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(f"not a JSON value: {error}", code="json.type") from None
+
+
+def digest(domain: str, *fields: bytes) -> bytes:
+    """SHA-256 over the domain and the length-prefixed fields (8 bytes, big endian): no field can borrow from another."""
+    whole = hashlib.sha256(domain.encode())
+    for field in fields:
+        whole.update(len(field).to_bytes(8, "big"))
+        whole.update(field)
+    return whole.digest()
+
+
+def pointer(path: list[str | int]) -> str:
+    """RFC 6901 pointer of a path; the whole value is the empty string."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def at_pointer(value: object, where: str) -> object:
+    """The part of a JSON value that an RFC 6901 pointer names.
+
+    Raises:
+        BadInput: Nothing is there.
+    """
+    for part in where.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            value = value[int(key)] if isinstance(value, list) else value[key]  # type: ignore[index]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise BadInput(f"nothing at {where!r}", code="json.pointer") from None
+    return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadInput("an object names a key twice", code="json.duplicate_key", remedy="Name each key once.")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise BadInput(f"{name} is not JSON", code="json.number")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadInput("the text has a lone surrogate", code="json.surrogate") from None
+
+
+def _no_form(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(_TYPE_ERROR.format(type(value).__name__))
+
+
+def _encoder():  # type: ignore[no-untyped-def]  # the C encoder has no stub
+    """The standard library's C encoder, made once: `JSONEncoder.encode` makes one per call and costs twice as much."""
+    from json.encoder import c_make_encoder
+
+    return c_make_encoder(None, _no_form, encode_basestring, None, ":", ",", True, False, False)
+
+
+_encode = _encoder()

@@ -1,0 +1,101 @@
+"""What policy says about one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from interlock.core.canonical import Json
+
+
+class Verdict(StrEnum):
+    """The three answers."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    REQUIRE_APPROVAL = "require_approval"
+
+
+class Mode(StrEnum):
+    """Whether a decision binds. In `evaluate_only` it is recorded and everything runs."""
+
+    ENFORCE = "enforce"
+    EVALUATE_ONLY = "evaluate_only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What it takes to release a held call: the strictest of all rules that asked.
+
+    Attributes:
+        groups: Approver groups (role names); the quorum needs a member of each.
+        quorum: Different people who must approve, at least 1.
+        expires_s: Seconds from the request until nobody can approve any more.
+        rules: Ids of the rules that asked.
+    """
+
+    groups: frozenset[str]
+    quorum: int = 1
+    expires_s: int = 86_400
+    rules: tuple[str, ...] = ()
+
+    def join(self, other: Hold) -> Hold:
+        """Both at once: every group, the larger quorum, the shorter time."""
+        return Hold(
+            groups=self.groups | other.groups,
+            quorum=max(self.quorum, other.quorum),
+            expires_s=min(self.expires_s, other.expires_s),
+            rules=(*self.rules, *other.rules),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One answer with its reasons.
+
+    Attributes:
+        verdict: The answer.
+        reasons: Stable codes: `rule:<id>` for a rule that determined it, `no_permit`, `error`, `stopped`, ….
+        hold: What releases it; set exactly when the verdict is `require_approval`.
+        verify: A second model must agree first.
+        policy_digest: Hex SHA-256 of the policies and their schema.
+        mode: Whether it binds.
+        errors: What could not be evaluated; any entry denies.
+        shadow: What the candidate policy would have said, where one is loaded.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    policy_digest: str
+    hold: Hold | None = None
+    verify: bool = False
+    mode: Mode = Mode.ENFORCE
+    errors: tuple[str, ...] = ()
+    shadow: Decision | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.hold is not None) == (self.verdict is Verdict.REQUIRE_APPROVAL), "a hold goes with its verdict"
+
+    def as_json(self) -> dict[str, Json]:
+        """The decision as the ledger keeps it; empty parts left out."""
+        said: dict[str, Json] = {
+            "verdict": self.verdict.value,
+            "reasons": list(self.reasons),
+            "policy": self.policy_digest,
+            "mode": self.mode.value,
+        }
+        if self.hold is not None:
+            hold = self.hold
+            said["hold"] = {
+                "groups": sorted(hold.groups),
+                "quorum": hold.quorum,
+                "expires_s": hold.expires_s,
+                "rules": list(hold.rules),
+            }
+        if self.verify:
+            said["verify"] = True
+        if self.errors:
+            said["errors"] = list(self.errors)
+        if self.shadow is not None:
+            said["shadow"] = self.shadow.as_json()
+        return said

@@ -1,0 +1,133 @@
+"""Facts and events: what the ledger keeps.
+
+A `Fact` is what a gate or a person has to say; an `Event` is a fact that stands in a chain, with the
+bytes that were hashed. Shapes of the bodies: docs/reference/events.md.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Kind(StrEnum):
+    """Every kind of event. A kind is never renamed and its body only grows."""
+
+    RUN_STARTED = "run.started"
+    RUN_CLAIMED = "run.claimed"
+    RUN_CANCELLED = "run.cancelled"
+    RUN_FINISHED = "run.finished"
+    CALL_PROPOSED = "call.proposed"
+    CALL_DECIDED = "call.decided"
+    CALL_INTENT = "call.intent"
+    CALL_RESULT = "call.result"
+    CALL_UNKNOWN = "call.unknown"
+    CALL_RECONCILED = "call.reconciled"
+    CALL_SCREENED = "call.screened"
+    CALL_COMPENSATED = "call.compensated"
+    CALL_DEAD_LETTERED = "call.dead_lettered"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_DECIDED = "approval.decided"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_WITHDRAWN = "approval.withdrawn"
+    APPROVAL_SUPERSEDED = "approval.superseded"
+    APPROVAL_CONSUMED = "approval.consumed"
+    BUDGET_RESERVED = "budget.reserved"
+    BUDGET_SETTLED = "budget.settled"
+    FLAG = "flag"
+    CONFIG = "config"
+    OPERATOR = "operator"
+
+
+CLOSING = frozenset({"done", "refused", "failed", "withheld"})
+"""Header outcomes that end a call; one such event may stand for each call."""
+
+
+class Fact(NamedTuple):
+    """One fact, not yet in the ledger.
+
+    Attributes:
+        kind: What it says.
+        body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
+        call_id, step, attempt: Where in the run; empty or 0 where it does not apply.
+        principal_id: Pseudonym of who is acting.
+        tool_hash: Digest of the tool's definition.
+        policy_hash: Digest of the policies.
+        decision: Verdict, of a decision.
+        outcome: Outcome kind, of an event that says one.
+        approval_id: The approval that it is about.
+        trace_id: W3C trace id, where the caller has one.
+    """
+
+    kind: Kind
+    body: dict[str, Any]
+    call_id: str = ""
+    step: int = 0
+    attempt: int = 0
+    principal_id: str = ""
+    tool_hash: str = ""
+    policy_hash: str = ""
+    decision: str = ""
+    outcome: str = ""
+    approval_id: str = ""
+    trace_id: str = ""
+
+    @property
+    def closes(self) -> bool:
+        """Whether it ends its call."""
+        return self.outcome in CLOSING
+
+    @property
+    def unique(self) -> str:
+        """What may stand once in a chain, as a key; empty for facts that may repeat."""
+        if self.outcome in CLOSING:
+            return "closed/" + self.call_id
+        if self.kind is Kind.CALL_INTENT:
+            return "intent/" + self.call_id
+        if self.kind is Kind.APPROVAL_CONSUMED:
+            return "consumed/" + self.approval_id
+        return ""
+
+
+class Event(NamedTuple):
+    """A fact in its chain.
+
+    Attributes:
+        fact: What it says; its body is empty where the payload was erased.
+        tenant: Whose it is.
+        chain: Run id, `deployment` or `tenant/<id>`.
+        seq: 1, 2, 3, … within the chain.
+        at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
+        prev_hash: Hash of the event before it; empty for the first.
+        header: The exact bytes that were hashed.
+        hash: SHA-256 over `prev_hash` and `header`, 32 bytes.
+        salt: 32 random bytes that the payload's commitment is keyed with.
+        payload: Canonical JSON of the body.
+    """
+
+    fact: Fact
+    tenant: str
+    chain: str
+    seq: int
+    at_us: int
+    prev_hash: bytes
+    header: bytes
+    hash: bytes
+    salt: bytes
+    payload: bytes
+
+
+class GuardChange(NamedTuple):
+    """A change of a shared integer row, made in the transaction of the event that needs it, or refused.
+
+    Attributes:
+        name: Row name; starts with the tenant.
+        add: Signed change.
+        at_most: The row's value may not pass this after the change; None for no upper limit.
+        at_least: Nor fall below this.
+    """
+
+    name: str
+    add: int
+    at_most: int | None = None
+    at_least: int | None = 0

@@ -1,0 +1,59 @@
+"""Identifiers: where they come from and what they look like.
+
+An id is a kind prefix, an underscore and 32 hexadecimal digits: 48 bits of milliseconds and 80 random
+bits, so that ids of one kind sort by time of making.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import Protocol
+
+from interlock.core.clock import Clock
+
+_ID = re.compile(r"[a-z]{1,12}_[0-9a-z]{1,64}")
+
+
+class IdMaker(Protocol):
+    """Makes a fresh id of a kind; tests and replay pass their own."""
+
+    def __call__(self, kind: str) -> str:
+        """Return an id that was never returned before."""
+        ...
+
+
+class RandomIds:
+    """Ids from the operating system's randomness and the given clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, kind: str) -> str:
+        """Return `kind_` and 32 digits; 80 bits are random."""
+        return f"{kind}_{self._clock.wall_us() // 1000 & 0xFFFFFFFFFFFF:012x}{os.urandom(10).hex()}"
+
+
+class CountedIds:
+    """Ids that count upwards from 1 for each kind: the double for tests and replay."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, int] = {}
+
+    def __call__(self, kind: str) -> str:
+        """Return `kind_1`, `kind_2`, and so on."""
+        self._made[kind] = number = self._made.get(kind, 0) + 1
+        return f"{kind}_{number}"
+
+
+def named_call_id(run_id: str, name: str) -> str:
+    """The call id of a call that its client named: one per run and name, the same on every ask."""
+    text = f"{len(run_id)}:{run_id}{name}"
+    return "call_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the shape of an id (prefix, underscore, lower-case letters and digits)."""
+    return _ID.fullmatch(text) is not None
+

@@ -1,0 +1,28 @@
+"""Who a call is made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user or service on whose behalf calls are made, or a person who decides about them.
+
+    Attributes:
+        id: Stable subject id within the tenant; not a name, an address or anything that identifies
+            a person to a stranger, because it stands in ledger headers, which are never erased.
+        tenant: The tenant that it belongs to; nothing of one tenant is visible to another.
+        roles: Role names, as the policy's `Role::"…"`.
+        kind: `user`, or `service` for a program; a service never approves.
+    """
+
+    id: str
+    tenant: str = "default"
+    roles: frozenset[str] = frozenset()
+    kind: str = "user"
+
+    def __post_init__(self) -> None:
+        assert self.id, "a principal needs an id"
+        assert self.tenant, "a principal needs a tenant"
+        assert self.kind in ("user", "service"), "a principal is a user or a service"

@@ -1,0 +1,230 @@
+"""A run as a fold over its events: what has happened so far, kept incrementally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from interlock.core.call import Outcome, outcome_from_json
+from interlock.core.event import Event, Kind
+from interlock.core.principal import Principal
+
+
+@dataclass(slots=True)
+class CallState:
+    """What is known of one call.
+
+    Attributes:
+        call_id: Which.
+        tool: Name as proposed.
+        proposal: Digest of the call as proposed; empty where the client did not name it.
+        step: Number within the run, from 1.
+        status: `proposed`, `held`, `intent`, `unknown` or `closed`.
+        digest: Call digest; empty until it was valid.
+        writes: Whether it is more than a read.
+        outcome: The last outcome told; None before the first.
+        approval_id: The approval request in force; empty for none.
+    """
+
+    call_id: str
+    tool: str
+    proposal: str
+    step: int
+    status: str = "proposed"
+    digest: str = ""
+    writes: bool = False
+    outcome: Outcome | None = None
+    approval_id: str = ""
+
+
+@dataclass(slots=True)
+class ApprovalState:
+    """What is known of one approval request.
+
+    Attributes:
+        approval_id, call_id: Which, and for which call.
+        request: Body of `approval.requested`: digest, groups, quorum, expiry, tool, canonical arguments.
+        status: `pending`, `approved`, `rejected`, `expired`, `withdrawn`, `superseded` or `consumed`.
+        approvals: Bodies of the approving decisions so far, by approver.
+        words: What the person said who rejected it.
+    """
+
+    approval_id: str
+    call_id: str
+    request: dict[str, Any]
+    status: str = "pending"
+    approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    words: str = ""
+
+
+@dataclass(slots=True)
+class RunState:
+    """The fold. Only `absorb` changes what is stored here of the ledger; `seq` says how far it has read.
+
+    Attributes:
+        run_id, tenant: Which run, whose.
+        seq: Number of the last event absorbed; 0 for a run that is not started.
+        principal: On whose behalf; None before the start.
+        words: The user's own words; None where they are not seen.
+        driver: What advances it: `calls`, `saga` or `agent`.
+        status: `open`, `finished` or `cancelled`.
+        epoch: Number of the newest claim; 0 for none.
+        calls, approvals: By id, in the order of the ledger.
+        open_writes: Call digest to the call that is on its way, held or unknown with it.
+        alike: Call digest to the ids of the calls that had it, reads included.
+        tool_calls: Tool name to how many calls of it were proposed.
+        writes, refusals: How many calls with effects were proposed to run; how many were refused.
+    """
+
+    run_id: str
+    tenant: str
+    seq: int = 0
+    started_us: int = 0
+    principal: Principal | None = None
+    words: str | None = None
+    driver: str = "calls"
+    status: str = "open"
+    epoch: int = 0
+    calls: dict[str, CallState] = field(default_factory=dict)
+    approvals: dict[str, ApprovalState] = field(default_factory=dict)
+    open_writes: dict[str, str] = field(default_factory=dict)
+    alike: dict[str, set[str]] = field(default_factory=dict)
+    tool_calls: dict[str, int] = field(default_factory=dict)
+    writes: int = 0
+    refusals: int = 0
+
+    def absorb(self, events: Iterable[Event]) -> None:
+        """Fold further events in; those absorbed already are passed over.
+
+        The events must follow `seq` without a gap; a gap is a bug of the reader.
+        """
+        for event in events:
+            if event.seq <= self.seq:
+                continue
+            assert event.seq == self.seq + 1, f"run {self.run_id}: event {event.seq} after {self.seq}"
+            self.seq = event.seq
+            apply = _APPLY.get(event.fact.kind)
+            if apply is not None:
+                apply(self, event)
+
+
+    def note_valid(self, call_id: str, digest: str, writes: bool) -> None:
+        """A call was found valid: count it among its equals. Noting it twice is noting it once, so that
+        a process may note what it is about to record."""
+        self.alike.setdefault(digest, set()).add(call_id)
+        if writes:
+            self.open_writes.setdefault(digest, call_id)
+
+    def forget_open(self, call_id: str, digest: str) -> None:
+        """The call is over, or was never recorded: an equal one may run."""
+        if self.open_writes.get(digest) == call_id:
+            del self.open_writes[digest]
+
+
+def _run_started(run: RunState, event: Event) -> None:
+    body = event.fact.body
+    who = body["principal"]
+    run.principal = Principal(who["id"], who["tenant"], frozenset(who["roles"]), who["kind"])
+    run.words = body.get("words")
+    run.driver = body["driver"]
+    run.started_us = event.at_us
+
+
+def _run_claimed(run: RunState, event: Event) -> None:
+    run.epoch = event.fact.body["epoch"]
+
+
+def _run_finished(run: RunState, event: Event) -> None:
+    run.status = "finished"
+
+
+def _run_cancelled(run: RunState, event: Event) -> None:
+    run.status = "cancelled"
+
+
+def _call_proposed(run: RunState, event: Event) -> None:
+    fact = event.fact
+    tool = fact.body["tool"]
+    run.calls[fact.call_id] = CallState(fact.call_id, tool, fact.body.get("proposal", ""), fact.step)
+    run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
+
+
+def _call_decided(run: RunState, event: Event) -> None:
+    fact = event.fact
+    call = run.calls[fact.call_id]
+    if found := fact.body.get("digest"):
+        if not call.digest:
+            call.writes = fact.body["effect"] != "read"
+            run.writes += call.writes
+        call.digest = found
+        run.note_valid(call.call_id, found, call.writes)
+    if fact.outcome:
+        _tell(run, call, fact.body["outcome"])
+
+
+def _call_intent(run: RunState, event: Event) -> None:
+    run.calls[event.fact.call_id].status = "intent"
+
+
+def _call_told(run: RunState, event: Event) -> None:
+    _tell(run, run.calls[event.fact.call_id], event.fact.body["outcome"])
+
+
+def _tell(run: RunState, call: CallState, said: dict[str, Any]) -> None:
+    call.outcome = outcome = outcome_from_json(said)
+    if not outcome.closes:
+        call.status = outcome.kind.value
+        return
+    call.status = "closed"
+    if outcome.kind.value == "refused":
+        run.refusals += 1
+    run.forget_open(call.call_id, call.digest)
+
+
+def _approval_requested(run: RunState, event: Event) -> None:
+    fact = event.fact
+    run.approvals[fact.approval_id] = ApprovalState(fact.approval_id, fact.call_id, fact.body)
+    run.calls[fact.call_id].approval_id = fact.approval_id
+
+
+def _approval_decided(run: RunState, event: Event) -> None:
+    body = event.fact.body
+    approval = run.approvals[event.fact.approval_id]
+    if body["decision"] == "reject":
+        approval.status = "rejected"
+        approval.words = body.get("words", "")
+        return
+    approval.approvals[event.fact.principal_id] = body
+    if len(approval.approvals) >= approval.request["quorum"] and _covered(approval):
+        approval.status = "approved"
+
+
+def _covered(approval: ApprovalState) -> bool:
+    """Whether every group that must approve has a member among those who did."""
+    held = {role for body in approval.approvals.values() for role in body["roles"]}
+    return held.issuperset(approval.request["groups"])
+
+
+def _approval_moved(run: RunState, event: Event) -> None:
+    run.approvals[event.fact.approval_id].status = event.fact.kind.value.removeprefix("approval.")
+
+
+_APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
+    Kind.RUN_STARTED: _run_started,
+    Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_FINISHED: _run_finished,
+    Kind.RUN_CANCELLED: _run_cancelled,
+    Kind.CALL_PROPOSED: _call_proposed,
+    Kind.CALL_DECIDED: _call_decided,
+    Kind.CALL_INTENT: _call_intent,
+    Kind.CALL_RESULT: _call_told,
+    Kind.CALL_UNKNOWN: _call_told,
+    Kind.CALL_RECONCILED: _call_told,
+    Kind.APPROVAL_REQUESTED: _approval_requested,
+    Kind.APPROVAL_DECIDED: _approval_decided,
+    Kind.APPROVAL_EXPIRED: _approval_moved,
+    Kind.APPROVAL_WITHDRAWN: _approval_moved,
+    Kind.APPROVAL_SUPERSEDED: _approval_moved,
+    Kind.APPROVAL_CONSUMED: _approval_moved,
+}

@@ -1,0 +1,183 @@
+"""A tool: a named function with a schema and an effect, as data.
+
+How one is made from a Python function stands in registry/define.py; this file says what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from interlock.core.canonical import Json, canonical, digest
+
+
+class Effect(StrEnum):
+    """What a call does to the world, which is also its risk tier; from the least to the most."""
+
+    READ = "read"
+    REVERSIBLE = "reversible"
+    IRREVERSIBLE = "irreversible"
+    PRIVILEGED = "privileged"
+
+    @property
+    def rank(self) -> int:
+        """0 for a read to 3 for a privileged call; claims may only raise it."""
+        return _RANK[self]
+
+
+_RANK = {effect: rank for rank, effect in enumerate(Effect)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """How an argument that names a thing is checked against the system of record, before anything runs.
+
+    Attributes:
+        type: Entity type as policies name it (`Property`), an identifier.
+        lookup: Read tool that takes the argument and returns the thing's attributes, or null where
+            it does not exist. It runs as a governed call of the same principal.
+        by: Parameter of `lookup` that takes the value; the argument's own name where empty.
+        suggest: Read tool that takes `query` and returns a list of `{"id": …, "label": …}`, for the
+            repair of a value that does not exist; none where empty.
+    """
+
+    type: str
+    lookup: str
+    by: str = ""
+    suggest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """What a tool's function may know of its call. Never the plane.
+
+    Attributes:
+        run_id, call_id: Which call this is.
+        attempt: 1 for the first try.
+        idempotency_key: For the far end: one per call, the same for every attempt and after a recovery.
+        principal_id, tenant: On whose behalf.
+        deadline_s: Seconds that this attempt has.
+    """
+
+    run_id: str
+    call_id: str
+    attempt: int
+    idempotency_key: str
+    principal_id: str
+    tenant: str
+    deadline_s: float
+
+
+Body = Callable[[dict[str, Any], CallContext], Awaitable[object]]
+"""What runs: checked arguments (a fresh copy) and the context in, a JSON value out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """One tool. Equal definitions have equal digests; everything but `body` and `accept` is in the digest.
+
+    Attributes:
+        name: 1 to 64 of `A-Z a-z 0-9 _ . -`, starting with a letter; unique on its server.
+        server: Where it runs; `local` for functions of this process.
+        version: The author's version label.
+        description: What it does and when to call it, for the model.
+        input_schema: JSON Schema of the arguments, an object.
+        output_schema: JSON Schema of the result; None where it was not declared.
+        effect: Risk tier by the operator's word. Claims of a server only raise it.
+        outward: A read that carries data out, such as fetching a URL.
+        keyed: The receiver dedupes by idempotency key.
+        idempotent: Running it twice with the same arguments is running it once.
+        resource: Argument that names what the call acts on: orders writes and is the policy's resource.
+        entities: Argument name to the check of what it names.
+        roles: Argument name to its role (target, selector, credential, command, amount, content, control, fetch).
+        timeout_s: Seconds that one attempt may take.
+        attempts_max: Tries of one call, the first included.
+        cache_s: Seconds that a read's result may be reused; 0 for never.
+        fallback: Tool to try when this one fails without an effect; empty for none.
+        compensate: Tool that undoes a call of this one; empty for none.
+        reconcile: Read tool that answers whether a call was done, from `idempotency_key`; empty for none.
+        category, tags: For finding it.
+        examples: Valid arguments.
+        deprecated: What to use instead; empty while current.
+        sealed: The schema was made or reviewed here, so that defaults are applied; a foreign tool's are only shown.
+        body: The function.
+        accept: Further check of own tools (custom validators); raises `BadInput` with a pointer-named problem.
+    """
+
+    name: str
+    server: str = "local"
+    version: str = "1"
+    description: str = ""
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any] | None = None
+    effect: Effect = Effect.PRIVILEGED
+    outward: bool = False
+    keyed: bool = False
+    idempotent: bool = False
+    resource: str = ""
+    entities: Mapping[str, Entity] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 30.0
+    attempts_max: int = 3
+    cache_s: float = 0.0
+    fallback: str = ""
+    compensate: str = ""
+    reconcile: str = ""
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
+    deprecated: str = ""
+    sealed: bool = True
+    body: Body = field(compare=False, repr=False)
+    accept: Callable[[dict[str, Any]], None] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of the whole definition: the identity that pins, approvals and events name."""
+        return digest("interlock/tool/1", canonical(self.definition())).hex()
+
+    @cached_property
+    def identity(self) -> bytes:
+        """Server, name and definition digest, as call digests bind them."""
+        return canonical([self.server, self.name, self.digest])
+
+    @property
+    def reconcilable(self) -> bool:
+        """Whether the far end can be asked if a call was done."""
+        return bool(self.reconcile)
+
+    @property
+    def writes(self) -> bool:
+        """Whether a call may change the world: everything but a read."""
+        return self.effect is not Effect.READ
+
+    @property
+    def needs_intent(self) -> bool:
+        """Whether an intent is committed before the first byte leaves: effects and outward reads."""
+        return self.outward or self.effect is not Effect.READ
+
+    def definition(self) -> dict[str, Json]:
+        """Everything that is declared, as JSON."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self) if item.compare}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool as a model sees it: what of it goes into a provider's tool list."""
+
+    name: str
+    description: str
+    input_schema: Mapping[str, Any]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Entity):
+        return {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, StrEnum) else value

@@ -1,0 +1,181 @@
+"""The order of a batch: everything that can be decided is decided before anything runs; reads run together,
+writes one after the other for each thing that they act on, and a call that needs another's result after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import anyio
+
+from interlock.core.call import ApprovedCall, Outcome, ToolCall
+from interlock.core.canonical import at_pointer
+from interlock.errors import BadInput
+
+BATCH_MAX = 64
+"""Calls of one batch (spec: limits)."""
+
+REFERENCE = "$result"
+"""Key of an argument that stands for a part of another call's result: `{"$result": id, "pointer": "/path"}`."""
+
+
+class Turn(Protocol):
+    """When an approved call may run."""
+
+    async def wait(self, approved: ApprovedCall) -> None:
+        """Return once it is this call's turn."""
+        ...
+
+    def over(self) -> None:
+        """The call has left the path, at whichever gate. Called once, always."""
+        ...
+
+
+class AtOnce:
+    """The turn of a call that belongs to no batch."""
+
+    async def wait(self, approved: ApprovedCall) -> None:
+        """Return at once."""
+
+    def over(self) -> None:
+        """Nobody waits for it."""
+
+
+class Batch:
+    """The turns of calls that were proposed together.
+
+    Args:
+        expected: How many calls are ready from the start; a call whose arguments depend on another's
+            result joins later and does not hold up the first ones.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._decided = 0
+        self._open = anyio.Event()
+        self._queued: list[BatchTurn] = []
+        self._last: dict[str, BatchTurn] = {}
+
+    def turn(self, *, late: bool = False) -> BatchTurn:
+        """The turn of the next call, in the order of the batch."""
+        turn = BatchTurn(self, late)
+        if not late:
+            self._queued.append(turn)
+        return turn
+
+    def _arrive(self) -> None:
+        """One more of the first calls is decided; with the last one all may go, in line."""
+        self._decided += 1
+        if self._decided == self._expected:
+            for turn in self._queued:
+                self._line_up(turn)
+            self._open.set()
+
+    def _line_up(self, turn: BatchTurn) -> None:
+        if turn.resource:
+            turn.behind = self._last.get(turn.resource)
+            self._last[turn.resource] = turn
+
+
+class BatchTurn:
+    """The turn of one call of a batch."""
+
+    def __init__(self, batch: Batch, late: bool) -> None:
+        self._batch = batch
+        self._arrived = late
+        self._late = late
+        self._over = anyio.Event()
+        self.resource = ""
+        self.behind: BatchTurn | None = None
+
+    async def wait(self, approved: ApprovedCall) -> None:
+        """Wait until all of the batch is decided, then until the write before this one is over."""
+        self.resource = resource_key(approved)
+        if self._late:
+            self._batch._line_up(self)
+        else:
+            self._arrived = True
+            self._batch._arrive()
+            await self._batch._open.wait()
+        if self.behind is not None:
+            await self.behind._over.wait()
+
+    def over(self) -> None:
+        """Let the next in line go; a call that was stopped before its turn counts as decided."""
+        if not self._arrived:
+            self._arrived = True
+            self._batch._arrive()
+        self._over.set()
+
+
+def resource_key(approved: ApprovedCall) -> str:
+    """What a write acts on, as a key: its resource argument's value, else its whole server; empty for a read."""
+    valid = approved.valid
+    tool = valid.tool
+    if not tool.writes:
+        return ""
+    named = valid.arguments.get(tool.resource) if tool.resource else None
+    return f"{tool.server}/{tool.resource}/{named!r}" if named is not None else tool.server
+
+
+def dependencies(calls: Sequence[tuple[str, ToolCall]]) -> list[dict[str, int]]:
+    """For each call the earlier ones whose results it needs: id to place in the batch.
+
+    Raises:
+        BadInput: Too many calls, an id or a call twice, or a reference to no earlier call.
+    """
+    if len(calls) > BATCH_MAX:
+        raise BadInput(f"a batch of {len(calls)} calls", code="batch.too_large", remedy=f"Propose at most {BATCH_MAX} at once.")
+    if len({call.call_id for _, call in calls}) < len(calls):
+        raise BadInput("a call is in the batch twice", code="batch.twice", remedy="Name each call once.")
+    placed: dict[str, int] = {}
+    needs: list[dict[str, int]] = []
+    for index, (name, call) in enumerate(calls):
+        needed = {}
+        for reference in _references(call.arguments):
+            if reference[REFERENCE] not in placed:
+                raise BadInput(
+                    f"{REFERENCE}: no earlier call of the batch is called {reference[REFERENCE]!r}",
+                    code="batch.reference", remedy="Refer to the id of a call before this one.",
+                )  # fmt: skip
+            needed[reference[REFERENCE]] = placed[reference[REFERENCE]]
+        needs.append(needed)
+        if name:
+            if name in placed:
+                raise BadInput(f"two calls of the batch are called {name!r}", code="batch.twice", remedy="Name each call once.")
+            placed[name] = index
+    return needs
+
+
+def fill(call: ToolCall, results: Mapping[str, Outcome]) -> ToolCall:
+    """The call with its references replaced by what they stand for, or marked as lacking one that is not there."""
+    for name, outcome in results.items():
+        if not outcome.done:
+            return replace(call, lacks=name)
+    try:
+        return replace(call, arguments=_filled(call.arguments, results))
+    except BadInput as error:
+        return replace(call, lacks=str(error))
+
+
+def _references(arguments: object) -> Iterator[dict[str, Any]]:
+    """Every reference in proposed arguments; a text has none, because it is not read before validation."""
+    if isinstance(arguments, Mapping):
+        if isinstance(arguments.get(REFERENCE), str):
+            yield dict(arguments)
+            return
+        for value in arguments.values():
+            yield from _references(value)
+    elif isinstance(arguments, list):
+        for value in arguments:
+            yield from _references(value)
+
+
+def _filled(value: Any, results: Mapping[str, Outcome]) -> Any:
+    if isinstance(value, Mapping):
+        if isinstance(value.get(REFERENCE), str):
+            return at_pointer(results[value[REFERENCE]].value, str(value.get("pointer", "")))
+        return {key: _filled(part, results) for key, part in value.items()}
+    return [_filled(part, results) for part in value] if isinstance(value, list) else value

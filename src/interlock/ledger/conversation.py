@@ -1,0 +1,132 @@
+"""The runs that this process works on: each one's fold, kept up to date with the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from interlock.core.event import Event, Fact, GuardChange
+from interlock.core.points import Points, pass_by
+from interlock.core.run import RunState
+from interlock.errors import NotFound
+from interlock.ledger.store import Append, Claim, Store
+
+
+class Ledger:
+    """The store, and the runs of it that this process is working on.
+
+    Attributes:
+        store: Where facts become durable.
+        reach: Told the name of each crash point as it is passed.
+    """
+
+    def __init__(self, store: Store, reach: Points = pass_by) -> None:
+        self.store = store
+        self.reach = reach
+        self._conversations: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
+
+    async def conversation(self, run_id: str, tenant: str) -> Conversation:
+        """The run as this process knows it: one object for each run, for as long as anybody holds it.
+
+        Raises:
+            NotFound: No such run, or it is another tenant's.
+        """
+        known = self._conversations.get(run_id)
+        if known is None:
+            known = Conversation(self, RunState(run_id, tenant))
+            self._conversations[run_id] = known
+            await known.refresh()
+        if known.state.principal is None or known.state.tenant != tenant:
+            raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
+        return known
+
+    async def open(self, run_id: str, tenant: str, started: Fact, claim: Claim | None) -> Conversation:
+        """The conversation of a new run, its start and its claim durable.
+
+        Raises:
+            LedgerError: Nothing was written.
+        """
+        conversation = Conversation(self, RunState(run_id, tenant))
+        self._conversations[run_id] = conversation
+        await conversation.claim(claim, [started])
+        return conversation
+
+
+class OnTheWay(Protocol):
+    """A call that is passing the gates in this process."""
+
+    async def over(self) -> None:
+        """Wait until it has left the path."""
+        ...
+
+
+class Conversation:
+    """One run as this process knows it.
+
+    Attributes:
+        state: The run's fold; current after `refresh`.
+        epoch: The claim that this process works under; 0 where it names none.
+        on_the_way: Calls that are passing the gates now, by id.
+        reach: Told the name of each crash point as it is passed.
+    """
+
+    def __init__(self, ledger: Ledger, state: RunState) -> None:
+        self.state = state
+        self.epoch = 0
+        self.on_the_way: dict[str, OnTheWay] = {}
+        self.reach = ledger.reach
+        self._store = ledger.store
+        self._changes = -1
+        self._steps = 0
+
+    async def claim(self, claim: Claim | None, facts: Sequence[Fact] = ()) -> None:
+        """Claim the run for this process, with facts that belong to the same moment.
+
+        Raises:
+            StaleClaim: Another worker holds it; nothing was written.
+        """
+        state = self.state
+        events = await self._store.append(Append(state.run_id, state.tenant, facts, claim=claim))
+        if claim is not None:
+            self.epoch = events[0].fact.body["epoch"]
+        await self._fold(events)
+
+    async def release(self) -> None:
+        """Give the claim back, so that others need not wait for it to lapse."""
+        epoch, self.epoch = self.epoch, 0
+        if epoch:
+            await self._store.release(self.state.run_id, epoch)
+
+    async def refresh(self) -> None:
+        """Read what others have written since; no reading at all where nobody has."""
+        changes = self._store.changes()
+        if changes != self._changes:
+            await self._read_tail()
+            self._changes = changes
+
+    async def append(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> list[Event]:
+        """Make facts of this run durable and fold them in.
+
+        Raises:
+            LedgerError: Nothing was written; see `Store.append`.
+        """
+        state = self.state
+        events = await self._store.append(Append(state.run_id, state.tenant, facts, self.epoch, guards))
+        await self._fold(events)
+        return events
+
+    def next_step(self) -> int:
+        """Number of the next step: given out before anything is awaited, so that no two calls share one."""
+        self._steps = step = max(self._steps, len(self.state.calls)) + 1
+        return step
+
+    async def _fold(self, events: list[Event]) -> None:
+        """Fold in what was just written; where somebody else wrote in between, read that first."""
+        if not events or events[0].seq == self.state.seq + 1:
+            self.state.absorb(events)
+        elif events[-1].seq > self.state.seq:
+            await self._read_tail()
+
+    async def _read_tail(self) -> None:
+        self.state.absorb(await self._store.read(self.state.run_id, self.state.seq))

@@ -1,0 +1,304 @@
+"""What one call writes: gathered while it passes the gates, durable at four points (spec: durability points).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from interlock.core.call import (
+    AllowedCall, ApprovedCall, LimitedCall, Outcome, OutcomeKind, RawResult, Stop, ToolCall, ValidCall,
+    VerifiedCall, proposal_digest, refuse,
+)  # fmt: skip
+from interlock.core.canonical import Json, canonical, check_json
+from interlock.core.event import Fact, Kind
+from interlock.core.run import RunState
+from interlock.errors import BadInput
+from interlock.ledger.conversation import Conversation, Ledger
+
+S = TypeVar("S")
+State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult | Outcome
+
+_KEPT_MAX = 65_536
+"""Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
+
+_LAST_WORD_S = 5.0
+"""Seconds that the record of a cancelled call may take: shielded, so it needs a bound of its own."""
+
+
+class Stopped(Exception):
+    """A gate stopped the call. Raised by `Entry.through` alone and caught by `call_tool` alone."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.outcome.code)
+        self.stop = stop
+
+
+class Entry:
+    """One call while it passes the gates. Use as a context: a call that is cut off is recorded all the same.
+
+    Attributes:
+        call: As proposed.
+        run: The run's fold, current when the call entered.
+        step: Number of the call within the run.
+    """
+
+    run: RunState
+
+    def __init__(self, call: ToolCall, ledger: Ledger) -> None:
+        self.call = call
+        self.step = 0
+        self._ledger = ledger
+        self._conversation: Conversation
+        self._reached: State = call
+        self._stop: Stop | None = None
+        self._recalled = False
+        self._intent = False
+        self._closed = False
+        self._over: anyio.Event | None = None
+
+    async def __aenter__(self) -> Self:
+        """Wait for an ask by the same id that is under way here, then catch up with the ledger."""
+        call = self.call
+        self._conversation = conversation = await self._ledger.conversation(call.run_id, call.principal.tenant)
+        self.run = conversation.state
+        call_id = call.call_id
+        while (other := conversation.on_the_way.get(call_id)) is not None:
+            await other.over()
+        conversation.on_the_way[call_id] = self
+        try:
+            await conversation.refresh()
+        except BaseException:
+            del conversation.on_the_way[call_id]
+            raise
+        known = self.run.calls.get(call_id)
+        self.step = known.step if known is not None else conversation.next_step()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Record a call that ended without an outcome (cancelled, or a bug), and let others in."""
+        try:
+            if error is not None and not self._closed and not self._recalled:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_WORD_S):
+                    await self._cut_off(error)
+        finally:
+            reached = self._reached
+            if not self._closed and isinstance(reached, ValidCall):
+                self.run.forget_open(self.call.call_id, reached.digest)
+            del self._conversation.on_the_way[self.call.call_id]
+            if self._over is not None:
+                self._over.set()
+
+    async def over(self) -> None:
+        """Wait until this call has left the path."""
+        if self._over is None:
+            self._over = anyio.Event()
+        await self._over.wait()
+
+    def recall(self) -> ToolCall | Stop:
+        """The call, if it must run; else the outcome that was told before, because asking twice is asking once."""
+        call = self.call
+        known = self.run.calls.get(call.call_id)
+        if self.run.status != "open" and known is None:
+            return refuse(call, "recall", "run_over", f"this run is {self.run.status}", next_step="Start a new run.")
+        if known is None and call.lacks:
+            return refuse(
+                call, "recall", "dependency", f"it needs the result of {call.lacks}, which is not there",
+                next_step="Look at that call's outcome first.",
+            )  # fmt: skip
+        if known is None:
+            return call
+        if call.name and known.proposal != _proposal(call):
+            self._recalled = True
+            return refuse(
+                call, "recall", "name_reused", f"the name {call.name!r} belongs to another call of this run",
+                next_step="Use a new name for a new call, or repeat the first one exactly.",
+            )  # fmt: skip
+        if known.status == "held" and self.run.approvals[known.approval_id].status != "pending":
+            return call
+        self._recalled = True
+        if known.outcome is None:
+            return _being_executed(call)
+        return Stop(gate="recall", outcome=_again(known.outcome), audit={})
+
+    def through(self, step: S | Stop) -> S:
+        """What the gate built; or the end of this call's way.
+
+        Raises:
+            Stopped: The gate stopped the call.
+        """
+        if isinstance(step, Stop):
+            self._stop = step
+            raise Stopped(step)
+        self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
+        if type(step) is ValidCall:
+            self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
+        return step
+
+    async def intend(self, approved: ApprovedCall, intent: Mapping[str, Json]) -> None:
+        """Commit, in one transaction, what was decided, the consumed approval, the guards and the intent.
+
+        When this returns, the first byte may leave.
+
+        Raises:
+            GuardRefused: A budget, rate or grant said no: nothing was written and nothing may leave.
+            DuplicateFact: This call has an intent already.
+            LedgerError: Nothing was written and nothing may leave.
+        """
+        call = self.call
+        facts = [*self._proposed(), self._decided(approved, None)]
+        who = call.principal.id
+        if approved.approval_id:
+            facts.append(
+                Fact(Kind.APPROVAL_CONSUMED, {}, call.call_id, self.step, 0, who, approval_id=approved.approval_id)
+            )
+        tool_hash = approved.valid.tool.digest
+        facts.append(Fact(Kind.CALL_INTENT, dict(intent), call.call_id, self.step, 1, who, tool_hash))
+        await self._conversation.append(facts, approved.guards)
+        self._intent = True
+
+    async def close(self, outcome: Outcome, *, audit: Mapping[str, Json] | None = None) -> Outcome:
+        """Record how the call ended, or that it is held or unknown, and return what the caller is told."""
+        if self._recalled:
+            return outcome
+        reached, stop = self._reached, self._stop
+        result = reached if isinstance(reached, RawResult) else None
+        approved = result.approved if result is not None else reached
+        facts: list[Fact] = []
+        if isinstance(approved, ApprovedCall):
+            if not self._intent:
+                facts = [*self._proposed(), self._decided(approved, None)]
+            facts.append(self._result(outcome, result, approved))
+        else:
+            facts = [*self._proposed(), self._decided(reached, stop)]
+        if stop is not None:
+            facts += stop.facts
+        self._conversation.reach("close.before")
+        await self._conversation.append(facts)
+        self._conversation.reach("close.committed")
+        self._closed = True
+        return outcome
+
+    async def _cut_off(self, error: BaseException) -> None:
+        """The call was cancelled or met a bug: say so, as unknown where something may have left."""
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        why = "cancelled" if cancelled else "internal"
+        kind = OutcomeKind.UNKNOWN if self._intent else OutcomeKind.FAILED
+        message = "the call was cancelled" if cancelled else "the call could not be completed"
+        outcome = Outcome(kind=kind, call_id=self.call.call_id, tool=self.call.tool, code=f"call.{why}", message=message)
+        self._stop = Stop(gate="execute", outcome=outcome, audit={"error": type(error).__name__})
+        await self.close(outcome)
+
+    def _proposed(self) -> list[Fact]:
+        """The proposal, unless the ledger has it: an approved call enters a second time."""
+        call = self.call
+        if call.call_id in self.run.calls:
+            return []
+        body: dict[str, Json] = {"tool": _text(call.tool)}
+        if isinstance(call.arguments, Mapping):
+            if self._reached is call:
+                body["arguments"] = _if_json(call.arguments)
+            else:
+                body["arguments"] = dict(call.arguments)
+        else:
+            body["arguments_text"] = _text(call.arguments)
+        if call.name:
+            body["name"], body["proposal"] = _text(call.name), _proposal(call)
+        if call.parent_id:
+            body["parent"] = call.parent_id
+        if call.dry_run:
+            body["dry_run"] = True
+        return [Fact(Kind.CALL_PROPOSED, body, call.call_id, self.step, 0, call.principal.id)]
+
+    def _decided(self, reached: State, stop: Stop | None) -> Fact:
+        """All gates up to here in one fact."""
+        call = self.call
+        body: dict[str, Json] = {}
+        tool_hash = policy_hash = decision = told = ""
+        if isinstance(reached, ApprovedCall):
+            if reached.approval_id:
+                body["approval_id"] = reached.approval_id
+            reached = reached.verified
+        if isinstance(reached, VerifiedCall):
+            if reached.verdict is not None:
+                body["verify"] = dict(reached.verdict)
+            reached = reached.limited
+        if isinstance(reached, LimitedCall):
+            if reached.guards:
+                body["limit"] = [guard.name for guard in reached.guards]
+            reached = reached.allowed
+        if isinstance(reached, AllowedCall):
+            body["decision"] = reached.decision.as_json()
+            body["facts"] = dict(reached.facts)
+            policy_hash, decision = reached.decision.policy_digest, reached.decision.verdict.value
+            reached = reached.valid
+        if isinstance(reached, ValidCall):
+            tool = reached.tool
+            body["tool"] = {"server": tool.server, "name": tool.name, "version": tool.version}
+            body["effect"], body["digest"], body["arguments"] = tool.effect.value, reached.digest, reached.arguments
+            tool_hash = tool.digest
+        if stop is not None:
+            body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": dict(stop.audit)}
+            body["outcome"] = stop.outcome.as_json()
+            told = stop.outcome.kind.value
+        return Fact(
+            Kind.CALL_DECIDED, body, call.call_id, self.step, 0, call.principal.id, tool_hash, policy_hash, decision, told
+        )
+
+    def _result(self, outcome: Outcome, result: RawResult | None, approved: ApprovedCall) -> Fact:
+        call, stop = self.call, self._stop
+        body: dict[str, Json] = {"outcome": outcome.as_json()}
+        if stop is not None:
+            body["stop"] = {"gate": stop.gate, "code": outcome.code, "audit": dict(stop.audit)}
+        attempt = 1
+        if result is not None:
+            body["took_us"] = result.took_us
+            attempt = result.attempt
+        kind = Kind.CALL_UNKNOWN if outcome.kind is OutcomeKind.UNKNOWN else Kind.CALL_RESULT
+        return Fact(
+            kind, body, call.call_id, self.step, attempt, call.principal.id, approved.valid.tool.digest, outcome=outcome.kind.value
+        )
+
+
+def _proposal(call: ToolCall) -> str:
+    """Digest of the proposal; one that has no canonical form is told apart by its type and length alone."""
+    try:
+        return proposal_digest(call.tool, call.arguments)
+    except BadInput as error:
+        return f"{error.code}/{len(call.arguments)}"
+
+
+def _text(text: str | bytes) -> str:
+    """Proposed text as the ledger can keep it: cut at a bound, and what is no Unicode shown escaped."""
+    if isinstance(text, bytes):
+        text = text[:_KEPT_MAX].decode(errors="backslashreplace")
+    return text[:_KEPT_MAX].encode(errors="backslashreplace").decode()
+
+
+def _if_json(arguments: Mapping[str, Any]) -> Json:
+    """A refused object as it was proposed, or the code of why it is none that the ledger could keep."""
+    try:
+        check_json(dict(arguments))
+        canonical(arguments)
+    except BadInput as error:
+        return {"unreadable": error.code}
+    return dict(arguments)
+
+
+def _again(outcome: Outcome) -> Outcome:
+    return replace(outcome, repeated=True)
+
+
+def _being_executed(call: ToolCall) -> Stop:
+    outcome = Outcome(
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="call.open",
+        message="this call is being executed, or its worker was lost while it ran",
+        next_step="Ask again by the same name; do not send it under another.", repeated=True,
+    )  # fmt: skip
+    return Stop(gate="recall", outcome=outcome, audit={})

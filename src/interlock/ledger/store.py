@@ -1,0 +1,245 @@
+"""Where events live: the `Store` protocol, and the store in memory that shows what it means.
+
+One `append` is one transaction: all of its facts, guard changes, projections and the claim, or nothing.
+The store assigns numbers, hashes and times. Uniqueness, not position, forbids doubles.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from interlock.core.clock import SECOND_US, Clock
+from interlock.core.event import Event, Fact, GuardChange, Kind
+from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
+from interlock.ledger.chain import EMPTY, Entropy, Head, link
+from interlock.ledger.projections import TABLES, Tables
+
+DEPLOYMENT = "deployment"
+"""Chain of facts that belong to no run and no tenant."""
+
+
+def tenant_chain(tenant: str) -> str:
+    """Chain of facts that belong to a tenant and no run: grants, budgets, flags."""
+    return "tenant/" + tenant
+
+
+class Claim(NamedTuple):
+    """A worker's wish to advance a run alone.
+
+    Attributes:
+        worker: Id of the process; the same worker may claim again.
+        lease_s: Seconds of store time until the claim lapses unless it is renewed.
+    """
+
+    worker: str
+    lease_s: float
+
+
+class Append(NamedTuple):
+    """What one transaction writes to one chain.
+
+    Attributes:
+        chain, tenant: Where, and whose.
+        facts: In order; may be empty where only a claim is made.
+        epoch: The claim that this writer works under, refused when another has claimed since;
+            0 for facts from outside, which name none and disturb nobody.
+        guards: Shared rows to change; one that refuses refuses the whole append.
+        claim: Claim the run in the same transaction, before the facts.
+    """
+
+    chain: str
+    tenant: str
+    facts: Sequence[Fact]
+    epoch: int = 0
+    guards: tuple[GuardChange, ...] = ()
+    claim: Claim | None = None
+
+
+class Due(NamedTuple):
+    """Something that a run waits for has come, or its time has.
+
+    Attributes:
+        run_id, tenant: Which run, whose.
+        at_us: From when.
+        why: `approval.decided`, `approval.expires`, `run.open`.
+        ref: The approval or call that it is about.
+    """
+
+    run_id: str
+    tenant: str
+    at_us: int
+    why: str
+    ref: str
+
+
+class Store(Protocol):
+    """What the path needs of a database. Every method may raise `StoreUnavailable`; then nothing was written."""
+
+    async def append(self, append: Append) -> list[Event]:
+        """Make one transaction durable and return its events, the `run.claimed` first where one was asked for.
+
+        Raises:
+            StaleClaim: The epoch is not the newest, or another worker's claim has not lapsed.
+            DuplicateFact: A fact that may stand once stands already.
+            GuardRefused: A guard said no.
+        """
+        ...
+
+    async def read(self, chain: str, after: int = 0) -> list[Event]:
+        """Events of a chain with a number above `after`, in order."""
+        ...
+
+    async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
+        """Events of all chains in the order of their commits, each with its position, above `after`."""
+        ...
+
+    async def renew(self, worker: str, lease_s: float) -> None:
+        """Extend every unlapsed claim of a worker to `lease_s` from now, store time."""
+        ...
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        """Let a claim lapse now, so that another worker need not wait; nothing happens where it is another's."""
+        ...
+
+    async def due(self, limit: int = 100) -> list[Due]:
+        """What is due now, by store time, earliest first."""
+        ...
+
+    async def guards(self, prefix: str = "") -> dict[str, int]:
+        """Values of the guards whose names start so."""
+        ...
+
+    async def rows(self, table: str, where: Mapping[str, Any] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Rows of a projection whose columns equal `where`, newest last; at most `limit`, the newest kept."""
+        ...
+
+    def changes(self) -> int:
+        """A number that differs once somebody else has committed since it was last asked; cheap, no waiting."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file or the connections."""
+        ...
+
+
+class MemoryStore:
+    """The store of tests and of processes that keep nothing. Everything is gone when the process ends."""
+
+    def __init__(self, clock: Clock, entropy: Entropy = os.urandom) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._chains: dict[str, list[Event]] = {}
+        self._order: list[Event] = []
+        self._once: set[tuple[str, str]] = set()
+        self._guards: dict[str, int] = {}
+        self._claims: dict[str, tuple[int, str, int]] = {}
+        self._tables: Tables | None = None
+        self._closed = False
+
+    async def append(self, append: Append) -> list[Event]:
+        """See `Store.append`; durable until the process ends."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed", code="ledger.closed")
+        now_us = self._clock.wall_us()
+        chain = append.chain
+        epoch = self._admit(append, now_us)
+        facts = append.facts
+        if append.claim is not None:
+            facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
+        once = [(chain, key) for fact in facts if (key := fact.unique)]
+        for key in once:
+            if key in self._once:
+                raise DuplicateFact(f"{key[1]} stands in chain {chain} already")
+        values = self._changed(append.guards)
+        stored = self._chains.setdefault(chain, [])
+        head = Head(stored[-1].seq, stored[-1].hash) if stored else EMPTY
+        events = []
+        for fact in facts:
+            event = link(head, chain, append.tenant, fact, now_us, self._entropy)
+            head = Head(event.seq, event.hash)
+            events.append(event)
+        if append.claim is not None:
+            until = now_us + int(append.claim.lease_s * SECOND_US)
+            self._claims[chain] = (epoch, append.claim.worker, until)
+        self._once.update(once)
+        self._guards.update(values)
+        stored.extend(events)
+        self._order.extend(events)
+        return events
+
+    async def read(self, chain: str, after: int = 0) -> list[Event]:
+        """See `Store.read`."""
+        return self._chains.get(chain, [])[after:]
+
+    async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
+        """See `Store.follow`."""
+        return list(enumerate(self._order[after : after + limit], after + 1))
+
+    async def renew(self, worker: str, lease_s: float) -> None:
+        """See `Store.renew`."""
+        now_us = self._clock.wall_us()
+        for run_id, (epoch, holder, until) in self._claims.items():
+            if holder == worker and until > now_us:
+                self._claims[run_id] = (epoch, holder, now_us + int(lease_s * SECOND_US))
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        """See `Store.release`."""
+        held = self._claims.get(run_id)
+        if held is not None and held[0] == epoch:
+            self._claims[run_id] = (epoch, held[1], 0)
+
+    async def due(self, limit: int = 100) -> list[Due]:
+        """See `Store.due`."""
+        now_us = self._clock.wall_us()
+        rows = sorted(self._folded().rows("due"), key=lambda row: row["at_us"])
+        return [Due(**row) for row in rows if row["at_us"] <= now_us][:limit]
+
+    async def guards(self, prefix: str = "") -> dict[str, int]:
+        """See `Store.guards`."""
+        return {name: value for name, value in self._guards.items() if name.startswith(prefix)}
+
+    async def rows(self, table: str, where: Mapping[str, Any] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """See `Store.rows`."""
+        assert table in TABLES, f"no projection is called {table!r}"
+        wanted = dict(where or {})
+        found = [row for row in self._folded().rows(table) if wanted.items() <= row.items()]
+        return found[-limit:]
+
+    def changes(self) -> int:
+        """Always 0: nobody else can write here."""
+        return 0
+
+    async def close(self) -> None:
+        """Refuse what comes after."""
+        self._closed = True
+
+    def _admit(self, append: Append, now_us: int) -> int:
+        """The epoch that this append works under, or a refusal."""
+        newest, holder, until_us = self._claims.get(append.chain, (0, "", 0))
+        if append.claim is not None:
+            if until_us > now_us and holder != append.claim.worker:
+                raise StaleClaim(f"run {append.chain} is claimed by another worker")
+            return newest + 1
+        if append.epoch and append.epoch != newest:
+            raise StaleClaim(f"claim {append.epoch} of run {append.chain} is past: {newest} is the newest")
+        return append.epoch
+
+    def _changed(self, guards: tuple[GuardChange, ...]) -> dict[str, int]:
+        values: dict[str, int] = {}
+        for guard in guards:
+            value = values.get(guard.name, self._guards.get(guard.name, 0)) + guard.add
+            if guard.at_most is not None and value > guard.at_most:
+                raise GuardRefused(guard.name)
+            if guard.at_least is not None and value < guard.at_least:
+                raise GuardRefused(guard.name)
+            values[guard.name] = value
+        return values
+
+    def _folded(self) -> Tables:
+        """The projections, folded on demand: an append in memory writes no rows."""
+        if self._tables is None:
+            self._tables = Tables()
+        self._tables.absorb(self._order)
+        return self._tables

@@ -1,0 +1,50 @@
+"""The gate `limit`: how many calls, and not the same one over and over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlock.core.call import AllowedCall, LimitedCall, Stop, refuse
+from interlock.core.run import RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one run may use at most.
+
+    Attributes:
+        calls_max: Calls of one run, refused ones included.
+        alike_max: Calls of one run with the same tool and the same arguments, reads included; the next
+            one is a loop.
+    """
+
+    calls_max: int = 200
+    alike_max: int = 5
+
+
+def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> LimitedCall | Stop:
+    """Refuse a call beyond the run's limits, or one that is on its way already.
+
+    Args:
+        step: Number of this call within the run, from 1.
+    """
+    valid = allowed.valid
+    call = valid.call
+    if step > limits.calls_max:
+        return refuse(
+            call, "limit", "calls", f"this run has used its {limits.calls_max} calls",
+            next_step="Answer with what you have.", audit={"step": step},
+        )  # fmt: skip
+    first = run.open_writes.get(valid.digest, call.call_id)
+    if first != call.call_id:
+        return refuse(
+            call, "limit", "duplicate", f"the same call is open already as {first}",
+            next_step=f"Wait for {first}, or change the arguments if another effect is meant.", audit={"first": first},
+        )  # fmt: skip
+    alike = len(run.alike.get(valid.digest, ()))
+    if alike > limits.alike_max:
+        return refuse(
+            call, "limit", "loop", f"this exact call was made {alike - 1} times already",
+            next_step="Use the earlier results or try something else.", audit={"alike": alike},
+        )  # fmt: skip
+    return LimitedCall(allowed, ())

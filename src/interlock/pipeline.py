@@ -1,0 +1,118 @@
+"""The one path. `call_tool` is the only way to run a tool, for everybody; it reads from top to bottom.
+
+    ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> screen -> Outcome
+                                       (record: around all of it)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from interlock.approvals.approve import approve
+from interlock.approvals.request import Approvals
+from interlock.core.call import Outcome, ToolCall
+from interlock.core.clock import Clock
+from interlock.core.ids import IdMaker
+from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
+from interlock.execution.execute import Executor, execute
+from interlock.ledger.record import Entry, Ledger, Stopped
+from interlock.limits.limit import Limits, limit
+from interlock.policy.authorize import authorize
+from interlock.policy.cedar import Policy
+from interlock.registry.registry import Registry
+from interlock.registry.validate import validate
+from interlock.screening.screen import Screens, screen
+from interlock.verification.verify import Verifier, verify
+
+
+@dataclass(slots=True, kw_only=True)
+class Plane:
+    """What each gate works with. `policy` and `registry` may be replaced while calls run: a call that has
+    passed the gate keeps what it was decided by, the next one meets the new.
+
+    Attributes:
+        registry: The tools.
+        policy: The rules.
+        flags: The stop switch, by tenant.
+        limits, verifier, approvals, executor, screens: The other gates' parts.
+        ledger: Where everything is recorded.
+        clock, new_id: Time and ids.
+    """
+
+    registry: Registry
+    policy: Policy
+    flags: StopSwitch
+    limits: Limits
+    verifier: Verifier | None
+    approvals: Approvals
+    executor: Executor
+    screens: Screens
+    ledger: Ledger
+    clock: Clock
+    new_id: IdMaker
+
+
+async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outcome:  # noqa: B008  # it has no state
+    """Turn one proposed call into a decided, durable effect, or say why not. Asking twice is asking once.
+
+    Args:
+        turn: When it may run, for a call of a batch.
+
+    Raises:
+        LedgerError: What happened could not be recorded; before an effect, nothing has run.
+        NotFound: The run does not exist for this principal.
+    """
+    async with Entry(call, plane.ledger) as entry:
+        try:
+            fresh = entry.through(entry.recall())
+            valid = entry.through(validate(fresh, plane.registry))
+            allowed = entry.through(await authorize(valid, plane.policy, entry.run, await _ask(call, plane)))
+            limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
+            verified = entry.through(await verify(limited, plane.verifier, entry.run))
+            approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
+            await turn.wait(approved)
+            result = entry.through(await execute(approved, plane.executor, entry))
+            outcome = entry.through(screen(result, plane.screens))
+        except Stopped as stopped:
+            outcome = stopped.stop.outcome
+        finally:
+            turn.over()
+        return await entry.close(outcome)
+
+
+async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> list[Outcome]:
+    """Run calls that were proposed together; outcomes in the same order.
+
+    Everything whose arguments are known is decided before anything runs. Reads run together, writes one
+    after the other for each thing that they act on. `{"$result": id, "pointer": "/path"}` in the arguments
+    stands for a part of the result of an earlier call of the batch, which then runs first; where that one is
+    not done, the dependent call is refused.
+
+    Args:
+        calls: Each with its id within the batch; empty for one that no other refers to.
+
+    Raises:
+        BadInput: More than 64 calls, an id twice, or a reference to no earlier call. Nothing has run.
+    """
+    needs = dependencies(calls)
+    batch = Batch(sum(not needed for needed in needs))
+    turns = [batch.turn(late=bool(needed)) for needed in needs]
+    outcomes: dict[int, Outcome] = {}
+    finished = [anyio.Event() for _ in calls]
+
+    async def one(index: int) -> None:
+        call = calls[index][1]
+        for needed in needs[index].values():
+            await finished[needed].wait()
+        if needs[index]:
+            call = fill(call, {name: outcomes[needed] for name, needed in needs[index].items()})
+        outcomes[index] = await call_tool(call, plane, turns[index])
+        finished[index].set()
+
+    async with anyio.create_task_group() as tasks:
+        for index in range(len(calls)):
+            tasks.start_soon(one, index)
+    return [outcomes[index] for index in range(len(calls))]

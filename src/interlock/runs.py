@@ -1,0 +1,203 @@
+"""Runs: started, advanced, settled. Advancing is idempotent: asking twice does what is due once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_from_json
+from interlock.core.event import Fact, Kind
+from interlock.core.ids import named_call_id
+from interlock.core.message import Proposal
+from interlock.core.principal import Principal
+from interlock.core.run import ApprovalState, CallState
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim
+from interlock.execution.batch import AtOnce
+from interlock.ledger.conversation import Conversation
+from interlock.ledger.store import Claim
+from interlock.pipeline import Plane, call_tool, call_tools
+
+LEASE_S = 30.0
+"""Seconds that a claim holds without being renewed."""
+
+OPERATOR = "operator"
+"""Role of those who settle what is unknown."""
+
+
+class Run:
+    """One conversation whose tool calls pass the path: the library's face.
+
+    Attributes:
+        run_id: Which; name it to come back to it.
+        principal: On whose behalf.
+    """
+
+    def __init__(self, plane: Plane, conversation: Conversation, principal: Principal) -> None:
+        self.run_id = conversation.state.run_id
+        self.principal = principal
+        self._plane = plane
+        self._conversation = conversation
+
+    async def call(
+        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None = None, *, name: str = "", dry_run: bool = False
+    ) -> Outcome:
+        """Run one tool call on the path.
+
+        Args:
+            tool: The tool's name.
+            arguments: JSON text or object, as the model proposed it.
+            name: Your name of this call: asking again by it gets the recorded outcome and runs nothing.
+            dry_run: Validate and decide only.
+
+        Raises:
+            LedgerError: It could not be recorded; before an effect, nothing has run.
+        """
+        return await call_tool(self._proposed(tool, arguments, name, dry_run), self._plane)
+
+    async def calls(self, proposals: Sequence[Proposal]) -> list[Outcome]:
+        """Run calls that were proposed together: all decided before any runs, reads together, writes in order.
+
+        A proposal's id names it within the batch: `{"$result": "id", "pointer": "/path"}` in a later one's
+        arguments stands for a part of its result.
+
+        Raises:
+            BadInput: More than 64, an id twice, or a reference to no earlier call. Nothing has run.
+        """
+        made = [(proposal.id, self._proposed(proposal.tool, proposal.arguments)) for proposal in proposals]
+        return await call_tools(made, self._plane)
+
+    async def wait(self, outcome: Outcome, *, timeout_s: float = 60.0) -> Outcome:
+        """The outcome of a held call once somebody decided it, or as it stands when the time is up.
+
+        Needs an engine, or somebody else, that advances the run.
+        """
+        with anyio.move_on_after(timeout_s):
+            while True:
+                await self._conversation.refresh()
+                known = self._conversation.state.calls[outcome.call_id]
+                if known.status != "held" and known.outcome is not None:
+                    return known.outcome
+                await anyio.sleep(0.05)
+        return outcome
+
+    def _proposed(
+        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None, name: str = "", dry_run: bool = False
+    ) -> ToolCall:
+        call_id = named_call_id(self.run_id, name) if name else self._plane.new_id("call")
+        return ToolCall(
+            run_id=self.run_id, call_id=call_id, tool=tool, arguments={} if arguments is None else arguments,
+            principal=self.principal, name=name, dry_run=dry_run,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def open_run(plane: Plane, worker: str, principal: Principal, words: str | None) -> AsyncIterator[Run]:
+    """A new run, claimed by this worker until it is left. It is finished then, unless a call of it still waits."""
+    run_id = plane.new_id("run")
+    body: dict[str, Any] = {"principal": _person(principal), "driver": "calls"}
+    if words is not None:
+        body["words"] = words
+    started = Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
+    conversation = await plane.ledger.open(run_id, principal.tenant, started, Claim(worker, LEASE_S))
+    try:
+        yield Run(plane, conversation, principal)
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+            if all(call.status == "closed" for call in conversation.state.calls.values()):
+                await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": "left"}, principal_id=principal.id)])
+            await conversation.release()
+
+
+async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
+    """Do what is due in a run: settle what a lost worker left open, run what was approved, end what expired.
+
+    Returns:
+        Whether this worker could work on it; False where another one holds it, and then nothing was done.
+
+    Raises:
+        NotFound: No such run of this tenant.
+        LedgerError: Something could not be recorded; what was done before stands.
+    """
+    conversation = await plane.ledger.conversation(run_id, tenant)
+    ours = conversation.epoch == 0
+    if ours:
+        try:
+            await conversation.claim(Claim(worker, LEASE_S))
+        except StaleClaim:
+            return False
+    try:
+        await conversation.refresh()
+        for call in list(conversation.state.calls.values()):
+            if call.status == "intent" and call.call_id not in conversation.on_the_way:
+                await _lost(conversation, call)
+            elif call.status == "held":
+                await _answered(plane, conversation, conversation.state.approvals[call.approval_id])
+    finally:
+        if ours:
+            await conversation.release()
+    return True
+
+
+async def settle(plane: Plane, run_id: str, call_id: str, outcome: str, person: Principal, note: str) -> Outcome:
+    """A person's word on what became of an unknown call.
+
+    Args:
+        outcome: `done` or `failed`.
+        note: How they know; kept for the audit.
+
+    Raises:
+        NotEntitled: Not a person with the role `operator`.
+        Conflict: The call is not unknown (any more).
+        NotFound: No such run or call of the person's tenant.
+    """
+    if outcome not in ("done", "failed"):
+        raise BadInput(f"outcome: {outcome!r}", code="settle.outcome", remedy="Say 'done' or 'failed'.")
+    if person.kind != "user" or OPERATOR not in person.roles:
+        raise NotEntitled(f"{person.id!r} has not the role {OPERATOR!r}", code="settle.role", remedy="Ask an operator.")
+    conversation = await plane.ledger.conversation(run_id, person.tenant)
+    await conversation.refresh()
+    call = conversation.state.calls.get(call_id)
+    if call is None:
+        raise NotFound(f"no call {call_id!r} in run {run_id!r}", code="call.not_found", remedy="See `interlock calls unknown`.")
+    if call.status != "unknown":
+        raise Conflict(f"call {call_id} is {call.status}, not unknown", code="settle.not_unknown")
+    told = Outcome(
+        kind=OutcomeKind(outcome), call_id=call_id, tool=call.tool,
+        code="settled" if outcome == "failed" else "", message="a person found that this call took no effect",
+    )  # fmt: skip
+    body = {"outcome": told.as_json(), "by": person.id, "how": "person", "note": note}
+    fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
+    await conversation.append([fact])
+    return told
+
+
+async def _lost(conversation: Conversation, call: CallState) -> None:
+    """An intent without a result and without a worker: it counts as maybe sent."""
+    told = Outcome(
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="call.lost",
+        message="the worker was lost while it ran this call; whether it took effect is not known",
+        next_step="It must be settled; tell the user that its effect is not known.",
+    )  # fmt: skip
+    body = {"outcome": told.as_json(), "why": "worker lost"}
+    await conversation.append([Fact(Kind.CALL_UNKNOWN, body, call.call_id, call.step, 1, outcome="unknown")])
+
+
+async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalState) -> None:
+    """Let a held call that was decided, or whose time is up, go through every gate again."""
+    over = plane.clock.wall_us() >= asked.request["expires_us"]
+    if asked.status == "pending" and not over:
+        return
+    state = conversation.state
+    assert state.principal is not None, "a run that has calls was started"
+    parked = ToolCall(
+        run_id=state.run_id, call_id=asked.call_id, tool=asked.request["tool"]["name"],
+        arguments=asked.request["text"], principal=state.principal,
+    )  # fmt: skip
+    await call_tool(parked, plane)
+
+
+def _person(principal: Principal) -> dict[str, Any]:
+    return {"id": principal.id, "tenant": principal.tenant, "roles": sorted(principal.roles), "kind": principal.kind}

@@ -1,0 +1,68 @@
+"""The gate `screen`: is what came back what was promised, and small enough to be told?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, cast
+
+from interlock.core.call import Outcome, OutcomeKind, RawResult, Stop
+from interlock.core.canonical import Json, JsonLimits, canonical, check_json
+from interlock.core.tool import Tool
+from interlock.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screens:
+    """What a result must pass.
+
+    Attributes:
+        matches: Whether a value satisfies the tool's output schema; true for a tool that declares none.
+        limits: What a result may be at most (spec: 4 MiB); beyond them nothing of it is told.
+        told_max: Bytes that a model is told (spec: 64 KiB); a larger value is cut, with a marker that says so.
+    """
+
+    matches: Callable[[Tool, Any], bool]
+    limits: JsonLimits = JsonLimits(bytes_max=4 << 20, string_max=4 << 20)
+    told_max: int = 64 << 10
+
+
+def screen(result: RawResult, screens: Screens) -> Outcome | Stop:
+    """The outcome of a call that ran: done with its value, done with what is left of it, or withheld.
+
+    Withheld says that the tool ran and that its result is not fit to be told; the effect stands.
+    """
+    valid = result.approved.valid
+    value = result.value
+    try:
+        check_json(value, screens.limits)
+        text = canonical(value)
+    except BadInput as error:
+        return _withhold(result, error.code, "the tool's result is not a JSON value within bounds")
+    if len(text) > screens.limits.bytes_max:
+        return _withhold(result, "json.too_large", "the tool's result is too large")
+    if not screens.matches(valid.tool, value):
+        return _withhold(result, "output_schema", "the tool's result is not of the form that it declares")
+    told = cast(Json, value) if len(text) <= screens.told_max else _cut(text, screens.told_max)
+    call = valid.call
+    return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=told)
+
+
+def _cut(text: bytes, told_max: int) -> dict[str, Json]:
+    """The typed marker in a large value's place: its beginning, its size and its digest."""
+    return {
+        "truncated": True,
+        "bytes": len(text),
+        "sha256": sha256(text).hexdigest(),
+        "beginning": text[: told_max // 2].decode(errors="ignore"),
+    }
+
+
+def _withhold(result: RawResult, code: str, message: str) -> Stop:
+    call = result.approved.valid.call
+    outcome = Outcome(
+        kind=OutcomeKind.WITHHELD, call_id=call.call_id, tool=call.tool, code=f"screen.{code}", message=message,
+        next_step="The tool ran: do not repeat a call with effects. Ask for less, or tell the user.",
+    )  # fmt: skip
+    return Stop(gate="screen", outcome=outcome, audit={"type": type(result.value).__name__})

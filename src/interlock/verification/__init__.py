@@ -1,0 +1,1 @@
+"""A second model's word on a call. Floor 5; its door is `verify`. It never allows what policy denies."""
