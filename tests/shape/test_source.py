@@ -27,7 +27,7 @@ DEPTH_MAX = 2
 GRAB_BAG = re.compile(r"_*(utils?|helpers?|common|types?|base|shared|misc)")
 
 BROAD_EXCEPTS = {
-    "execution/execute.py": 1,  # round the tool's body: whatever a tool raises is data
+    "execution/attempt.py": 1,  # round the tool's body: whatever a tool raises is data
     "cli/main.py": 1,  # a door: a person gets a sentence and an exit code
 }
 """How many catch-alls each file may have, and must have as long as it stands here."""
@@ -250,7 +250,7 @@ def test_the_rule_finds_what_it_is_for(rule: Rule) -> None:
             LONG.replace("    a", '    """\n    Words.\n    """\n\n    # why\n    a', 1),
         ),
         (many_parameters, "a.py", "class A:\n    def f(self, a, b, c, *, d, e, g): ...\n"),
-        (broad_excepts, "execution/execute.py", "try: f()\nexcept Exception: pass\n"),
+        (broad_excepts, "execution/attempt.py", "try: f()\nexcept Exception: pass\n"),
         (broad_excepts, "a.py", "try: f()\nexcept BaseException:\n    g()\n    raise\n"),
         (types_of_higher_floors, "a.py", "if TYPE_CHECKING:\n    from collections.abc import Mapping\n"),
         (environment_reads, "settings.py", "import os\nos.environ['A']\n"),
