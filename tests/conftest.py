@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, settings
 
 # A slow machine is no finding: no deadline, and no complaint that making examples took long.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile(
-    "ci", settings.get_profile("local"), derandomize=True, database=None, print_blob=True
-)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -307,11 +307,7 @@ def code_lines(module: Module) -> set[int]:
         if token.type not in empty:
             found.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(module.tree):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             found.difference_update(range(node.lineno, end(node) + 1))
     return found
 
@@ -341,9 +337,7 @@ def built_states(module: Module) -> Iterator[tuple[str, int]]:
     known = {state: state for state in STATES}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom):
-            known |= {
-                alias.asname: alias.name for alias in node.names if alias.asname and alias.name in STATES
-            }
+            known |= {alias.asname: alias.name for alias in node.names if alias.asname and alias.name in STATES}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
             called = [node.func]
