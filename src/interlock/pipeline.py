@@ -1,7 +1,7 @@
 """The one path. `call_tool` is the only way to run a tool, for everybody; it reads from top to bottom.
 
-    ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> screen -> Outcome
-                                       (record: around all of it)
+ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> screen -> Outcome
+                                   (record: around all of it)
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ from interlock.verification.verify import Verifier, verify
 
 @dataclass(slots=True, kw_only=True)
 class Plane:
-    """What each gate works with. `policy` and `registry` may be replaced while calls run: a call that has
-    passed the gate keeps what it was decided by, the next one meets the new.
+    """What each gate works with.
+
+    `policy` and `registry` may be replaced while calls run: a call that has passed the gate keeps what it was
+    decided by, the next one meets the new.
 
     Attributes:
         registry: The tools.
         policy: The rules.
-        flags: The stop switch, by tenant.
+        switch: What is stopped.
         limits, verifier, approvals, executor, screens: The other gates' parts.
         ledger: Where everything is recorded.
         clock, new_id: Time and ids.
@@ -44,7 +46,7 @@ class Plane:
 
     registry: Registry
     policy: Policy
-    flags: StopSwitch
+    switch: StopSwitch
     limits: Limits
     verifier: Verifier | None
     approvals: Approvals

@@ -8,14 +8,14 @@ from typing import Any
 
 import anyio
 
-from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_from_json
+from interlock.approvals.decide import Answer, decide
+from interlock.core.call import Outcome, OutcomeKind, ToolCall
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState, CallState
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim
-from interlock.execution.batch import AtOnce
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
@@ -42,7 +42,12 @@ class Run:
         self._conversation = conversation
 
     async def call(
-        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None = None, *, name: str = "", dry_run: bool = False
+        self,
+        tool: str,
+        arguments: str | bytes | Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        dry_run: bool = False,
     ) -> Outcome:
         """Run one tool call on the path.
 
@@ -141,7 +146,31 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
     return True
 
 
-async def settle(plane: Plane, run_id: str, call_id: str, outcome: str, person: Principal, note: str) -> Outcome:
+async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
+    """Record a person's answer to an approval request. The call runs when its run is advanced, not here.
+
+    Returns:
+        The request as it stands now.
+
+    Raises:
+        NotFound: No such request in the person's tenant.
+        NotEntitled, Conflict, BadInput: The answer does not count; see `approvals.decide`.
+    """
+    where = {"approval_id": approval_id, "tenant": person.tenant}
+    rows = await plane.ledger.store.rows("approval", where)
+    if not rows:
+        raise NotFound(
+            f"no approval request {approval_id!r}", code="approval.not_found", remedy="See `interlock approvals list`."
+        )
+    conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
+    await conversation.refresh()
+    asked = conversation.state.approvals[approval_id]
+    fact = decide(asked, said, person, plane.clock.wall_us())
+    await conversation.append_outside([fact])
+    return asked
+
+
+async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, note: str) -> Outcome:
     """A person's word on what became of an unknown call.
 
     Args:
@@ -151,17 +180,18 @@ async def settle(plane: Plane, run_id: str, call_id: str, outcome: str, person: 
     Raises:
         NotEntitled: Not a person with the role `operator`.
         Conflict: The call is not unknown (any more).
-        NotFound: No such run or call of the person's tenant.
+        NotFound: No such call of the person's tenant.
     """
     if outcome not in ("done", "failed"):
         raise BadInput(f"outcome: {outcome!r}", code="settle.outcome", remedy="Say 'done' or 'failed'.")
     if person.kind != "user" or OPERATOR not in person.roles:
         raise NotEntitled(f"{person.id!r} has not the role {OPERATOR!r}", code="settle.role", remedy="Ask an operator.")
-    conversation = await plane.ledger.conversation(run_id, person.tenant)
+    rows = await plane.ledger.store.rows("tool_call", {"call_id": call_id, "tenant": person.tenant})
+    if not rows:
+        raise NotFound(f"no call {call_id!r}", code="call.not_found", remedy="See `interlock calls unknown`.")
+    conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
     await conversation.refresh()
-    call = conversation.state.calls.get(call_id)
-    if call is None:
-        raise NotFound(f"no call {call_id!r} in run {run_id!r}", code="call.not_found", remedy="See `interlock calls unknown`.")
+    call = conversation.state.calls[call_id]
     if call.status != "unknown":
         raise Conflict(f"call {call_id} is {call.status}, not unknown", code="settle.not_unknown")
     told = Outcome(
@@ -170,7 +200,7 @@ async def settle(plane: Plane, run_id: str, call_id: str, outcome: str, person: 
     )  # fmt: skip
     body = {"outcome": told.as_json(), "by": person.id, "how": "person", "note": note}
     fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
-    await conversation.append([fact])
+    await conversation.append_outside([fact])
     return told
 
 

@@ -28,7 +28,7 @@ def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: i
         return ApprovedCall(verified, "")
     if sum(approval.status == "pending" for approval in run.approvals.values()) >= approvals.pending_max:
         return refuse(
-            call, "approve", "too_many_held", f"{approvals.pending_max} calls of this run wait for approval already",
+            call, "approve.too_many_held", f"{approvals.pending_max} calls of this run wait for approval already",
             next_step="Wait until they are decided.",
         )  # fmt: skip
     return _hold(verified, approvals, step)
@@ -44,13 +44,13 @@ def _answered(
     if asked.status == "rejected":
         words = asked.words or "no reason was given"
         return refuse(
-            call, "approve", "rejected", f"a person rejected this call: {words}",
+            call, "approve.rejected", f"a person rejected this call: {words}",
             next_step="Do not repeat it unchanged.", audit={"approval": asked.approval_id},
         )  # fmt: skip
     if asked.status in ("expired", "withdrawn") or (expired and asked.status in ("pending", "approved")):
         over = () if asked.status in ("expired", "withdrawn") else (_end(Kind.APPROVAL_EXPIRED, asked, call, step),)
         stop = refuse(
-            call, "approve", "expired", "nobody approved this call in time",
+            call, "approve.expired", "nobody approved this call in time",
             next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
         )  # fmt: skip
         return Stop(gate=stop.gate, outcome=stop.outcome, audit=stop.audit, facts=over)
@@ -64,7 +64,8 @@ def _answered(
 def _same(verified: VerifiedCall, asked: ApprovalState) -> bool:
     """Whether the request is about exactly this call: tool definition, arguments, subject, effect, times."""
     valid = verified.limited.allowed.valid
-    return approval_digest(valid, asked.request) == asked.request["approval"] and valid.digest == asked.request["digest"]
+    request = asked.request
+    return bool(approval_digest(valid, request) == request["approval"] and valid.digest == request["digest"])
 
 
 def _covers(verified: VerifiedCall, asked: ApprovalState) -> bool:
@@ -81,11 +82,11 @@ def _hold(
     if verified.limited.allowed.decision.hold is None:
         assert instead_of is not None, "a call that nothing holds does not ask"
         return refuse(
-            call, "approve", "superseded", "the call that was approved is not the call that would run now",
+            call, "approve.superseded", "the call that was approved is not the call that would run now",
             next_step="Propose it again.", audit={"approval": instead_of.approval_id},
         )  # fmt: skip
     asked = request(verified, approvals, step)
-    facts = (asked,)
+    facts: tuple[Fact, ...] = (asked,)
     if instead_of is not None:
         facts = (_end(Kind.APPROVAL_SUPERSEDED, instead_of, call, step), asked)
     return _told_held(call, asked.approval_id, facts)
@@ -107,5 +108,5 @@ def _told_held(call: ToolCall, approval_id: str, facts: tuple[Fact, ...]) -> Sto
 def _rehearsed(call: ToolCall, held: bool) -> Stop:
     """The end of a dry run: everything was checked and decided, nothing ran."""
     if held:
-        return refuse(call, "rehearsal", "would_hold", "dry run: this call would wait for a person's approval")
-    return refuse(call, "rehearsal", "would_run", "dry run: this call would run")
+        return refuse(call, "rehearsal.would_hold", "dry run: this call would wait for a person's approval")
+    return refuse(call, "rehearsal.would_run", "dry run: this call would run")

@@ -38,7 +38,9 @@ def decide(asked: ApprovalState, answer: Answer, person: Principal, now_us: int)
     """
     request = asked.request
     if asked.status != "pending":
-        raise Conflict(f"request {asked.approval_id} is {asked.status}", code="approval.settled", remedy="Read it again.")
+        raise Conflict(
+            f"request {asked.approval_id} is {asked.status}", code="approval.settled", remedy="Read it again."
+        )
     if now_us >= request["expires_us"]:
         raise Conflict(f"request {asked.approval_id} has expired", code="approval.expired")
     if answer.digest != request["approval"]:
@@ -52,7 +54,9 @@ def decide(asked: ApprovalState, answer: Answer, person: Principal, now_us: int)
         raise NotEntitled(f"{person.id!r} is a service; only people decide", code="approval.service")
     if person.id == request["subject"]:
         raise NotEntitled(
-            f"{person.id!r} is on whose behalf the call runs", code="approval.own_call", remedy="Ask somebody else to decide."
+            f"{person.id!r} is on whose behalf the call runs",
+            code="approval.own_call",
+            remedy="Ask somebody else to decide.",
         )
     roles = sorted(person.roles & set(request["groups"]))
     if not roles:
@@ -61,7 +65,9 @@ def decide(asked: ApprovalState, answer: Answer, person: Principal, now_us: int)
             remedy=f"Ask a member of {', '.join(request['groups'])}.",
         )  # fmt: skip
     if person.id in asked.approvals:
-        raise NotEntitled(f"{person.id!r} has approved already", code="approval.twice", remedy="The quorum needs somebody else.")
+        raise NotEntitled(
+            f"{person.id!r} has approved already", code="approval.twice", remedy="The quorum needs somebody else."
+        )
     body = {"decision": "approve" if answer.approve else "reject", "approval": answer.digest, "roles": roles}
     if answer.words:
         body["words"] = answer.words

@@ -279,20 +279,33 @@ class Stop:
 
 
 def refuse(
-    call: ToolCall, gate: str, code: str, message: str, *, next_step: str = "", problems: tuple[Problem, ...] = (),
+    call: ToolCall,
+    code: str,
+    message: str,
+    *,
+    next_step: str = "",
+    problems: tuple[Problem, ...] = (),
     audit: Mapping[str, Json] | None = None,
-) -> Stop:  # fmt: skip
-    """A refusal: nothing ran, and this is why."""
+) -> Stop:
+    """A refusal: nothing ran, and this is why.
+
+    Args:
+        code: Gate and reason, such as `limit.calls`.
+        message: For the model: what happened, revealing no rule.
+        next_step: For the model: what to do now.
+        problems: For the model: what to repair.
+        audit: For the audit only.
+    """
     outcome = Outcome(
         kind=OutcomeKind.REFUSED,
         call_id=call.call_id,
         tool=call.tool,
-        code=f"{gate}.{code}",
+        code=code,
         message=message,
         next_step=next_step,
         problems=problems,
     )
-    return Stop(gate=gate, outcome=outcome, audit=audit or {})
+    return Stop(gate=code.partition(".")[0], outcome=outcome, audit=audit or {})
 
 
 def call_digest(tool: Tool, text: bytes) -> str:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring
+from json.encoder import (  # type: ignore[attr-defined]  # the C encoder has no stub
+    c_make_encoder,
+    encode_basestring,
+)
 
 from interlock.errors import BadInput
 
 _TYPE_ERROR = "a value of type {} has no JSON form"
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-"""A JSON value as Python holds it."""
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+"""A JSON value as Python holds it: lists and dicts, read only by agreement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +61,22 @@ def parse_json(text: str | bytes, limits: JsonLimits = LIMITS) -> Json:
     if isinstance(text, str):
         text = _utf8(text)
     if len(text) > limits.bytes_max:
-        raise BadInput(f"JSON text of {len(text)} bytes", code="json.too_large", remedy=f"Send at most {limits.bytes_max} bytes.")
+        raise BadInput(
+            f"JSON text of {len(text)} bytes", code="json.too_large", remedy=f"Send at most {limits.bytes_max} bytes."
+        )
 
     def number(digits: str) -> float:
         if len(digits) > limits.digits_max:
-            raise BadInput("a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits.")
+            raise BadInput(
+                "a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits."
+            )
         return float(digits)
 
     def integer(digits: str) -> int:
         if len(digits) > limits.digits_max:
-            raise BadInput("a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits.")
+            raise BadInput(
+                "a number is too long", code="json.number", remedy=f"Use at most {limits.digits_max} digits."
+            )
         return int(digits)
 
     try:
@@ -83,7 +92,9 @@ def parse_json(text: str | bytes, limits: JsonLimits = LIMITS) -> Json:
     except json.JSONDecodeError as error:
         raise BadInput(f"not JSON: {error.msg} at character {error.pos}", code="json.syntax") from None
     except RecursionError:
-        raise BadInput("JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels.") from None
+        raise BadInput(
+            "JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels."
+        ) from None
     check_json(value, limits)
     return value
 
@@ -101,23 +112,39 @@ def check_json(value: object, limits: JsonLimits = LIMITS) -> None:
             kind = type(item)
             if kind is str:
                 if len(item) > limits.string_max:  # type: ignore[arg-type]  # narrowed by the exact type
-                    raise BadInput("a string is too long", code="json.string", remedy=f"Use at most {limits.string_max} characters.")
+                    raise BadInput(
+                        "a string is too long",
+                        code="json.string",
+                        remedy=f"Use at most {limits.string_max} characters.",
+                    )
             elif kind is int:
                 if item.bit_length() > limits.integer_bits_max:  # type: ignore[attr-defined]
-                    raise BadInput(f"an integer has more than {limits.integer_bits_max} bits", code="json.integer", remedy="Send it as a string.")
+                    raise BadInput(
+                        f"an integer has more than {limits.integer_bits_max} bits",
+                        code="json.integer",
+                        remedy="Send it as a string.",
+                    )
             elif kind is float:
                 if not math.isfinite(item):  # type: ignore[arg-type]
                     raise BadInput("NaN and infinity are not JSON", code="json.number")
             elif kind is dict:
                 if len(item) > limits.keys_max:  # type: ignore[arg-type]
-                    raise BadInput("an object has too many keys", code="json.keys", remedy=f"Use at most {limits.keys_max}.")
+                    raise BadInput(
+                        "an object has too many keys", code="json.keys", remedy=f"Use at most {limits.keys_max}."
+                    )
                 for key in item:  # type: ignore[attr-defined]
                     if type(key) is not str:
-                        raise BadInput(f"an object key is of type {type(key).__name__}", code="json.type", remedy="Use string keys.")
+                        raise BadInput(
+                            f"an object key is of type {type(key).__name__}",
+                            code="json.type",
+                            remedy="Use string keys.",
+                        )
                 deeper.extend(item.values())  # type: ignore[attr-defined]
             elif kind is list:
                 if len(item) > limits.items_max:  # type: ignore[arg-type]
-                    raise BadInput("an array has too many items", code="json.items", remedy=f"Use at most {limits.items_max}.")
+                    raise BadInput(
+                        "an array has too many items", code="json.items", remedy=f"Use at most {limits.items_max}."
+                    )
                 deeper.extend(item)  # type: ignore[arg-type]
             elif item is not None and kind is not bool:
                 raise BadInput(_TYPE_ERROR.format(kind.__name__), code="json.type", remedy="Use JSON values only.")
@@ -142,7 +169,7 @@ def canonical(value: object) -> bytes:
 
 
 def digest(domain: str, *fields: bytes) -> bytes:
-    """SHA-256 over the domain and the length-prefixed fields (8 bytes, big endian): no field can borrow from another."""
+    """SHA-256 over the domain and the fields, each behind its length (8 bytes, big endian): none can borrow."""
     whole = hashlib.sha256(domain.encode())
     for field in fields:
         whole.update(len(field).to_bytes(8, "big"))
@@ -194,11 +221,5 @@ def _no_form(value: object) -> object:
     raise TypeError(_TYPE_ERROR.format(type(value).__name__))
 
 
-def _encoder():  # type: ignore[no-untyped-def]  # the C encoder has no stub
-    """The standard library's C encoder, made once: `JSONEncoder.encode` makes one per call and costs twice as much."""
-    from json.encoder import c_make_encoder
-
-    return c_make_encoder(None, _no_form, encode_basestring, None, ":", ",", True, False, False)
-
-
-_encode = _encoder()
+_encode = c_make_encoder(None, _no_form, encode_basestring, None, ":", ",", True, False, False)
+# The standard library's C encoder, made once: `JSONEncoder.encode` makes one per call and costs twice as much.

@@ -56,4 +56,3 @@ def named_call_id(run_id: str, name: str) -> str:
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id (prefix, underscore, lower-case letters and digits)."""
     return _ID.fullmatch(text) is not None
-

@@ -108,10 +108,11 @@ class RunState:
             if apply is not None:
                 apply(self, event)
 
-
     def note_valid(self, call_id: str, digest: str, writes: bool) -> None:
-        """A call was found valid: count it among its equals. Noting it twice is noting it once, so that
-        a process may note what it is about to record."""
+        """A call was found valid: count it among its equals.
+
+        Noting it twice is noting it once, so that a process may note what it is about to record.
+        """
         self.alike.setdefault(digest, set()).add(call_id)
         if writes:
             self.open_writes.setdefault(digest, call_id)
@@ -191,6 +192,8 @@ def _approval_requested(run: RunState, event: Event) -> None:
 def _approval_decided(run: RunState, event: Event) -> None:
     body = event.fact.body
     approval = run.approvals[event.fact.approval_id]
+    if approval.status != "pending":
+        return  # two people answered at the same moment: the first in the ledger counts
     if body["decision"] == "reject":
         approval.status = "rejected"
         approval.words = body.get("words", "")

@@ -1,5 +1,7 @@
-"""The order of a batch: everything that can be decided is decided before anything runs; reads run together,
-writes one after the other for each thing that they act on, and a call that needs another's result after it.
+"""The order of a batch.
+
+Everything that can be decided is decided before anything runs; reads run together, writes one after the
+other for each thing that they act on, and a call that needs another's result after it.
 """
 
 from __future__ import annotations
@@ -127,7 +129,9 @@ def dependencies(calls: Sequence[tuple[str, ToolCall]]) -> list[dict[str, int]]:
         BadInput: Too many calls, an id or a call twice, or a reference to no earlier call.
     """
     if len(calls) > BATCH_MAX:
-        raise BadInput(f"a batch of {len(calls)} calls", code="batch.too_large", remedy=f"Propose at most {BATCH_MAX} at once.")
+        raise BadInput(
+            f"a batch of {len(calls)} calls", code="batch.too_large", remedy=f"Propose at most {BATCH_MAX} at once."
+        )
     if len({call.call_id for _, call in calls}) < len(calls):
         raise BadInput("a call is in the batch twice", code="batch.twice", remedy="Name each call once.")
     placed: dict[str, int] = {}
@@ -144,7 +148,9 @@ def dependencies(calls: Sequence[tuple[str, ToolCall]]) -> list[dict[str, int]]:
         needs.append(needed)
         if name:
             if name in placed:
-                raise BadInput(f"two calls of the batch are called {name!r}", code="batch.twice", remedy="Name each call once.")
+                raise BadInput(
+                    f"two calls of the batch are called {name!r}", code="batch.twice", remedy="Name each call once."
+                )
             placed[name] = index
     return needs
 

@@ -40,7 +40,7 @@ class Executor:
     clock: Clock
     slots: anyio.CapacityLimiter
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
-    jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # noqa: S311  # spreads retries, guards nothing
+    jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
     reach: Points = pass_by
 
 
@@ -60,7 +60,7 @@ async def execute(approved: ApprovedCall, executor: Executor, entry: Entry) -> R
             try:
                 await entry.intend(approved, _intent(tool, valid.digest, key, executor))
             except GuardRefused as refused:
-                return refuse(valid.call, "execute", "limit", "a limit was reached", audit={"guard": refused.guard})
+                return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
             except DuplicateFact:
                 return _unknown(approved, "this call is being executed elsewhere", {})
             executor.reach("intent.committed")
@@ -80,19 +80,18 @@ async def _attempts(approved: ApprovedCall, executor: Executor, key: str) -> tup
         principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
     )  # fmt: skip
     maybe_done = False
-    for number in range(1, tool.attempts_max + 1):
-        if number > 1:
-            await executor.pause(BACKOFF_S[min(number - 2, 4)] * (1 + 0.2 * executor.jitter()))
-            context = replace(context, attempt=number)
+    while True:
         executor.reach("attempt.before")
         answer = await attempt(tool, json.loads(valid.text), context)
         executor.reach("attempt.after")
+        number = context.attempt
         if not isinstance(answer, Failure):
             return answer, number
         maybe_done = maybe_done or answer.maybe_done
-        if not answer.worth_retrying(tool):
-            break
-    return replace(answer, maybe_done=maybe_done), number
+        if number >= tool.attempts_max or not answer.worth_retrying(tool):
+            return replace(answer, maybe_done=maybe_done), number
+        await executor.pause(BACKOFF_S[min(number, 5) - 1] * (1 + 0.2 * executor.jitter()))
+        context = replace(context, attempt=number + 1)
 
 
 def _intent(tool: Tool, digest: str, key: str, executor: Executor) -> dict[str, Any]:
@@ -107,7 +106,9 @@ def _failed(approved: ApprovedCall, failure: Failure, tries: int) -> Stop:
     """No answer: failed where nothing can have happened, unknown where something may have."""
     audit: dict[str, Any] = {"kind": failure.kind, "error": failure.error, "attempts": tries}
     if failure.maybe_done:
-        return _unknown(approved, f"the tool did not answer ({failure.kind}); whether it took effect is not known", audit)
+        return _unknown(
+            approved, f"the tool did not answer ({failure.kind}); whether it took effect is not known", audit
+        )
     call = approved.valid.call
     said = f": {failure.said}" if failure.said else ""
     message = {

@@ -82,8 +82,10 @@ _DEFAULTS = tuple(Fact._field_defaults.items())
 
 
 def first_bad(events: Iterable[Event]) -> int:
-    """Number of the first event of one chain, read from its start, that does not follow or does not match
-    its own bytes; 0 where all hold. The whole verification, with the log and its checkpoints, is `seal`'s."""
+    """Number of the first event that does not follow or does not match its own bytes; 0 where all hold.
+
+    Takes one chain, read from its start. The whole verification, with the log and its checkpoints, is `seal`'s.
+    """
     head = EMPTY
     for event in events:
         fields = json.loads(event.header)

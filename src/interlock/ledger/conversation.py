@@ -38,7 +38,9 @@ class Ledger:
             self._conversations[run_id] = known
             await known.refresh()
         if known.state.principal is None or known.state.tenant != tenant:
-            raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
+            raise NotFound(
+                f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`."
+            )
         return known
 
     async def open(self, run_id: str, tenant: str, started: Fact, claim: Claim | None) -> Conversation:
@@ -105,16 +107,19 @@ class Conversation:
             await self._read_tail()
             self._changes = changes
 
-    async def append(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> list[Event]:
+    async def append(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> None:
         """Make facts of this run durable and fold them in.
 
         Raises:
             LedgerError: Nothing was written; see `Store.append`.
         """
         state = self.state
-        events = await self._store.append(Append(state.run_id, state.tenant, facts, self.epoch, guards))
-        await self._fold(events)
-        return events
+        await self._fold(await self._store.append(Append(state.run_id, state.tenant, facts, self.epoch, guards)))
+
+    async def append_outside(self, facts: Sequence[Fact]) -> None:
+        """The same for facts from outside (a person's word): they name no claim and disturb nobody."""
+        state = self.state
+        await self._fold(await self._store.append(Append(state.run_id, state.tenant, facts)))
 
     def next_step(self) -> int:
         """Number of the next step: given out before anything is awaited, so that no two calls share one."""

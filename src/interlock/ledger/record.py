@@ -1,5 +1,4 @@
-"""What one call writes: gathered while it passes the gates, durable at four points (spec: durability points).
-"""
+"""What one call writes: gathered while it passes the gates, durable at four points (spec: durability points)."""
 
 from __future__ import annotations
 
@@ -11,8 +10,18 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from interlock.core.call import (
-    AllowedCall, ApprovedCall, LimitedCall, Outcome, OutcomeKind, RawResult, Stop, ToolCall, ValidCall,
-    VerifiedCall, proposal_digest, refuse,
+    AllowedCall,
+    ApprovedCall,
+    LimitedCall,
+    Outcome,
+    OutcomeKind,
+    RawResult,
+    Stop,
+    ToolCall,
+    ValidCall,
+    VerifiedCall,
+    proposal_digest,
+    refuse,
 )  # fmt: skip
 from interlock.core.canonical import Json, canonical, check_json
 from interlock.core.event import Fact, Kind
@@ -106,10 +115,10 @@ class Entry:
         call = self.call
         known = self.run.calls.get(call.call_id)
         if self.run.status != "open" and known is None:
-            return refuse(call, "recall", "run_over", f"this run is {self.run.status}", next_step="Start a new run.")
+            return refuse(call, "recall.run_over", f"this run is {self.run.status}", next_step="Start a new run.")
         if known is None and call.lacks:
             return refuse(
-                call, "recall", "dependency", f"it needs the result of {call.lacks}, which is not there",
+                call, "recall.dependency", f"it needs the result of {call.lacks}, which is not there",
                 next_step="Look at that call's outcome first.",
             )  # fmt: skip
         if known is None:
@@ -117,7 +126,7 @@ class Entry:
         if call.name and known.proposal != _proposal(call):
             self._recalled = True
             return refuse(
-                call, "recall", "name_reused", f"the name {call.name!r} belongs to another call of this run",
+                call, "recall.name_reused", f"the name {call.name!r} belongs to another call of this run",
                 next_step="Use a new name for a new call, or repeat the first one exactly.",
             )  # fmt: skip
         if known.status == "held" and self.run.approvals[known.approval_id].status != "pending":
@@ -137,7 +146,7 @@ class Entry:
             self._stop = step
             raise Stopped(step)
         self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
-        if type(step) is ValidCall:
+        if isinstance(step, ValidCall):
             self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
         return step
 
@@ -191,7 +200,9 @@ class Entry:
         why = "cancelled" if cancelled else "internal"
         kind = OutcomeKind.UNKNOWN if self._intent else OutcomeKind.FAILED
         message = "the call was cancelled" if cancelled else "the call could not be completed"
-        outcome = Outcome(kind=kind, call_id=self.call.call_id, tool=self.call.tool, code=f"call.{why}", message=message)
+        outcome = Outcome(
+            kind=kind, call_id=self.call.call_id, tool=self.call.tool, code=f"call.{why}", message=message
+        )
         self._stop = Stop(gate="execute", outcome=outcome, audit={"error": type(error).__name__})
         await self.close(outcome)
 
@@ -248,7 +259,16 @@ class Entry:
             body["outcome"] = stop.outcome.as_json()
             told = stop.outcome.kind.value
         return Fact(
-            Kind.CALL_DECIDED, body, call.call_id, self.step, 0, call.principal.id, tool_hash, policy_hash, decision, told
+            Kind.CALL_DECIDED,
+            body,
+            call.call_id,
+            self.step,
+            0,
+            call.principal.id,
+            tool_hash,
+            policy_hash,
+            decision,
+            told,
         )
 
     def _result(self, outcome: Outcome, result: RawResult | None, approved: ApprovedCall) -> Fact:
@@ -262,7 +282,14 @@ class Entry:
             attempt = result.attempt
         kind = Kind.CALL_UNKNOWN if outcome.kind is OutcomeKind.UNKNOWN else Kind.CALL_RESULT
         return Fact(
-            kind, body, call.call_id, self.step, attempt, call.principal.id, approved.valid.tool.digest, outcome=outcome.kind.value
+            kind,
+            body,
+            call.call_id,
+            self.step,
+            attempt,
+            call.principal.id,
+            approved.valid.tool.digest,
+            outcome=outcome.kind.value,
         )
 
 

@@ -149,9 +149,9 @@ class MemoryStore:
         if append.claim is not None:
             facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
         once = [(chain, key) for fact in facts if (key := fact.unique)]
-        for key in once:
-            if key in self._once:
-                raise DuplicateFact(f"{key[1]} stands in chain {chain} already")
+        for pair in once:
+            if pair in self._once:
+                raise DuplicateFact(f"{pair[1]} stands in chain {chain} already")
         values = self._changed(append.guards)
         stored = self._chains.setdefault(chain, [])
         head = Head(stored[-1].seq, stored[-1].hash) if stored else EMPTY

@@ -32,19 +32,19 @@ def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> Lim
     call = valid.call
     if step > limits.calls_max:
         return refuse(
-            call, "limit", "calls", f"this run has used its {limits.calls_max} calls",
+            call, "limit.calls", f"this run has used its {limits.calls_max} calls",
             next_step="Answer with what you have.", audit={"step": step},
         )  # fmt: skip
     first = run.open_writes.get(valid.digest, call.call_id)
     if first != call.call_id:
         return refuse(
-            call, "limit", "duplicate", f"the same call is open already as {first}",
+            call, "limit.duplicate", f"the same call is open already as {first}",
             next_step=f"Wait for {first}, or change the arguments if another effect is meant.", audit={"first": first},
         )  # fmt: skip
     alike = len(run.alike.get(valid.digest, ()))
     if alike > limits.alike_max:
         return refuse(
-            call, "limit", "loop", f"this exact call was made {alike - 1} times already",
+            call, "limit.loop", f"this exact call was made {alike - 1} times already",
             next_step="Use the earlier results or try something else.", audit={"alike": alike},
         )  # fmt: skip
     return LimitedCall(allowed, ())

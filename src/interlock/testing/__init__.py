@@ -1,12 +1,14 @@
-"""Public doubles, so that users' tests look like ours: time that stands still, ids that count, a far end that
-remembers what it was asked to do, crash points, a model with a script. Nothing here is imported by the product.
+"""Public doubles, so that users' tests look like ours. Nothing here is imported by the product.
+
+Time that stands still, ids that count, a far end that remembers what it was asked to do, crash points, a
+model with a script.
 """
 
 from interlock.core.ids import CountedIds
 from interlock.ledger.store import MemoryStore
+from interlock.models.scripted import ScriptedModel
 from interlock.testing.clock import FrozenClock
 from interlock.testing.crash import CrashAt
-from interlock.models.scripted import ScriptedModel
 from interlock.testing.oracle import EffectOracle
 
 __all__ = ["CountedIds", "CrashAt", "EffectOracle", "FrozenClock", "MemoryStore", "ScriptedModel"]

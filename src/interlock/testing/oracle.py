@@ -1,5 +1,7 @@
-"""A far end that remembers: a separate process that writes down, and forces to disk, every effect that it is
-asked for before it answers. What its file says is what really happened, whoever was killed meanwhile.
+"""A far end that remembers.
+
+A separate process that writes down, and forces to disk, every effect that it is asked for before it
+answers. What its file says is what really happened, whoever was killed meanwhile.
 
     python -m interlock.testing.oracle FILE      prints its port and serves until its standard input closes
 """
@@ -33,7 +35,7 @@ class EffectOracle:
     def __enter__(self) -> Self:
         """Start the process and wait until it listens."""
         command = [sys.executable, "-m", "interlock.testing.oracle", str(self.file)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None, "its port comes from there"
         self.port = int(self._process.stdout.readline())
         return self

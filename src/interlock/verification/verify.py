@@ -25,14 +25,14 @@ async def verify(limited: LimitedCall, verifier: Verifier | None, run: RunState)
     call = limited.allowed.valid.call
     if verifier is None:
         return refuse(
-            call, "verify", "no_verifier", "this call needs a second opinion and none can be had here",
+            call, "verify.no_verifier", "this call needs a second opinion and none can be had here",
             next_step="Tell the user that an operator must configure a verifier.",
             audit={"remedy": "Configure a verifier, or drop @verify from the rules that ask for it."},
         )  # fmt: skip
     verdict = await verifier(limited, run)
     if verdict.get("verdict") != "approved":
         return refuse(
-            call, "verify", "not_approved", "a second reading of this call did not approve it",
+            call, "verify.not_approved", "a second reading of this call did not approve it",
             next_step="Check the arguments against the user's words.", audit={"verdict": dict(verdict)},
         )  # fmt: skip
     return VerifiedCall(limited, verdict)

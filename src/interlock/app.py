@@ -1,0 +1,190 @@
+"""The composition root: settings in, plane out. It alone picks adapters."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from interlock.approvals.decide import Answer
+from interlock.approvals.request import Approvals
+from interlock.core.call import Outcome
+from interlock.core.clock import Clock, SystemClock
+from interlock.core.decision import Mode
+from interlock.core.ids import IdMaker, RandomIds
+from interlock.core.points import Points, pass_by
+from interlock.core.principal import Principal
+from interlock.core.run import ApprovalState
+from interlock.core.tool import Tool
+from interlock.engine.engine import InProcessEngine
+from interlock.execution.execute import Executor
+from interlock.keys import deployment_key
+from interlock.ledger.chain import Entropy
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.store import MemoryStore, Store
+from interlock.ledger.switch import StopSwitch
+from interlock.limits.limit import Limits
+from interlock.pipeline import Plane
+from interlock.policy.cedar import Policy
+from interlock.registry.pin import read_pins
+from interlock.registry.registry import Registry
+from interlock.runs import Run, advance, answer, open_run, settle
+from interlock.screening.screen import Screens
+from interlock.settings import Settings
+from interlock.sources.python import import_tools
+
+CALLS_AT_ONCE = 256
+"""Calls that may execute at once in one process (spec: limits)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a process takes from its machine and a test owns.
+
+    Attributes:
+        clock: Both clocks.
+        new_id: Makes ids; random ones where None.
+        entropy: Random bytes, for salts.
+        pause: Waits between attempts.
+        reach: Told each crash point as it is passed.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    new_id: IdMaker | None = None
+    entropy: Entropy = os.urandom
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep
+    reach: Points = pass_by
+
+
+class Interlock:
+    """A control plane that is open: start runs with it, and decide what waits for a person.
+
+    Attributes:
+        plane: The gates' parts.
+        worker: Id of this process in claims.
+    """
+
+    def __init__(self, plane: Plane, worker: str, load_policy: Callable[[], Policy]) -> None:
+        self.plane = plane
+        self.worker = worker
+        self._load_policy = load_policy
+
+    @property
+    def store(self) -> Store:
+        """Where everything is recorded."""
+        return self.plane.ledger.store
+
+    def run(self, principal: Principal, *, words: str | None = None) -> AbstractAsyncContextManager[Run]:
+        """Start a run: `async with plane.run(principal, words=…) as run: await run.call(…)`.
+
+        Args:
+            principal: On whose behalf its calls are made.
+            words: The user's own words; None where they are not seen.
+        """
+        return open_run(self.plane, self.worker, principal, words)
+
+    async def advance(self, run_id: str, tenant: str = "default") -> bool:
+        """Do what is due in a run; see `runs.advance`."""
+        return await advance(self.plane, self.worker, run_id, tenant)
+
+    async def answer(self, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
+        """Record a person's answer to an approval request; see `runs.answer`."""
+        return await answer(self.plane, approval_id, said, person)
+
+    async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
+        """Record a person's word on an unknown call; see `runs.settle`."""
+        return await settle(self.plane, call_id, outcome, person, note)
+
+    def reload_policy(self) -> str:
+        """Load the policy again and put it in force for every call from now on; its digest.
+
+        Raises:
+            PolicyError: It does not load; the one in force stays.
+        """
+        self.plane.policy = policy = self._load_policy()
+        return policy.digest
+
+
+@asynccontextmanager
+async def open_plane(
+    settings: Settings | None = None, *, tools: Iterable[Tool] = (), world: World | None = None, engine: bool = True
+) -> AsyncIterator[Interlock]:
+    """Open a control plane and keep its engine working until the block is left.
+
+    Args:
+        settings: What the deployment is made of; the defaults where None: a ledger in `.interlock/`
+            under the working directory and the default policy.
+        tools: Tools beside those that the settings name.
+        world: Clocks, ids and randomness; the machine's where None.
+        engine: Whether this process advances what is due. Without one, call `advance`.
+
+    Raises:
+        SettingsError, DefinitionError, PolicyError: Something is not acceptable; nothing was opened.
+        StoreUnavailable: The ledger cannot be opened.
+    """
+    settings = settings or Settings()
+    world = world or World()
+    plane, load_policy = _compose(settings, tools, world)
+    worker = (world.new_id or RandomIds(world.clock))("worker")
+    opened = Interlock(plane, worker, load_policy)
+    try:
+        async with anyio.create_task_group() as tasks:
+            if engine:
+                tasks.start_soon(InProcessEngine().run, plane.ledger.store, worker, opened.advance)
+            yield opened
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await plane.ledger.store.close()
+
+
+def open_store(settings: Settings, world: World) -> Store:
+    """The store that the settings name; in memory where they name none."""
+    if settings.ledger is None:
+        return MemoryStore(world.clock, world.entropy)
+    from interlock.ledger.sqlite import SqliteStore
+
+    return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy)
+
+
+def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Policy]]:
+    registry = Registry(
+        [*import_tools(settings.tools, settings.folder), *tools],
+        pins=read_pins(settings.at(settings.pins)) if settings.pins is not None else None,
+    )
+
+    def load_policy() -> Policy:
+        return Policy.load(
+            settings.at(settings.policy) if settings.policy is not None else None,
+            registry.tools,
+            shadow=settings.at(settings.shadow) if settings.shadow is not None else None,
+            mode=Mode(settings.mode),
+        )
+
+    policy = load_policy()
+    new_id = world.new_id or RandomIds(world.clock)
+    key = (
+        secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
+    )
+    ledger = Ledger(open_store(settings, world), world.reach)
+    plane = Plane(
+        registry=registry,
+        policy=policy,
+        switch=StopSwitch(ledger.store),
+        limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
+        verifier=None,
+        approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
+        executor=Executor(
+            deployment_key=key, clock=world.clock, slots=anyio.CapacityLimiter(CALLS_AT_ONCE),
+            pause=world.pause, reach=world.reach,
+        ),
+        screens=Screens(matches=registry.output_matches),
+        ledger=ledger,
+        clock=world.clock,
+        new_id=new_id,
+    )  # fmt: skip
+    return plane, load_policy

@@ -1,0 +1,141 @@
+"""Keys of people and services: who is typing. Only hashes are stored.
+
+A key has 160 random bits, so that a plain SHA-256 of it is as good as a slow hash. The file has mode 0600.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from interlock.core.principal import Principal
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
+
+_PREFIX = "ilk_"
+
+
+class Keys:
+    """The file of hashed keys.
+
+    Args:
+        file: JSON file; made on the first `add`.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def add(self, principal: Principal) -> str:
+        """Make a key for a principal and return it: the only time that it can be read.
+
+        Raises:
+            Conflict: The principal has a key already; revoke it first.
+        """
+        stored = self._read()
+        if any(entry["id"] == principal.id and entry["tenant"] == principal.tenant for entry in stored.values()):
+            raise Conflict(f"{principal.id!r} has a key already", code="keys.exists", remedy="Revoke it first.")
+        key = _PREFIX + secrets.token_hex(20)
+        stored[_hash(key)] = {
+            "id": principal.id,
+            "tenant": principal.tenant,
+            "roles": sorted(principal.roles),
+            "kind": principal.kind,
+        }
+        self._write(stored)
+        return key
+
+    def revoke(self, principal_id: str, tenant: str) -> None:
+        """Forget a principal's key.
+
+        Raises:
+            NotFound: It has none.
+        """
+        stored = self._read()
+        left = {
+            mark: entry for mark, entry in stored.items() if (entry["id"], entry["tenant"]) != (principal_id, tenant)
+        }
+        if len(left) == len(stored):
+            raise NotFound(f"{principal_id!r} has no key", code="keys.none")
+        self._write(left)
+
+    def principal(self, key: str) -> Principal:
+        """Whose key this is.
+
+        Raises:
+            NotEntitled: No key, or nobody's.
+        """
+        if not key:
+            raise NotEntitled("no key", code="keys.missing", remedy="Run `interlock login`, or set INTERLOCK_KEY.")
+        wanted = _hash(key)
+        for mark, entry in self._read().items():
+            if hmac.compare_digest(mark, wanted):
+                return Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
+        raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")
+
+    def list(self) -> list[Principal]:
+        """Everybody who has a key."""
+        return [
+            Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
+            for entry in self._read().values()
+        ]
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        if not self._file.exists():
+            return {}
+        check_private(self._file)
+        try:
+            stored: dict[str, dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))
+        except ValueError:
+            raise BadInput(f"{self._file}: not JSON", code="keys.syntax", remedy="Restore it from a backup.") from None
+        return stored
+
+    def _write(self, stored: dict[str, dict[str, Any]]) -> None:
+        write_private(self._file, json.dumps(stored, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def deployment_key(file: Path) -> bytes:
+    """The deployment's secret of 32 bytes, made on first use in a file of mode 0600.
+
+    Raises:
+        SettingsError: Others may read the file, or it has not 32 bytes.
+    """
+    if not file.exists():
+        write_private(file, secrets.token_bytes(32))
+    check_private(file)
+    key = file.read_bytes()
+    if len(key) != 32:
+        raise SettingsError(
+            f"{file}: {len(key)} bytes instead of 32", code="settings.key", remedy="Restore it from a backup."
+        )
+    return key
+
+
+def check_private(file: Path) -> None:
+    """Refuse a secret file that others may read.
+
+    Raises:
+        SettingsError: Its mode lets the group or others in.
+    """
+    if file.stat().st_mode & 0o077:
+        raise SettingsError(f"{file}: others may read it", code="settings.mode", remedy=f"Run `chmod 600 {file}`.")
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Replace a file whole, with mode 0600 from its first byte on."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(file.name + ".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

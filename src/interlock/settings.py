@@ -1,0 +1,125 @@
+"""Settings: one file and a few environment variables, read here and nowhere else.
+
+    ledger = ".interlock/ledger.db"     # paths are relative to the file
+    policy = "policy"                   # folder of *.cedar files; the default policy where left out
+    shadow = "policy-next"              # candidate policy: evaluated and recorded, never enforced
+    mode   = "enforce"                  # or "evaluate_only": decide and record, hold and deny nothing
+    pins   = "tools.pins.json"          # accepted tool definitions; where set, others are withheld
+    tools  = ["my_package.tools"]       # modules whose tools are registered
+
+    [limits]
+    calls_max = 200
+    alike_max = 5
+
+Environment: `INTERLOCK_CONFIG` names the file, `INTERLOCK_KEY` is the key of whoever types commands.
+An unknown key anywhere refuses to start.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from interlock.errors import SettingsError
+
+FILE = "interlock.toml"
+"""Name of the settings file, looked for in the working directory and above."""
+
+
+class LimitSettings(BaseModel):
+    """Limits of one run.
+
+    Attributes:
+        calls_max: Calls of one run, refused ones included.
+        alike_max: Calls of one run with the same tool and arguments.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    calls_max: int = Field(default=200, ge=1, le=100_000)
+    alike_max: int = Field(default=5, ge=1, le=1000)
+
+
+class Settings(BaseModel):
+    """What a deployment is made of.
+
+    Attributes:
+        folder: Where the file stands; relative paths start there.
+        ledger: SQLite file; None keeps nothing beyond the process.
+        policy: Folder of Cedar files; None for the default policy.
+        shadow: Folder of a candidate policy, evaluated beside; None for none.
+        mode: Whether decisions bind.
+        pins: Pin file; None trusts what is registered.
+        tools: Modules whose tools are registered.
+        limits: Limits of one run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    folder: Path = Field(default_factory=Path.cwd, exclude=True)
+    ledger: Path | None = Path(".interlock/ledger.db")
+    policy: Path | None = None
+    shadow: Path | None = None
+    mode: Literal["enforce", "evaluate_only"] = "enforce"
+    pins: Path | None = None
+    tools: tuple[str, ...] = ()
+    limits: LimitSettings = LimitSettings()
+
+    def at(self, path: Path) -> Path:
+        """A path of the file, from where the file stands."""
+        return self.folder / path
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the deployment's own files stand: the ledger, its key, the hashed keys of people."""
+        return self.at(self.ledger).parent if self.ledger is not None else self.folder / ".interlock"
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings: the given file, else `INTERLOCK_CONFIG`, else the nearest `interlock.toml`, else the defaults.
+
+    Raises:
+        SettingsError: The file is missing, not TOML, or has a key or value that it may not have.
+    """
+    named = file or (Path(os.environ["INTERLOCK_CONFIG"]) if os.environ.get("INTERLOCK_CONFIG") else None)
+    found = named or _nearest(Path.cwd())
+    if found is None:
+        return Settings()
+    try:
+        said = tomllib.loads(found.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{found}: {error.strerror}", remedy="Name an existing file, or run `interlock init`."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{found}: not TOML: {error}", code="settings.syntax") from None
+    if "folder" in said:
+        raise SettingsError(f"{found}: unknown key 'folder'", code="settings.unknown_key", remedy="Remove it.")
+    try:
+        return Settings(**said, folder=found.resolve().parent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{found}: {where}: {first['msg']}", code="settings.value") from None
+
+
+def key_file() -> Path:
+    """Where `interlock login` keeps the key of whoever types commands."""
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "interlock" / "key"
+
+
+def typed_key() -> str:
+    """The key of whoever types commands: `INTERLOCK_KEY`, else what `interlock login` kept; empty for none."""
+    if key := os.environ.get("INTERLOCK_KEY", ""):
+        return key
+    file = key_file()
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _nearest(folder: Path) -> Path | None:
+    for place in (folder, *folder.parents):
+        if (place / FILE).is_file():
+            return place / FILE
+    return None
