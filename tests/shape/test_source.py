@@ -52,7 +52,7 @@ class Module(NamedTuple):
 
 
 def module(path: str, text: str) -> Module:
-    return Module(path, text, ast.parse(text))
+    return Module(path, text, ast.parse(text, filename=path))
 
 
 MODULES = [
