@@ -1,99 +1,41 @@
-"""Projections: what the events say, as rows. Pure, and one place for every store.
-
-A row holds scalars only; a list stands as canonical JSON text (`[]` where empty); times are microseconds
-UTC; None is what is not known, does not apply or has not happened. Arguments, results and the user's words
-are not copied here: they stand in the chain, where they can be erased.
-
-    run                  one task: who, driven by what, open or not
-    step                 one per call (and per model turn, later): a view of `tool_call`
-    tool_call            one call from its proposal to its end
-    authz_decision       one policy decision; a call that is held and asked again has several
-    tool_result          what came of an execution: `result`, `unknown` or `reconciled`
-    compensation_action  a call that undid another
-    approval             one request for approval, and how it stands
-    budget               what is reserved and spent of a shared limit; empty until such events are written
-    dead_letter          a call given up on
-    due                  what a run waits for, and from when `advance` has something to do
-"""
+"""Projections: what the events say, as rows. Pure, and one place for every store."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from interlock.core.canonical import canonical
 from interlock.core.event import CLOSING, Event, Kind
-
-Row = dict[str, Any]
-"""One row: every column of its table, in the table's order."""
-
-Key = tuple[str | int, ...]
-"""What names a row within its table: the values of the table's key columns."""
+from interlock.ledger.tables import TABLES, Key, Row, step_of
 
 
-class Table(NamedTuple):
-    """One projection.
+class Rows(Protocol):
+    """Where a fold finds the rows it changes and puts them back."""
 
-    Attributes:
-        columns: Names, in the order of `Row`.
-        key: The columns that name a row.
-    """
+    def get(self, table: str, key: Key) -> Row | None:
+        """The row with this key, to be changed and put back; None where there is none."""
+        ...
 
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
+    def put(self, table: str, key: Key, row: Row) -> None:
+        """Insert or replace a row; one that stood already keeps its place in the order."""
+        ...
+
+    def drop(self, table: str, key: Key) -> None:
+        """Remove a row, if it is there."""
+        ...
 
 
-TABLES: dict[str, Table] = {
-    "run": Table(
-        ("run_id", "tenant", "principal_id", "driver", "title", "status", "reason", "worker", "epoch",
-         "started_us", "ended_us"),
-        ("run_id",),
-    ),
-    "step": Table(
-        ("run_id", "tenant", "step", "kind", "call_id", "tool", "status", "outcome", "started_us",
-         "ended_us"),
-        ("run_id", "call_id"),
-    ),
-    "tool_call": Table(
-        ("run_id", "tenant", "call_id", "step", "parent_id", "name", "principal_id", "tool", "server",
-         "version", "tool_hash", "effect", "dry_run", "status", "outcome", "code", "approval_id",
-         "proposed_us", "intent_us", "ended_us"),
-        ("run_id", "call_id"),
-    ),
-    "authz_decision": Table(
-        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "principal_id", "tool", "effect", "decision",
-         "reasons", "mode", "errors", "gate", "code", "policy_hash"),
-        ("run_id", "seq"),
-    ),
-    "tool_result": Table(
-        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "kind", "tool", "outcome", "code", "took_us",
-         "attempts", "by"),
-        ("run_id", "seq"),
-    ),
-    "compensation_action": Table(
-        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome"),
-        ("run_id", "seq"),
-    ),
-    "approval": Table(
-        ("run_id", "tenant", "approval_id", "call_id", "step", "subject", "tool", "effect", "groups",
-         "quorum", "rules", "status", "approvers", "decided_by", "requested_us", "expires_us", "decided_us"),
-        ("run_id", "approval_id"),
-    ),
-    "budget": Table(("tenant", "name", "reserved", "spent"), ("tenant", "name")),
-    "dead_letter": Table(
-        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome"), ("run_id", "seq")
-    ),
-    "due": Table(("run_id", "tenant", "at_us", "why", "ref"), ("run_id", "ref")),
-}  # fmt: skip
-"""Every projection by name. A name or column is never renamed; a table only grows."""
+def fold(event: Event, rows: Rows) -> None:
+    """Change the rows that one event is about. Events of a chain come in order, each once."""
+    change = _FOLDS.get(event.fact.kind)
+    if change is not None:
+        change(rows, event)
 
 
 class Tables:
-    """The fold in memory.
-
-    A store that keeps its rows elsewhere overrides `get`, `put` and `drop` and calls `fold` for each event.
-    """
+    """The rows in memory, folded from the order of commits."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name in TABLES if name != "step"}
@@ -102,7 +44,7 @@ class Tables:
     def absorb(self, order: Sequence[Event]) -> None:
         """Fold in what is new of the whole order of commits; what was absorbed before is passed over."""
         for event in order[self._absorbed :]:
-            self.fold(event)
+            fold(event, self)
         self._absorbed = len(order)
 
     def rows(self, table: str) -> list[Row]:
@@ -111,38 +53,20 @@ class Tables:
             return [step_of(row) for row in self._rows["tool_call"].values()]
         return list(self._rows[table].values())
 
-    def fold(self, event: Event) -> None:
-        """Change the rows that one event is about. Events of a chain come in order, each once."""
-        change = _FOLDS.get(event.fact.kind)
-        if change is not None:
-            change(self, event)
-
     def get(self, table: str, key: Key) -> Row | None:
-        """The row with this key, to be changed and put back."""
+        """See `Rows.get`."""
         return self._rows[table].get(key)
 
     def put(self, table: str, key: Key, row: Row) -> None:
-        """Insert or replace a row; one that stood already keeps its place in the order."""
+        """See `Rows.put`."""
         self._rows[table][key] = row
 
     def drop(self, table: str, key: Key) -> None:
-        """Remove a row, if it is there."""
+        """See `Rows.drop`."""
         self._rows[table].pop(key, None)
 
 
-STEP_FROM = {"started_us": "proposed_us"}
-"""Columns of `step` that `tool_call` calls otherwise; `kind` is `call` for all of them."""
-
-
-def step_of(call: Row) -> Row:
-    """The row of `step` for a row of `tool_call`."""
-    return {
-        column: "call" if column == "kind" else call[STEP_FROM.get(column, column)]
-        for column in TABLES["step"].columns
-    }
-
-
-def _run_started(rows: Tables, event: Event) -> None:
+def _run_started(rows: Rows, event: Event) -> None:
     body = event.fact.body
     rows.put("run", (event.chain,), {
         "run_id": event.chain,
@@ -159,21 +83,21 @@ def _run_started(rows: Tables, event: Event) -> None:
     })  # fmt: skip
 
 
-def _run_claimed(rows: Tables, event: Event) -> None:
+def _run_claimed(rows: Rows, event: Event) -> None:
     if row := rows.get("run", (event.chain,)):
         body = event.fact.body
         row |= {"worker": body.get("worker"), "epoch": body.get("epoch")}
         rows.put("run", (event.chain,), row)
 
 
-def _run_ended(rows: Tables, event: Event) -> None:
+def _run_ended(rows: Rows, event: Event) -> None:
     if row := rows.get("run", (event.chain,)):
         fact = event.fact
         row |= {"status": _last(fact.kind), "reason": fact.body.get("reason"), "ended_us": event.at_us}
         rows.put("run", (event.chain,), row)
 
 
-def _call_proposed(rows: Tables, event: Event) -> None:
+def _call_proposed(rows: Rows, event: Event) -> None:
     fact = event.fact
     body = fact.body
     rows.put("tool_call", (event.chain, fact.call_id), {
@@ -200,7 +124,7 @@ def _call_proposed(rows: Tables, event: Event) -> None:
     })  # fmt: skip
 
 
-def _call_decided(rows: Tables, event: Event) -> None:
+def _call_decided(rows: Rows, event: Event) -> None:
     fact = event.fact
     body = fact.body
     call = rows.get("tool_call", (event.chain, fact.call_id))
@@ -228,14 +152,14 @@ def _call_decided(rows: Tables, event: Event) -> None:
         })  # fmt: skip
 
 
-def _call_intent(rows: Tables, event: Event) -> None:
+def _call_intent(rows: Rows, event: Event) -> None:
     if call := rows.get("tool_call", (event.chain, event.fact.call_id)):
         call["status"] = "intent"
         call["intent_us"] = event.at_us
         rows.put("tool_call", (event.chain, event.fact.call_id), call)
 
 
-def _call_came_out(rows: Tables, event: Event) -> None:
+def _call_came_out(rows: Rows, event: Event) -> None:
     """`call.result`, `call.unknown` and `call.reconciled`: one row each, and the call moves on."""
     fact = event.fact
     body = fact.body
@@ -254,7 +178,7 @@ def _call_came_out(rows: Tables, event: Event) -> None:
         _tell(rows, event, call)
 
 
-def _tell(rows: Tables, event: Event, call: Row) -> None:
+def _tell(rows: Rows, event: Event, call: Row) -> None:
     """Put the call back with the outcome that the event says; a call that closes waits for no approval."""
     fact = event.fact
     if fact.outcome:
@@ -270,10 +194,10 @@ def _tell(rows: Tables, event: Event, call: Row) -> None:
     rows.put("tool_call", (event.chain, fact.call_id), call)
 
 
-def _after_the_call(table: str) -> Callable[[Tables, Event], None]:
+def _after_the_call(table: str) -> Callable[[Rows, Event], None]:
     """A row for each event of one kind, from its header alone."""
 
-    def change(rows: Tables, event: Event) -> None:
+    def change(rows: Rows, event: Event) -> None:
         fact = event.fact
         call = rows.get("tool_call", (event.chain, fact.call_id))
         rows.put(table, (event.chain, event.seq), {
@@ -285,7 +209,7 @@ def _after_the_call(table: str) -> Callable[[Tables, Event], None]:
     return change
 
 
-def _approval_requested(rows: Tables, event: Event) -> None:
+def _approval_requested(rows: Rows, event: Event) -> None:
     fact = event.fact
     body = fact.body
     rows.put("approval", (event.chain, fact.approval_id), {
@@ -313,11 +237,11 @@ def _approval_requested(rows: Tables, event: Event) -> None:
     _due(rows, event, body.get("expires_us", event.at_us), "approval.expires")
 
 
-def _approval_decided(rows: Tables, event: Event) -> None:
+def _approval_decided(rows: Rows, event: Event) -> None:
     """One voice. A rejection settles the request at once, an approval when quorum and groups are complete."""
     fact = event.fact
     row = rows.get("approval", (event.chain, fact.approval_id))
-    if row is None:
+    if row is None or row["status"] != "pending":
         return
     if fact.body.get("decision") == "reject":
         row["status"] = "rejected"
@@ -335,7 +259,7 @@ def _approval_decided(rows: Tables, event: Event) -> None:
     rows.put("approval", (event.chain, fact.approval_id), row)
 
 
-def _approval_over(rows: Tables, event: Event) -> None:
+def _approval_over(rows: Rows, event: Event) -> None:
     """Consumed, expired, withdrawn or superseded: nothing is due any more."""
     approval_id = event.fact.approval_id
     rows.drop("due", (event.chain, approval_id))
@@ -344,13 +268,13 @@ def _approval_over(rows: Tables, event: Event) -> None:
         rows.put("approval", (event.chain, approval_id), row)
 
 
-def _due(rows: Tables, event: Event, at_us: int, why: str) -> None:
+def _due(rows: Rows, event: Event, at_us: int, why: str) -> None:
     ref = event.fact.approval_id
     row = {"run_id": event.chain, "tenant": event.tenant, "at_us": at_us, "why": why, "ref": ref}
     rows.put("due", (event.chain, ref), row)
 
 
-_FOLDS: dict[Kind, Callable[[Tables, Event], None]] = {
+_FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_FINISHED: _run_ended,
