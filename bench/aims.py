@@ -1,0 +1,85 @@
+"""What Interlock aims at, as ratios between rows of one run.
+
+An aim whose rows were not measured is shown as not measured, never as met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.candidate import Row
+from bench.ratios import ratio
+from bench.runner import Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """One row takes at most so many times what another one takes.
+
+    Attributes:
+        name: Where the aim stands.
+        suite: Where both rows stand.
+        row, of: Measured row and what it is compared with; where `of` is None,
+            the aim is about Python-level calls.
+        at_most: Largest ratio, or largest number of calls.
+        cpu: Compare CPU time, which other programs disturb least; else wall time.
+    """
+
+    name: str
+    suite: str
+    row: Row
+    of: Row | None
+    at_most: float
+    cpu: bool
+
+    def sentence(self) -> str:
+        """The aim in words."""
+        if self.of is None:
+            return f"{_said(self.row)}: at most {self.at_most:g} Python-level calls"
+        measure = "CPU" if self.cpu else "time"
+        return f"{_said(self.row)}: at most {self.at_most:g} × {_said(self.of)} ({measure})"
+
+    def measured(self, results: Mapping[Row, Series]) -> float | None:
+        """The ratio or number that was measured; None where a row is missing."""
+        row = results.get(self.row)
+        if row is None or not row.measured:
+            return None
+        if self.of is None:
+            return row.calls
+        of = results.get(self.of)
+        return ratio(row, of, self.cpu) if of is not None and of.measured else None
+
+
+def _cpu(name: str, suite: str, row: Row, of: Row | None, at_most: float) -> Aim:
+    return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=True)
+
+
+def _wall(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
+    return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=False)
+
+
+READ, MISSED, WRITE = "interlock, read", "interlock, read, memo missed", "interlock, write"
+TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
+
+AIMS: tuple[Aim, ...] = (
+    _cpu("P1", "call", Row(READ, 1), Row("pydantic", 1), 15),
+    _cpu("P1", "call", Row(READ, 1), None, 80),
+    _cpu("peers", "call", Row(MISSED, 1), Row("langgraph, tool node", 1), 0.75),
+    _cpu("peers", "call", Row(MISSED, 1), Row("fastmcp, in memory", 1), 0.25),
+    _wall("P4", "durable", Row(READ, 1), Row("one record", 1), 1.3),
+    _wall("P4", "durable", Row(WRITE, 1), Row("two records", 1), 1.3),
+    # at least 0.4 × the floor's calls per second
+    _wall("P4", "durable", Row(READ, 64), Row("one record", 64), 1 / 0.4),
+    _wall("P4", "durable", Row(WRITE, 64), Row("two records", 64), 1 / 0.4),
+    # at least ten times the peers' steps per second
+    _wall("peers", "durable", Row(WRITE, 64), Row("dbos step", 64), 0.1),
+    _wall("peers", "durable", Row(WRITE, 64), Row("langgraph turn", 64), 0.1),
+    _cpu("scale", "scale", Row(TOOLS, 10_000), Row(TOOLS, 10), 1.2),
+    _cpu("scale", "scale", Row(EVENTS, 1_000_000), Row(EVENTS, 0), 1.2),
+    _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),
+)
+
+
+def _said(row: Row) -> str:
+    return row.name if row.size == 1 else f"{row.name} at {row.size:,}"

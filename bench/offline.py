@@ -1,0 +1,45 @@
+"""Keeps a worker off the network, and says so when something tried.
+
+The peers' telemetry is switched off by `OPT_OUTS`; this is the check that it is. It covers whatever dials
+through Python's socket module.
+"""
+
+from __future__ import annotations
+
+import socket
+
+OPT_OUTS = {
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "LANGSMITH_TRACING": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+    "FASTMCP_CHECK_FOR_UPDATES": "off",
+    "FASTMCP_LOG_LEVEL": "ERROR",
+    "FASTMCP_SHOW_SERVER_BANNER": "false",
+    "OTEL_SDK_DISABLED": "true",
+    "DO_NOT_TRACK": "1",
+}
+
+DIALS: list[str] = []
+"""What somebody tried to reach. A worker with an entry here has failed."""
+
+
+def close_the_network() -> None:
+    """From now on every dial and every name look-up in this process is noted and refused."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family != socket.AF_UNIX:
+            _refuse(address)
+        connect(self, address)  # type: ignore[arg-type]
+
+    def guarded_lookup(host: object, *_: object, **__: object) -> list[object]:
+        _refuse(host)
+        return []
+
+    socket.socket.connect = socket.socket.connect_ex = guarded  # type: ignore[assignment,method-assign]
+    socket.getaddrinfo = guarded_lookup  # type: ignore[assignment]
+
+
+def _refuse(address: object) -> None:
+    DIALS.append(repr(address))
+    raise OSError(f"the benchmark is offline; refused {address!r}")

@@ -1,0 +1,64 @@
+"""The four suites: what is measured, how long, and how it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """One table.
+
+    Attributes:
+        name: As `--only` takes it.
+        title: Over the table.
+        size: What `size` counts, as a column; empty where every candidate has one size.
+        rounds: How often every worker is asked.
+        seconds: How long one batch should take; 0 for one call a batch.
+        rate: Whether calls per second are shown.
+        ranked: Whether rows stand by size and time; else each candidate's sizes stand together.
+        counts: Whether Python-level calls are counted: exact and free of noise, but of one thread only.
+    """
+
+    name: str
+    title: str
+    size: str = ""
+    rounds: int
+    seconds: float
+    rate: bool = False
+    ranked: bool = True
+    counts: bool = False
+
+
+SUITES: tuple[Suite, ...] = (
+    Suite(
+        name="call",
+        title="One call in process, validation included",
+        rounds=25,
+        seconds=0.15,
+        counts=True,
+    ),
+    Suite(
+        name="durable",
+        title="One durable call: SQLite on disk, synchronous=FULL",
+        size="lanes",
+        rounds=15,
+        seconds=0.3,
+        rate=True,
+    ),
+    Suite(
+        name="scale",
+        title="One call with little and with much around it",
+        size="size",
+        ranked=False,
+        rounds=15,
+        seconds=0.15,
+        counts=True,
+    ),
+    Suite(
+        name="import",
+        title="A whole process that imports and ends",
+        rounds=11,
+        seconds=0.0,
+    ),
+)
