@@ -1,0 +1,150 @@
+"""The closed record that a decision is made on: facts in, decision out, and nothing else.
+
+Built from a valid call, the run so far, the resource that was resolved and one reading of the clock. The
+record is kept with the decision, so that it can be explained, replayed and asked of another policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from interlock.core.call import ValidCall
+from interlock.core.canonical import Json
+from interlock.core.clock import SECOND_US
+from interlock.core.principal import Principal
+from interlock.core.run import RunState
+from interlock.core.tool import Tool
+from interlock.policy.shape import RESERVED
+
+_HOUR_US = 3600 * SECOND_US
+_DAY_US = 24 * _HOUR_US
+
+
+class Session(NamedTuple):
+    """What the run did before this call.
+
+    Attributes:
+        calls: Other calls that were proposed.
+        tool_calls: Those of the same tool.
+        writes: Other valid calls with effects.
+        refusals: Calls that were refused.
+        age_s: Whole seconds since the run started.
+        words_seen: Whether the user's own words are known.
+    """
+
+    calls: int = 0
+    tool_calls: int = 0
+    writes: int = 0
+    refusals: int = 0
+    age_s: int = 0
+    words_seen: bool = False
+
+
+class Resource(NamedTuple):
+    """What the call acts on: the entity that the tool's resource argument names, or else the server.
+
+    Attributes:
+        type: Entity type; `Server` for none.
+        id: The argument's value as text, or the server's name.
+        attributes: What the lookup returned.
+    """
+
+    type: str
+    id: str
+    attributes: Mapping[str, Any]
+
+
+class Facts(NamedTuple):
+    """One record. Two equal records get the same decision from the same policy.
+
+    Attributes:
+        principal: On whose behalf.
+        tool: The definition.
+        arguments: As validated.
+        text: Their canonical form.
+        session: The run so far.
+        now_us: When, microseconds UTC.
+        resource: What it acts on.
+    """
+
+    principal: Principal
+    tool: Tool
+    arguments: dict[str, Any]
+    text: bytes
+    session: Session
+    now_us: int
+    resource: Resource
+
+
+def facts_of(valid: ValidCall, run: RunState, now_us: int, resource: Resource | None = None) -> Facts:
+    """The facts of one call of a run, on the clock's reading."""
+    call, tool = valid.call, valid.tool
+    return Facts(
+        call.principal,
+        tool,
+        valid.arguments,
+        valid.text,
+        _session(run, call.call_id, tool.name, now_us),
+        now_us,
+        resource if resource is not None else Resource("Server", tool.server, {}),
+    )
+
+
+def forged(text: bytes) -> bool:
+    """Whether an object of canonical JSON has a key that Cedar reads as an entity or a function.
+
+    Quotes within a string are escaped there, so that the pattern stands for keys alone (or for a key
+    that ends in one of them, which is refused as well).
+    """
+    return b'"__e' in text and any(f'"{key}":'.encode() in text for key in RESERVED)
+
+
+def record_of(facts: Facts, tool: dict[str, Json]) -> dict[str, Json]:
+    """The facts as they are kept.
+
+    Args:
+        tool: What a decision sees of the definition, made once per tool.
+    """
+    principal = facts.principal
+    return {
+        "principal": {
+            "id": principal.id,
+            "tenant": principal.tenant,
+            "kind": principal.kind,
+            "roles": sorted(principal.roles),
+        },
+        "tool": tool,
+        "arguments": facts.arguments,
+        "session": facts.session._asdict(),
+        "now_us": facts.now_us,
+        "resource": {
+            "type": facts.resource.type,
+            "id": facts.resource.id,
+            "attributes": dict(facts.resource.attributes),
+        },
+    }
+
+
+def counts_of(arguments: Mapping[str, Any]) -> dict[str, int]:
+    """Number of items of each list argument."""
+    return {name: len(value) for name, value in arguments.items() if isinstance(value, list)}
+
+
+def time_of(now_us: int) -> dict[str, int]:
+    """The moment, and its hour (0 to 23) and weekday (1 for Monday to 7) in UTC."""
+    days, rest = divmod(now_us, _DAY_US)
+    return {"now": now_us, "hour": rest // _HOUR_US, "weekday": (days + 3) % 7 + 1}  # 1970 began on a Thursday
+
+
+def _session(run: RunState, call_id: str, tool: str, now_us: int) -> Session:
+    """The run without this call, which may be in it already: a held call is decided again."""
+    own = run.calls.get(call_id)
+    return Session(
+        len(run.calls) - (own is not None),
+        run.tool_calls.get(tool, 0) - (own is not None and own.tool == tool),
+        run.writes - (own is not None and own.writes),
+        run.refusals,
+        max(0, now_us - run.started_us) // SECOND_US if run.started_us else 0,
+        run.words is not None,
+    )
