@@ -77,7 +77,7 @@ Body = Callable[[dict[str, Any], CallContext], Awaitable[object]]
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One tool. Equal definitions have equal digests; everything but `body` and `accept` is in the digest.
+    """One tool. Equal definitions have equal digests; everything but `body`, `accept` and `declared` is in the digest.
 
     Attributes:
         name: 1 to 64 of `A-Z a-z 0-9 _ . -`, starting with a letter; unique on its server.
@@ -103,6 +103,8 @@ class Tool:
         examples: Valid arguments.
         deprecated: What to use instead; empty while current.
         sealed: The schema was made or reviewed here, so that defaults are applied; a foreign tool's are only shown.
+        claims: What a foreign server says besides (title, annotations, icons): pinned, never trusted.
+        declared: Options that its author wrote out, for lint; says nothing about what it is.
         body: The function.
         accept: Further check of own tools (custom validators); raises `BadInput` with a pointer-named problem.
     """
@@ -131,6 +133,8 @@ class Tool:
     examples: tuple[Mapping[str, Any], ...] = ()
     deprecated: str = ""
     sealed: bool = True
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    declared: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     body: Body = field(compare=False, repr=False)
     accept: Callable[[dict[str, Any]], None] | None = field(default=None, compare=False, repr=False)
 

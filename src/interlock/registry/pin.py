@@ -1,0 +1,244 @@
+"""Reviewed definitions: the pin file, and how the tools of today differ from it.
+
+A pin keeps the whole definition, so that a difference can be read, and its digest, so that it can be found.
+The file is JSON with one tool on each line, sorted by server and name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from interlock.core.canonical import Json, JsonLimits, canonical, digest, parse_json
+from interlock.core.tool import Effect, Tool
+from interlock.errors import BadInput, DefinitionError
+
+_FORMAT: Final = "interlock/pins/1"
+_LIMITS: Final = JsonLimits(bytes_max=256 << 20, depth_max=128)
+_SHOWN_MAX: Final = 200
+
+
+class Change(StrEnum):
+    """What became of a definition since it was reviewed."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One tool that is not as it was reviewed.
+
+    Attributes:
+        change: What became of it.
+        server, name: Which tool; a renamed one by its new name.
+        was: Its former name, where it was renamed.
+        fields: Parts of the definition that differ, sorted.
+        flips: What changed about its risk, such as `effect: read -> irreversible`; look at these first.
+        lines: The whole difference for people, one line for each value.
+    """
+
+    change: Change
+    server: str
+    name: str
+    was: str = ""
+    fields: tuple[str, ...] = ()
+    flips: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """The difference with its empty parts left out."""
+        said: dict[str, Json] = {"change": self.change.value, "server": self.server, "name": self.name}
+        if self.was:
+            said["was"] = self.was
+        for part in ("fields", "flips", "lines"):
+            if value := getattr(self, part):
+                said[part] = list(value)
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One reviewed definition.
+
+    Attributes:
+        digest: The tool's definition digest, hex.
+        definition: Everything that it declared.
+    """
+
+    digest: str
+    definition: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Server and name."""
+        return self.definition["server"], self.definition["name"]
+
+
+class Pins:
+    """Reviewed definitions by server and name. Immutable."""
+
+    def __init__(self, pins: Iterable[Pin] = ()) -> None:
+        self._pins: dict[tuple[str, str], Pin] = {}
+        for pin in pins:
+            if self._pins.setdefault(pin.key, pin) is not pin:
+                raise DefinitionError(f"{'/'.join(pin.key)} is pinned twice", code="pins.duplicate")
+
+    def __iter__(self) -> Iterator[Pin]:
+        return (self._pins[key] for key in sorted(self._pins))
+
+    def __len__(self) -> int:
+        return len(self._pins)
+
+    def names(self) -> Iterator[str]:
+        """Names of the pinned tools."""
+        return (name for _, name in self._pins)
+
+    def objection(self, tool: Tool) -> str:
+        """Why the tool may not be called as it is, for the model; empty where it is as reviewed."""
+        pin = self._pins.get((tool.server, tool.name))
+        if pin is None:
+            return "this tool is new and awaits review"
+        return "" if pin.digest == tool.digest else "this tool's definition changed and awaits review"
+
+    def compare(self, tools: Iterable[Tool]) -> tuple[Difference, ...]:
+        """How the tools of today differ from what was reviewed, sorted by server and name."""
+        now = {(tool.server, tool.name): tool for tool in tools}
+        gone = {key: pin for key, pin in self._pins.items() if key not in now}
+        found: list[Difference] = []
+        for key, tool in sorted(now.items()):
+            pin = self._pins.get(key)
+            if pin is None:
+                found.append(_arrived(tool, gone))
+            elif pin.digest != tool.digest:
+                found.append(_changed(pin.definition, tool.definition(), Change.CHANGED))
+        renamed = {(each.server, each.was) for each in found if each.was}
+        found += [
+            Difference(change=Change.REMOVED, server=server, name=name)
+            for server, name in gone
+            if (server, name) not in renamed
+        ]
+        return tuple(sorted(found, key=lambda each: (each.server, each.name)))
+
+
+def pins_of(tools: Iterable[Tool]) -> Pins:
+    """The tools of today as reviewed."""
+    return Pins(Pin(tool.digest, tool.definition()) for tool in tools)
+
+
+def read_pins(path: Path) -> Pins:
+    """Read a pin file.
+
+    Raises:
+        DefinitionError: It cannot be read, or is not exactly what `write_pins` writes in form; a digest that
+            does not belong to its definition is found.
+    """
+    try:
+        whole = parse_json(path.read_bytes(), _LIMITS)
+        if not isinstance(whole, dict) or set(whole) != {"format", "tools"} or whole["format"] != _FORMAT:
+            raise DefinitionError(f"{path}: is no pin file of format {_FORMAT}", code="pins.format")
+        entries = whole["tools"]
+        if not isinstance(entries, list):
+            raise DefinitionError(f"{path}: tools is no list", code="pins.format")
+        return Pins(_pin(entry, f"{path}: entry {number}") for number, entry in enumerate(entries, 1))
+    except (BadInput, OSError) as error:
+        raise DefinitionError(f"{path}: cannot be read: {error}", code="pins.read") from None
+
+
+def write_pins(path: Path, pins: Pins) -> None:
+    """Write a pin file in one step: a reader sees the old one or the new one."""
+    lines = [
+        json.dumps({"digest": pin.digest, "definition": pin.definition}, ensure_ascii=False, separators=(", ", ": "))
+        for pin in pins
+    ]
+    body = ",\n".join(lines)
+    text = (
+        f'{{"format": "{_FORMAT}", "tools": [\n{body}\n]}}\n' if lines else f'{{"format": "{_FORMAT}", "tools": []}}\n'
+    )
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _pin(entry: Json, where: str) -> Pin:
+    if not isinstance(entry, dict) or set(entry) != {"digest", "definition"}:
+        raise DefinitionError(f"{where}: must have digest and definition and nothing else", code="pins.entry")
+    definition, hashed = entry["definition"], entry["digest"]
+    if not isinstance(definition, dict) or not all(isinstance(definition.get(key), str) for key in ("server", "name")):
+        raise DefinitionError(f"{where}: the definition has no server or no name", code="pins.entry")
+    if hashed != digest("interlock/tool/1", canonical(definition)).hex():
+        raise DefinitionError(
+            f"{where}: the digest of {definition['name']!r} is not that of its definition",
+            code="pins.digest",
+            remedy="Pin files are written by `interlock tools pin`, not by hand.",
+        )
+    assert isinstance(hashed, str)
+    return Pin(hashed, definition)
+
+
+def _arrived(tool: Tool, gone: Mapping[tuple[str, str], Pin]) -> Difference:
+    """A tool that was not there: renamed, where one that is gone was the same but for the name."""
+    definition = tool.definition()
+    for (server, name), pin in gone.items():
+        if server == tool.server and {**pin.definition, "name": tool.name} == definition:
+            return Difference(change=Change.RENAMED, server=server, name=tool.name, was=name, fields=("name",))
+    return Difference(change=Change.ADDED, server=tool.server, name=tool.name)
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Difference:
+    fields = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    return Difference(
+        change=change, server=after["server"], name=after["name"], fields=tuple(fields),
+        flips=tuple(_flips(before, after)), lines=tuple(_lines("", before, after)),
+    )  # fmt: skip
+
+
+def _flips(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Changes of what the call does to the world, by the operator's word or by the server's."""
+    ranks = {effect.value: effect.rank for effect in Effect}
+    was, now = before.get("effect"), after.get("effect")
+    if was != now:
+        lower = ranks.get(str(now), 9) < ranks.get(str(was), 9)
+        yield f"effect: {was} -> {now}" + (" (lower)" if lower else "")
+    for key in ("outward", "keyed", "idempotent", "reconcile", "compensate", "sealed", "server"):
+        if before.get(key) != after.get(key):
+            yield f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+    said = [part.get("claims", {}).get("annotations") or {} for part in (before, after)]
+    if all(isinstance(part, dict) for part in said):
+        for key in sorted({*said[0], *said[1]}):
+            if said[0].get(key) != said[1].get(key):
+                yield f"annotation {key}: {_shown(said[0].get(key))} -> {_shown(said[1].get(key))}"
+
+
+def _lines(where: str, before: Any, after: Any) -> Iterator[str]:
+    """One line for each value that differs, with its pointer."""
+    if before == after and type(before) is type(after):
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            place = f"{where}/{key}"
+            if key not in before:
+                yield f"+ {place}: {_shown(after[key])}"
+            elif key not in after:
+                yield f"- {place}: {_shown(before[key])}"
+            else:
+                yield from _lines(place, before[key], after[key])
+        return
+    yield f"- {where}: {_shown(before)}"
+    yield f"+ {where}: {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    """A value as ASCII JSON, so that nothing invisible or turned around reaches a terminal."""
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"

@@ -1,0 +1,93 @@
+"""JSON Schemas compiled into validators: no retrieval, linear patterns, asserted formats, bounded work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+
+from interlock.core.call import Problem
+from interlock.core.canonical import canonical
+from interlock.errors import DefinitionError
+from interlock.registry.bounds import SchemaLimits, Weight, weigh
+from interlock.registry.problems import problems_of
+
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
+"""Bytes that one compiled pattern may take, of its program and of its cached states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A compiled schema.
+
+    Attributes:
+        source: The schema as given; never changed.
+        is_valid: Whether a JSON value satisfies it; stops at the first fault.
+        weight: What checking costs.
+        fuel: What checking one value may cost.
+    """
+
+    source: Mapping[str, Any] | bool
+    is_valid: Callable[[Any], bool]
+    weight: Weight
+    fuel: int
+    _validator: jsonschema_rs.Validator
+
+    def affords(self, value: Any, size: int | None = None) -> bool:
+        """Whether a value may be checked at all: steps times size stay within the fuel.
+
+        Args:
+            size: Bytes of its canonical form, where they are known.
+        """
+        weight = self.weight
+        if size is None:
+            size = len(canonical(value))
+        if (weight.per_node + weight.per_byte) * size <= self.fuel:
+            return True
+        return weight.per_node * _nodes(value) + weight.per_byte * size <= self.fuel
+
+    def problems(self, value: Any) -> tuple[Problem, ...]:
+        """What is wrong with a value, at most 16 things; nothing where it is valid. Never repeats the value."""
+        return problems_of(self._validator.iter_errors(value), self.source)
+
+
+def compile_schema(
+    source: Mapping[str, Any] | bool, *, formats: bool = True, limits: SchemaLimits = SchemaLimits()  # noqa: B008
+) -> Schema:  # fmt: skip
+    """Compile a schema of draft 4, 6, 7, 2019-09 or 2020-12 (the default where it names none).
+
+    Args:
+        formats: Assert formats; as annotations they say nothing.
+
+    Raises:
+        DefinitionError: It passes a limit, refers outside itself, has a pattern that a linear engine does not
+            take, or is not a schema. Nothing was read but the argument.
+    """
+    own = deepcopy(dict(source)) if isinstance(source, Mapping) else source
+    weight = weigh(own, limits)
+    try:
+        validator = jsonschema_rs.validator_for(own, validate_formats=formats, pattern_options=_PATTERNS, offline=True)
+    except jsonschema_rs.ValidationError as error:
+        place = "/" + "/".join(str(part) for part in error.instance_path)
+        raise DefinitionError(f"not a schema at {place}: {error.message[:300]}", code="schema.bad") from None
+    return Schema(own, validator.is_valid, weight, limits.fuel, validator)
+
+
+def _nodes(value: Any) -> int:
+    """Scalars, objects and arrays of a JSON value, keys included."""
+    count = 0
+    level = [value]
+    while level:
+        count += len(level)
+        deeper: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                count += len(item)
+                deeper.extend(item.values())
+            elif type(item) is list:
+                deeper.extend(item)
+        level = deeper
+    return count

@@ -1,0 +1,115 @@
+"""What makes a definition contradict itself: refused at registration, whoever built the `Tool`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from interlock.core.canonical import canonical
+from interlock.core.tool import Effect, Tool
+from interlock.errors import DefinitionError
+from interlock.registry.defaults import Fill
+from interlock.registry.schema import Schema
+
+ROLES: Final = frozenset(
+    {"target", "selector", "credential", "command", "amount", "content", "content_ref", "control", "fetch"}
+)
+"""What an argument can be to a call (spec: provenance)."""
+
+DESCRIPTION_MAX: Final = 8 << 10
+"""Bytes of a description (spec: limits)."""
+
+
+def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
+    """Refuse a definition that cannot be meant.
+
+    Raises:
+        DefinitionError: Names the option and the remedy.
+    """
+    schema = tool.input_schema
+    if schema.get("type") != "object":
+        raise _wrong("input_schema", "does not say that the arguments are an object", 'Write "type": "object".')
+    if len(tool.description.encode("utf-8", "replace")) > DESCRIPTION_MAX:
+        raise _wrong("description", f"has more than {DESCRIPTION_MAX} bytes", "Say what it does and when to call it.")
+    _check_numbers(tool)
+    named = schema.get("properties", {})
+    parameters = {"resource": [tool.resource] if tool.resource else [], "roles": tool.roles, "entities": tool.entities}
+    for option, names in parameters.items():
+        for name in names:
+            if name not in named:
+                raise _wrong(option, f"names {name!r}, which is no parameter", f"Parameters are {', '.join(named)}.")
+    for name, role in tool.roles.items():
+        if role not in ROLES:
+            raise _wrong("roles", f"gives {name!r} the unknown role {role!r}", f"Roles are {', '.join(sorted(ROLES))}.")
+    if tool.cache_s and (tool.writes or tool.outward):
+        raise _wrong("cache_s", "is set on a call with effects", "Only results of reads are reused.")
+    if tool.effect is Effect.READ and (tool.compensate or tool.reconcile):
+        raise _wrong("compensate", "or reconcile is set on a read", "There is nothing to undo or to ask about.")
+    _check_values(tool, compiled, fill)
+
+
+def check_references(tools: Mapping[str, Tool]) -> None:
+    """Refuse names of tools that are not there, and checks that are not reads.
+
+    Raises:
+        DefinitionError: Names the tool and the option.
+    """
+    for tool in tools.values():
+        reads = {"reconcile": tool.reconcile}
+        for name, entity in tool.entities.items():
+            reads[f"entities[{name!r}].lookup"] = entity.lookup
+            reads[f"entities[{name!r}].suggest"] = entity.suggest
+        for option, name in {"fallback": tool.fallback, "compensate": tool.compensate, **reads}.items():
+            if not name:
+                continue
+            other = tools.get(name)
+            if other is None or other is tool:
+                raise DefinitionError(
+                    f"tool {tool.name!r}: {option} names {name!r}, which is no other registered tool",
+                    code="definition.reference",
+                    remedy="Register both together.",
+                )
+            if option in reads and other.writes:
+                raise DefinitionError(
+                    f"tool {tool.name!r}: {option} names {name!r}, which is no read",
+                    code="definition.reference",
+                    remedy="Checks and questions must not have effects.",
+                )
+
+
+def _check_numbers(tool: Tool) -> None:
+    if not (math.isfinite(tool.timeout_s) and 0 < tool.timeout_s <= 86_400):
+        raise _wrong("timeout_s", "is no time that can be waited for", "Use more than 0 and at most 86400 seconds.")
+    if not 1 <= tool.attempts_max <= 10:
+        raise _wrong("attempts_max", "is out of range", "Use 1 to 10; the first try counts.")
+    if not (math.isfinite(tool.cache_s) and tool.cache_s >= 0):
+        raise _wrong("cache_s", "is out of range", "Use 0 for never.")
+
+
+def _check_values(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
+    """Examples must be valid calls, and defaults must not make a valid call invalid."""
+    for number, example in enumerate(tool.examples, 1):
+        filled = dict(example)
+        if fill is not None:
+            filled = fill(filled)
+        if not compiled.is_valid(filled):
+            said = "; ".join(f"{each.field or '/'} {each.message}" for each in compiled.problems(filled))
+            raise _wrong("examples", f"number {number} is no valid call: {said}", "Correct the example or the schema.")
+        if tool.accept is not None:
+            tool.accept(filled)
+    for name, part in tool.input_schema.get("properties", {}).items():
+        if fill is None or not isinstance(part, Mapping) or "default" not in part:
+            continue
+        wrong = [
+            each
+            for each in compiled.problems(fill({}))
+            if each.field.startswith(f"/{name}") and each.code != "required"
+        ]
+        if wrong:
+            default = canonical(part["default"]).decode()[:100]
+            raise _wrong("default", f"of {name!r} ({default}) {wrong[0].message}", "Correct the default or the schema.")
+
+
+def _wrong(option: str, what: str, remedy: str) -> DefinitionError:
+    return DefinitionError(f"{option} {what}", code="definition.option", remedy=remedy)

@@ -1,0 +1,121 @@
+"""The gate `validate`: is this a call that can be made at all?
+
+Strict JSON, a known and reviewed tool, its schema, its own further checks; own defaults are filled in once.
+What leaves is immutable: the canonical text is what is shown, approved, hashed and executed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from interlock.core.call import Problem, Stop, ToolCall, ValidCall, call_digest, refuse
+from interlock.core.canonical import LIMITS, Json, canonical, check_json, parse_json
+from interlock.errors import BadInput
+from interlock.registry.problems import BadArguments
+from interlock.registry.registry import Registered, Registry
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
+    """Check a proposed call against the definition of the tool that it names.
+
+    Returns:
+        The valid call, or a refusal from which a model can repair it: the field, what is allowed, the closest
+        valid value, an example. No value that was sent is repeated.
+    """
+    known = registry.find(call.tool)
+    if known is None or known.withheld:
+        return _not_callable(call, known, registry)
+    proposed = call.arguments
+    try:
+        if isinstance(proposed, str | bytes):
+            value = parse_json(proposed)
+        else:
+            value = dict(proposed)
+            check_json(value)
+        if type(value) is not dict:
+            return _no_object(call, value)
+        filled: dict[str, Any] = value if known.fill is None else known.fill(value)
+        text = canonical(filled)
+    except BadInput as error:
+        return _not_json(call, error)
+    if len(text) > LIMITS.bytes_max or not known.input.affords(filled, len(text)):
+        return _too_large(call, len(text))
+    if not known.input.is_valid(filled):
+        # of what was proposed, where that says it: a filled default would hide which key was meant
+        return _invalid(call, known.input.problems(value) or known.input.problems(filled))
+    if known.tool.accept is not None:
+        try:
+            known.tool.accept(json.loads(text))
+        except BadInput as error:
+            return _not_accepted(call, error)
+    if not isinstance(proposed, str | bytes) and not all(type(part) in _SCALARS for part in filled.values()):
+        filled = json.loads(text)  # the caller may still hold the parts of what it proposed, and change them
+    return ValidCall(call, known.tool, filled, text, call_digest(known.tool, text))
+
+
+def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) -> Stop:
+    if known is not None:
+        return refuse(
+            call, "validate.pin", known.withheld, next_step="Do without it, or tell the user; a person must review it.",
+            audit={"definition": known.tool.digest, "server": known.tool.server},
+        )  # fmt: skip
+    if (instead := registry.withdrawn.get(call.tool)) is not None:
+        return refuse(
+            call, "validate.withdrawn", "this tool was removed",
+            next_step=instead or "Do not call it again. Use another tool, or tell the user.",
+        )  # fmt: skip
+    near = registry.closest(call.tool)
+    problem = Problem(
+        field="", code="unknown_tool", message="is no tool that can be called", closest=near[0] if near else None,
+        allowed=list(near) or None,
+    )  # fmt: skip
+    return refuse(
+        call, "validate.unknown_tool", "there is no tool of that name", problems=(problem,),
+        next_step=f"Did you mean {near[0]}?" if near else "Use one of the tools that were offered.",
+    )  # fmt: skip
+
+
+def _no_object(call: ToolCall, value: object) -> Stop:
+    text = isinstance(value, str) and value.lstrip().startswith("{")
+    step = "Send the object itself, not a text of it." if text else "Send one JSON object, with the arguments as keys."
+    problem = Problem(field="", code="type", message="must be of type object", allowed="object")
+    message = "the arguments are not a JSON object"
+    return refuse(call, "validate.arguments", message, next_step=step, problems=(problem,))
+
+
+def _not_json(call: ToolCall, error: BadInput) -> Stop:
+    said = str(error)
+    return refuse(
+        call, "validate.json", f"the arguments cannot be read: {said}",
+        next_step="Send the arguments again, as one strict JSON object.",
+        problems=(Problem(field="", code=error.code, message=said),),
+    )  # fmt: skip
+
+
+def _too_large(call: ToolCall, size: int) -> Stop:
+    return refuse(
+        call, "validate.too_large", "the arguments are too large for this tool",
+        next_step="Send less at once.", audit={"bytes": size},
+    )  # fmt: skip
+
+
+def _invalid(call: ToolCall, problems: tuple[Problem, ...]) -> Stop:
+    return refuse(
+        call, "validate.schema", "the arguments do not satisfy the tool's schema",
+        next_step="Correct the named fields and call again.", problems=problems,
+    )  # fmt: skip
+
+
+def _not_accepted(call: ToolCall, error: BadInput) -> Stop:
+    problems: tuple[Problem, ...] = (Problem(field="", code=error.code, message=str(error)),)
+    audit: dict[str, Json] = {}
+    if isinstance(error, BadArguments):
+        problems = error.problems
+        audit = {"error": error.cause}
+    return refuse(
+        call, "validate.rejected", "the tool does not accept these arguments",
+        next_step="Correct the named fields and call again.", problems=problems, audit=audit,
+    )  # fmt: skip
