@@ -1,1 +1,41 @@
-"""Interlock: a tool call that a model proposes becomes a decided, durable, provable effect, or is refused."""
+"""Interlock: a tool call that a model proposes becomes a decided, durable, provable effect, or is refused.
+
+These are the names for callers; everything else is imported from the module that owns it.
+"""
+
+from interlock.app import Interlock, World, open_plane
+from interlock.approvals.decide import Answer
+from interlock.core.call import Outcome, OutcomeKind, Problem
+from interlock.core.message import Proposal
+from interlock.core.principal import Principal
+from interlock.core.tool import CallContext, Effect, Entity, Tool
+from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected
+from interlock.registry.define import foreign_tool, tool
+from interlock.runs import Run
+from interlock.settings import Settings, load_settings
+
+__all__ = [
+    "Answer",
+    "BadInput",
+    "CallContext",
+    "Effect",
+    "Entity",
+    "Interlock",
+    "InterlockError",
+    "LedgerError",
+    "NotSent",
+    "Outcome",
+    "OutcomeKind",
+    "Principal",
+    "Problem",
+    "Proposal",
+    "Rejected",
+    "Run",
+    "Settings",
+    "Tool",
+    "World",
+    "foreign_tool",
+    "load_settings",
+    "open_plane",
+    "tool",
+]

@@ -32,7 +32,7 @@ from interlock.pipeline import Plane
 from interlock.policy.cedar import Policy
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
-from interlock.runs import Run, advance, answer, open_run, settle
+from interlock.runs import Run, advance, answer, approval, open_run, settle
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
 from interlock.sources.python import import_tools
@@ -90,6 +90,10 @@ class Interlock:
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""
         return await advance(self.plane, self.worker, run_id, tenant)
+
+    async def approval(self, approval_id: str, tenant: str = "default") -> ApprovalState:
+        """An approval request as it stands now; see `runs.approval`."""
+        return await approval(self.plane, approval_id, tenant)
 
     async def answer(self, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
         """Record a person's answer to an approval request; see `runs.answer`."""

@@ -6,8 +6,9 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
@@ -18,9 +19,11 @@ from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
 from interlock.execution.execute import Executor, execute
-from interlock.ledger.record import Entry, Ledger, Stopped
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.record import Entry, Stopped
+from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
-from interlock.policy.authorize import authorize
+from interlock.policy.authorize import Ask, authorize
 from interlock.policy.cedar import Policy
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
@@ -118,3 +121,20 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
         for index in range(len(calls)):
             tasks.start_soon(one, index)
     return [outcomes[index] for index in range(len(calls))]
+
+
+async def _ask(call: ToolCall, plane: Plane) -> Ask:
+    """What `authorize` may ask of the world: governed reads, each a call of its own, as this principal."""
+
+    async def resolve(tool: str, arguments: Mapping[str, Any]) -> Outcome:
+        read = ToolCall(
+            run_id=call.run_id,
+            call_id=plane.new_id("call"),
+            tool=tool,
+            arguments=arguments,
+            principal=call.principal,
+            parent_id=call.call_id,
+        )
+        return await call_tool(read, plane)
+
+    return Ask(await plane.switch.flags(call.principal.tenant), plane.clock.wall_us(), resolve)

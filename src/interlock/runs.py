@@ -146,6 +146,15 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
     return True
 
 
+async def approval(plane: Plane, approval_id: str, tenant: str) -> ApprovalState:
+    """An approval request as it stands now, with everything that would run.
+
+    Raises:
+        NotFound: No such request of this tenant.
+    """
+    return (await _asked(plane, approval_id, tenant))[1]
+
+
 async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
     """Record a person's answer to an approval request. The call runs when its run is advanced, not here.
 
@@ -156,15 +165,7 @@ async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal
         NotFound: No such request in the person's tenant.
         NotEntitled, Conflict, BadInput: The answer does not count; see `approvals.decide`.
     """
-    where = {"approval_id": approval_id, "tenant": person.tenant}
-    rows = await plane.ledger.store.rows("approval", where)
-    if not rows:
-        raise NotFound(
-            f"no approval request {approval_id!r}", code="approval.not_found", remedy="See `interlock approvals list`."
-        )
-    conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
-    await conversation.refresh()
-    asked = conversation.state.approvals[approval_id]
+    conversation, asked = await _asked(plane, approval_id, person.tenant)
     fact = decide(asked, said, person, plane.clock.wall_us())
     await conversation.append_outside([fact])
     return asked
@@ -202,6 +203,17 @@ async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, no
     fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
     await conversation.append_outside([fact])
     return told
+
+
+async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:
+    rows = await plane.ledger.store.rows("approval", {"approval_id": approval_id, "tenant": tenant})
+    if not rows:
+        raise NotFound(
+            f"no approval request {approval_id!r}", code="approval.not_found", remedy="See `interlock approvals list`."
+        )
+    conversation = await plane.ledger.conversation(rows[0]["run_id"], tenant)
+    await conversation.refresh()
+    return conversation, conversation.state.approvals[approval_id]
 
 
 async def _lost(conversation: Conversation, call: CallState) -> None:

@@ -178,6 +178,11 @@ class Problem:
     closest: Json = None
     example: Json = None
 
+    def __str__(self) -> str:
+        """The field and what is wrong with it, with the nearest valid value."""
+        near = f" (closest: {self.closest!r})" if self.closest is not None else ""
+        return f"{self.field or 'the arguments'} {self.message}{near}"
+
     def as_json(self) -> dict[str, Json]:
         """The problem with its empty hints left out."""
         said: dict[str, Json] = {"field": self.field, "code": self.code, "message": self.message}
@@ -224,6 +229,13 @@ class Outcome:
     def closes(self) -> bool:
         """Whether the call is over: nothing more will happen to it."""
         return self.kind not in (OutcomeKind.HELD, OutcomeKind.UNKNOWN)
+
+    def __str__(self) -> str:
+        """The outcome as a person reads it: kind, reason, message, what to repair, what to do."""
+        if self.done:
+            return f"done: {self.value!r}"
+        repairs = "".join(f"; {problem}" for problem in self.problems)
+        return f"{self.kind.value} ({self.code}): {self.message}{repairs}. {self.next_step}".rstrip()
 
     def as_json(self) -> dict[str, Json]:
         """The outcome as the ledger keeps it and as a model reads it; empty parts left out."""

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.event import Event, Kind
 from interlock.core.principal import Principal
+
+
+class Due(NamedTuple):
+    """Something that a run waits for has come, or its time has.
+
+    Attributes:
+        run_id, tenant: Which run, whose.
+        at_us: From when.
+        why: `approval.decided`, `approval.expires`, `run.open`.
+        ref: The approval or call that it is about.
+    """
+
+    run_id: str
+    tenant: str
+    at_us: int
+    why: str
+    ref: str
 
 
 @dataclass(slots=True)

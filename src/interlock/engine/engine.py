@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import anyio
 
-from interlock.ledger.store import Store
+from interlock.core.run import Due
 
 Advance = Callable[[str, str], Awaitable[object]]
 """Advances a run, given its id and tenant; idempotent."""
 
 
+class Agenda(Protocol):
+    """What an engine reads and keeps alive: all of the ledger that it knows."""
+
+    async def due(self, limit: int = 100) -> Sequence[Due]:
+        """What is due now, earliest first."""
+        ...
+
+    async def renew(self, worker: str, lease_s: float) -> None:
+        """Extend every unlapsed claim of a worker."""
+        ...
+
+
 class Engine(Protocol):
     """Calls `advance` at least once when something is due."""
 
-    async def run(self, store: Store, worker: str, advance: Advance) -> None:
+    async def run(self, agenda: Agenda, worker: str, advance: Advance) -> None:
         """Work until cancelled."""
         ...
 
@@ -35,17 +47,17 @@ class InProcessEngine:
         self._lease_s = lease_s
         self._at_once = at_once
 
-    async def run(self, store: Store, worker: str, advance: Advance) -> None:
+    async def run(self, agenda: Agenda, worker: str, advance: Advance) -> None:
         """Work until cancelled. A run that cannot be advanced now is tried again at the next look."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._renew, store, worker)
+            tasks.start_soon(self._renew, agenda, worker)
             while True:
-                await self.look(store, advance)
+                await self.look(agenda, advance)
                 await anyio.sleep(self._every_s)
 
-    async def look(self, store: Store, advance: Advance) -> int:
+    async def look(self, agenda: Agenda, advance: Advance) -> int:
         """Advance everything that is due now, each run once; how many there were."""
-        runs = dict.fromkeys((due.run_id, due.tenant) for due in await store.due())
+        runs = dict.fromkeys((due.run_id, due.tenant) for due in await agenda.due())
         slots = anyio.CapacityLimiter(self._at_once)
 
         async def one(run_id: str, tenant: str) -> None:
@@ -57,7 +69,7 @@ class InProcessEngine:
                 tasks.start_soon(one, run_id, tenant)
         return len(runs)
 
-    async def _renew(self, store: Store, worker: str) -> None:
+    async def _renew(self, agenda: Agenda, worker: str) -> None:
         while True:
             await anyio.sleep(self._lease_s / 3)
-            await store.renew(worker, self._lease_s)
+            await agenda.renew(worker, self._lease_s)

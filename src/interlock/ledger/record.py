@@ -30,7 +30,7 @@ from interlock.errors import BadInput
 from interlock.ledger.conversation import Conversation, Ledger
 
 S = TypeVar("S")
-State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult | Outcome
+State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
 
 _KEPT_MAX = 65_536
 """Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
@@ -145,7 +145,8 @@ class Entry:
         if isinstance(step, Stop):
             self._stop = step
             raise Stopped(step)
-        self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
+        if not isinstance(step, Outcome):
+            self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
         if isinstance(step, ValidCall):
             self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
         return step
@@ -255,7 +256,11 @@ class Entry:
             body["effect"], body["digest"], body["arguments"] = tool.effect.value, reached.digest, reached.arguments
             tool_hash = tool.digest
         if stop is not None:
-            body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": dict(stop.audit)}
+            audit = dict(stop.audit)
+            if isinstance(denied := audit.pop("decision", None), Mapping):
+                body["decision"], body["facts"] = denied, audit.pop("facts")
+                policy_hash, decision = str(denied["policy"]), str(denied["verdict"])
+            body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": audit}
             body["outcome"] = stop.outcome.as_json()
             told = stop.outcome.kind.value
         return Fact(

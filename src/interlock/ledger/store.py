@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, Protocol
 
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event, Fact, GuardChange, Kind
+from interlock.core.run import Due
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import EMPTY, Entropy, Head, link
-from interlock.ledger.projections import TABLES, Tables
+from interlock.ledger.projections import Tables
+from interlock.ledger.tables import TABLES
 
 DEPLOYMENT = "deployment"
 """Chain of facts that belong to no run and no tenant."""
@@ -55,23 +57,6 @@ class Append(NamedTuple):
     epoch: int = 0
     guards: tuple[GuardChange, ...] = ()
     claim: Claim | None = None
-
-
-class Due(NamedTuple):
-    """Something that a run waits for has come, or its time has.
-
-    Attributes:
-        run_id, tenant: Which run, whose.
-        at_us: From when.
-        why: `approval.decided`, `approval.expires`, `run.open`.
-        ref: The approval or call that it is about.
-    """
-
-    run_id: str
-    tenant: str
-    at_us: int
-    why: str
-    ref: str
 
 
 class Store(Protocol):
