@@ -32,7 +32,7 @@ def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
                 f"tools: module {name!r} defines no tool", remedy="Decorate a function with @interlock.tool."
             )
         found += tools
-    return list(dict.fromkeys(found))
+    return list({id(tool): tool for tool in found}.values())  # a tool holds schemas and has no hash
 
 
 def _tools_of(name: str) -> Iterator[Tool]:
