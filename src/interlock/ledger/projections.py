@@ -68,6 +68,7 @@ class Tables:
 
 def _run_started(rows: Rows, event: Event) -> None:
     body = event.fact.body
+    claimed = rows.get("run", (event.chain,))
     rows.put("run", (event.chain,), {
         "run_id": event.chain,
         "tenant": event.tenant,
@@ -76,18 +77,22 @@ def _run_started(rows: Rows, event: Event) -> None:
         "title": body.get("title"),
         "status": "open",
         "reason": None,
-        "worker": None,
-        "epoch": 0,
+        "worker": claimed["worker"] if claimed else None,
+        "epoch": claimed["epoch"] if claimed else 0,
         "started_us": event.at_us,
         "ended_us": None,
     })  # fmt: skip
 
 
 def _run_claimed(rows: Rows, event: Event) -> None:
-    if row := rows.get("run", (event.chain,)):
-        body = event.fact.body
-        row |= {"worker": body.get("worker"), "epoch": body.get("epoch")}
-        rows.put("run", (event.chain,), row)
+    """The first claim comes before the start, in the same append."""
+    body = event.fact.body
+    row = rows.get("run", (event.chain,))
+    if row is None:
+        row = dict.fromkeys(TABLES["run"].columns)
+        row |= {"run_id": event.chain, "tenant": event.tenant, "status": "open"}
+    row |= {"worker": body.get("worker"), "epoch": body.get("epoch")}
+    rows.put("run", (event.chain,), row)
 
 
 def _run_ended(rows: Rows, event: Event) -> None:
@@ -107,7 +112,7 @@ def _call_proposed(rows: Rows, event: Event) -> None:
         "step": fact.step,
         "parent_id": body.get("parent"),
         "name": body.get("name"),
-        "principal_id": fact.principal_id,
+        "principal_id": fact.principal_id or None,
         "tool": body.get("tool"),
         "server": None,
         "version": None,
@@ -132,14 +137,14 @@ def _call_decided(rows: Rows, event: Event) -> None:
     if call is not None:
         if tool is not None:
             call["tool"], call["server"], call["version"] = tool["name"], tool["server"], tool["version"]
-            call["effect"], call["tool_hash"] = body.get("effect"), fact.tool_hash
+            call["effect"], call["tool_hash"] = body.get("effect"), fact.tool_hash or None
         _tell(rows, event, call)
     if fact.decision:
         decision = body.get("decision") or {}
         stop = body.get("stop") or {}
         rows.put("authz_decision", (event.chain, event.seq), {
             **_where(event),
-            "principal_id": fact.principal_id,
+            "principal_id": fact.principal_id or None,
             "tool": tool["name"] if tool else None,
             "effect": body.get("effect"),
             "decision": fact.decision,
@@ -148,7 +153,7 @@ def _call_decided(rows: Rows, event: Event) -> None:
             "errors": _text(decision.get("errors")),
             "gate": stop.get("gate"),
             "code": stop.get("code"),
-            "policy_hash": fact.policy_hash,
+            "policy_hash": fact.policy_hash or None,
         })  # fmt: skip
 
 
@@ -168,7 +173,7 @@ def _call_came_out(rows: Rows, event: Event) -> None:
         **_where(event),
         "kind": _last(fact.kind),
         "tool": call["tool"] if call else None,
-        "outcome": fact.outcome,
+        "outcome": fact.outcome or None,
         "code": (body.get("outcome") or {}).get("code"),
         "took_us": body.get("took_us"),
         "attempts": body.get("attempts", fact.attempt),
@@ -203,7 +208,7 @@ def _after_the_call(table: str) -> Callable[[Rows, Event], None]:
         rows.put(table, (event.chain, event.seq), {
             **_where(event),
             "tool": call["tool"] if call else None,
-            "outcome": fact.outcome,
+            "outcome": fact.outcome or None,
         })  # fmt: skip
 
     return change

@@ -1,0 +1,113 @@
+"""The SQLite file's schema, as numbered steps that only go forward.
+
+A step is never changed once it was released: what comes later is a further step. The file's number
+(`PRAGMA user_version`) says how many it has taken.
+
+Positions number all events of the file in the order of their commits, from 1. A projection's row stands
+at the position of the event that made it, so that the rows of a run are found through `extent` and a
+table needs no index for it.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x494C4B31
+"""`ILK1`: marks a SQLite file as a ledger of ours."""
+
+_FIRST = """
+CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO mark VALUES ('opened', 0), ('sealed', 0), ('writer', 0);
+
+CREATE TABLE chain (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL) STRICT;
+CREATE TABLE event (pos INTEGER PRIMARY KEY, header BLOB NOT NULL) STRICT;
+CREATE TABLE payload (pos INTEGER PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+
+-- One append: events `first` to `last` of a chain stand at positions from `pos` on.
+CREATE TABLE extent (
+    chain INTEGER NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, pos INTEGER NOT NULL,
+    PRIMARY KEY (chain, last)
+) STRICT, WITHOUT ROWID;
+
+-- What may stand once. The key comes first: it begins with an id that sorts by time.
+CREATE TABLE once (key TEXT NOT NULL, chain INTEGER NOT NULL, PRIMARY KEY (key, chain)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE guard (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE claim (
+    chain INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, worker TEXT NOT NULL, until_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX claim_of_worker ON claim (worker);
+
+CREATE VIEW unsealed AS
+    SELECT pos, header FROM event WHERE pos > (SELECT value FROM mark WHERE name = 'sealed');
+
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+-- INSERT OR REPLACE deletes without firing the trigger above.
+CREATE TRIGGER event_is_never_replaced BEFORE INSERT ON event
+    WHEN EXISTS (SELECT 1 FROM event WHERE pos = NEW.pos)
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+-- A payload may be erased, never written anew.
+CREATE TRIGGER payload_is_never_changed BEFORE UPDATE ON payload
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+CREATE TABLE run (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, principal_id TEXT, driver TEXT, title TEXT, status TEXT,
+    reason TEXT, worker TEXT, epoch INTEGER, started_us INTEGER, ended_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX run_key ON run (run_id);
+
+CREATE TABLE tool_call (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, call_id TEXT, step INTEGER, parent_id TEXT, name TEXT,
+    principal_id TEXT, tool TEXT, server TEXT, version TEXT, tool_hash TEXT, effect TEXT, dry_run INTEGER,
+    status TEXT, outcome TEXT, code TEXT, approval_id TEXT, proposed_us INTEGER, intent_us INTEGER, ended_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX tool_call_key ON tool_call (call_id, run_id);
+CREATE INDEX tool_call_open ON tool_call (status) WHERE status <> 'closed';
+
+CREATE VIEW step AS
+    SELECT pos, run_id, tenant, step, 'call' AS kind, call_id, tool, status, outcome,
+           proposed_us AS started_us, ended_us
+    FROM tool_call;
+
+CREATE TABLE authz_decision (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, seq INTEGER, call_id TEXT, step INTEGER, at_us INTEGER,
+    principal_id TEXT, tool TEXT, effect TEXT, decision TEXT, reasons TEXT, mode TEXT, errors TEXT, gate TEXT,
+    code TEXT, policy_hash TEXT
+) STRICT;
+
+CREATE TABLE tool_result (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, seq INTEGER, call_id TEXT, step INTEGER, at_us INTEGER,
+    kind TEXT, tool TEXT, outcome TEXT, code TEXT, took_us INTEGER, attempts INTEGER, "by" TEXT
+) STRICT;
+
+CREATE TABLE compensation_action (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, seq INTEGER, call_id TEXT, step INTEGER, at_us INTEGER,
+    tool TEXT, outcome TEXT
+) STRICT;
+
+CREATE TABLE approval (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, approval_id TEXT, call_id TEXT, step INTEGER, subject TEXT,
+    tool TEXT, effect TEXT, "groups" TEXT, quorum INTEGER, rules TEXT, status TEXT, approvers TEXT, decided_by TEXT,
+    requested_us INTEGER, expires_us INTEGER, decided_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX approval_key ON approval (approval_id, run_id);
+
+CREATE TABLE budget (
+    pos INTEGER PRIMARY KEY, tenant TEXT, name TEXT, reserved INTEGER, spent INTEGER
+) STRICT;
+
+CREATE TABLE dead_letter (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, seq INTEGER, call_id TEXT, step INTEGER, at_us INTEGER,
+    tool TEXT, outcome TEXT
+) STRICT;
+
+CREATE TABLE due (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, at_us INTEGER, why TEXT, ref TEXT
+) STRICT;
+CREATE UNIQUE INDEX due_key ON due (ref, run_id);
+CREATE INDEX due_at ON due (at_us);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Step n takes a file from number n to n + 1, in one transaction."""

@@ -1,0 +1,196 @@
+"""The store in one SQLite file: what a laptop, a demo and a single server need.
+
+One thread writes, with group commit; readers have read-only connections of their own and run in threads.
+Several processes may open the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import apsw
+
+from interlock.core.clock import Clock
+from interlock.core.event import Event
+from interlock.core.run import Due
+from interlock.errors import StoreUnavailable
+from interlock.ledger.chain import Entropy, read_event
+from interlock.ledger.sqlite_append import Appender
+from interlock.ledger.sqlite_file import LedgerFile
+from interlock.ledger.sqlite_writer import Writer
+from interlock.ledger.store import Append
+from interlock.ledger.tables import TABLES
+
+T = TypeVar("T")
+
+READERS_MAX = 4
+"""Reads that run at once; further ones wait."""
+
+BUSY_S = 5.0
+"""Seconds that a transaction waits for another process's."""
+
+
+class SqliteStore:
+    """See `Store`. Opening blocks for some milliseconds, longer where another process is writing."""
+
+    def __init__(self, path: Path | str, clock: Clock, entropy: Entropy = os.urandom, busy_s: float = BUSY_S) -> None:
+        """Open the file, creating it where there is none.
+
+        Raises:
+            StoreUnavailable: It cannot be opened, is no ledger, or was written by a newer release.
+        """
+        self._clock = clock
+        self._file = LedgerFile(Path(path), busy_s)
+        self._writer = Writer(self._file, clock, entropy)
+        self._watch = self._file.connect(reader=True)
+        self._seen_version = -1
+        self._others = 0
+        self._idle: list[apsw.Connection] = []
+        self._reads = anyio.CapacityLimiter(READERS_MAX)
+        self._closed = False
+
+    async def append(self, append: Append) -> list[Event]:
+        """See `Store.append`. Cancelled, it still returns only when it is known what stands."""
+        return await self._written(lambda appender, now_us: appender.append(append, now_us))
+
+    async def renew(self, worker: str, lease_s: float) -> None:
+        """See `Store.renew`."""
+        await self._written(lambda appender, now_us: appender.renew(worker, lease_s, now_us))
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        """See `Store.release`."""
+        await self._written(lambda appender, _: appender.release(run_id, epoch))
+
+    async def read(self, chain: str, after: int = 0) -> list[Event]:
+        """See `Store.read`."""
+        return await self._read(lambda database: [read_event(*row) for row in database.execute(_READ, (chain, after))])
+
+    async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
+        """See `Store.follow`."""
+        return await self._read(
+            lambda database: [(pos, read_event(*row)) for pos, *row in database.execute(_FOLLOW, (after, limit))]
+        )
+
+    async def due(self, limit: int = 100) -> list[Due]:
+        """See `Store.due`."""
+        now_us = self._clock.wall_us()
+        return await self._read(lambda database: [Due(*row) for row in database.execute(_DUE, (now_us, limit))])
+
+    async def guards(self, prefix: str = "") -> dict[str, int]:
+        """See `Store.guards`."""
+        return await self._read(
+            lambda database: {name: value for name, value in database.execute(_GUARDS, (prefix, prefix, prefix))}
+        )
+
+    async def rows(self, table: str, where: Mapping[str, Any] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """See `Store.rows`."""
+        sql, values = _select(table, dict(where or {}))
+        columns = TABLES[table].columns
+        found = await self._read(lambda database: database.execute(sql, (*values, limit)).fetchall())
+        return [dict(zip(columns, row, strict=True)) for row in reversed(found)]
+
+    def changes(self) -> int:
+        """See `Store.changes`. Reads one number of the file's shared memory: some microseconds."""
+        try:
+            version = self._watch.execute("PRAGMA data_version").get
+            if version != self._seen_version:
+                self._seen_version = version
+                # It differs after our own commits too; before those of others our own writer has noticed.
+                if self._watch.execute("SELECT value FROM mark WHERE name = 'writer'").get != self._file.number:
+                    self._others += 1
+        except apsw.Error as error:
+            raise _unreadable(error) from error
+        return self._others + self._writer.others
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        if not self._closed:
+            self._closed = True
+            self._writer.stop()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._writer.join)
+            self._watch.close()
+            while self._idle:
+                self._idle.pop().close()
+
+    async def _written(self, work: Callable[[Appender, int], T]) -> T:
+        """What work returned, once it is durable.
+
+        A cancelled caller waits for the transaction all the same, and is cancelled at its next step: whoever
+        appends an intent must know whether it stands.
+        """
+        answer = self._writer.submit(work, asyncio.get_running_loop())
+        try:
+            found: T = await answer
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None, "a coroutine runs in a task"
+            task.uncancel()
+            task.cancel()
+            found = answer.result()
+        return found
+
+    async def _read(self, work: Callable[[apsw.Connection], T]) -> T:
+        return await anyio.to_thread.run_sync(self._read_here, work, limiter=self._reads)
+
+    def _read_here(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do work with a connection of this thread's own, for as long as it takes."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed", code="ledger.closed")
+        self._file.refuse_another()
+        try:
+            database = self._idle.pop() if self._idle else self._file.connect(reader=True)
+            found = work(database)
+        except apsw.Error as error:
+            raise _unreadable(error) from error
+        self._idle.append(database)
+        return found
+
+
+_READ = """
+SELECT event.header, payload.salt, payload.body
+FROM extent
+JOIN event ON event.pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first
+LEFT JOIN payload ON payload.pos = event.pos
+WHERE extent.chain = (SELECT no FROM chain WHERE name = ?1) AND extent.last > ?2
+  AND event.pos > extent.pos + ?2 - extent.first
+ORDER BY extent.last, event.pos
+"""
+_FOLLOW = """
+SELECT event.pos, event.header, payload.salt, payload.body
+FROM event LEFT JOIN payload ON payload.pos = event.pos
+WHERE event.pos > ? ORDER BY event.pos LIMIT ?
+"""
+_DUE = "SELECT run_id, tenant, at_us, why, ref FROM due WHERE at_us <= ? ORDER BY at_us, pos LIMIT ?"
+_GUARDS = "SELECT name, value FROM guard WHERE name >= ? AND substr(name, 1, length(?)) = ?"
+
+_OPEN = ("proposed", "held", "intent", "unknown")
+"""Values of `tool_call.status` that its partial index holds."""
+
+
+def _select(table: str, where: dict[str, Any]) -> tuple[str, list[Any]]:
+    """The query for a table's newest rows that equal `where`, newest first; the limit is its last value."""
+    assert table in TABLES, f"no projection is called {table!r}"
+    columns = TABLES[table].columns
+    assert where.keys() <= set(columns), f"{table} has no column {sorted(where.keys() - set(columns))}"
+    shown = ", ".join(f'{table}."{column}"' for column in columns)
+    tests = [f'{table}."{column}" IS ?' for column in where]
+    source, values = table, list(where.values())
+    if "run_id" in where:
+        source = f"extent JOIN {table} ON {table}.pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first"
+        tests.append("extent.chain = (SELECT no FROM chain WHERE name = ?)")
+        values.append(where["run_id"])
+    elif table in ("tool_call", "step") and where.get("status") in _OPEN:
+        tests.append("status <> 'closed'")  # said literally, or SQLite cannot see that the index will do
+    condition = f"WHERE {' AND '.join(tests)}" if tests else ""
+    return f"SELECT {shown} FROM {source} {condition} ORDER BY {table}.pos DESC LIMIT ?", values
+
+
+def _unreadable(error: apsw.Error) -> StoreUnavailable:
+    return StoreUnavailable(f"the ledger cannot be read: {error}", code="ledger.unreadable", remedy="Try again.")

@@ -1,0 +1,144 @@
+"""The database file: opened, found sound, brought up to date, and watched while it is open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apsw
+
+from interlock.errors import StoreUnavailable
+from interlock.ledger.migrations import APPLICATION_ID, MIGRATIONS
+
+_FIRST_AFFECTED, _FIRST_SOUND = (3, 7, 0), (3, 51, 3)
+"""Two connections that write or checkpoint can corrupt a WAL database in versions between these."""
+
+_CHECKPOINT_PAGES = 4000
+"""Pages of WAL after which a commit copies them into the file: 16 MB, so that a page that every commit
+touches is copied once for thousands of calls."""
+
+_STATEMENTS_KEPT = 400
+"""Prepared statements of one connection: the writer has about a hundred and must never prepare one twice."""
+
+
+class LedgerFile:
+    """One SQLite file. Opening it creates it (mode 0600) or brings its schema up to date.
+
+    Attributes:
+        path: Where it is.
+        number: How often it was opened, this time included: tells this opening from every other.
+    """
+
+    def __init__(self, path: Path, busy_s: float) -> None:
+        refuse_affected(apsw.sqlite_lib_version())
+        self.path = path
+        self._busy_ms = int(busy_s * 1000)
+        try:
+            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.fchmod(opened, 0o600)
+                self._identity = _identity(os.fstat(opened))
+            finally:
+                os.close(opened)
+            connection = self.connect()
+            try:
+                self.number = _prepare(connection, path)
+            finally:
+                connection.close()
+        except (OSError, apsw.Error) as error:
+            raise StoreUnavailable(
+                f"the ledger {str(path)!r} cannot be opened: {error}",
+                code="ledger.open",
+                remedy="Check that the folder exists and that this user may write there.",
+            ) from error
+
+    def connect(self, *, reader: bool = False) -> apsw.Connection:
+        """A connection to this file; a reader's can change nothing.
+
+        Raises:
+            apsw.Error: SQLite could not open it.
+        """
+        flags = apsw.SQLITE_OPEN_READONLY if reader else apsw.SQLITE_OPEN_READWRITE
+        connection = apsw.Connection(str(self.path), flags=flags, statementcachesize=_STATEMENTS_KEPT)
+        connection.set_busy_timeout(self._busy_ms)
+        for pragma in ("mmap_size = 0", "cell_size_check = ON", "trusted_schema = OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+        if reader:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        return connection
+
+    def refuse_another(self) -> None:
+        """Make sure that the path still names the file that was opened, and that its owner may write it.
+
+        Raises:
+            StoreUnavailable: It was deleted, replaced or locked away (fault K16): what this process wrote
+                from now on would be in no file that anybody can find.
+        """
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  # once per transaction: Path.stat costs twice as much
+        except OSError as error:
+            raise self._gone(f"is gone: {error.strerror}") from error
+        if _identity(found) != self._identity:
+            raise self._gone("was replaced by another file")
+        if found.st_mode & 0o600 != 0o600:
+            raise self._gone("may no longer be written by its owner")
+
+    def _gone(self, what: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"the ledger {str(self.path)!r} {what}",
+            code="ledger.replaced",
+            remedy="Stop, put the right file back and verify it before you start again.",
+        )
+
+
+def refuse_affected(version: str) -> None:
+    """Refuse a SQLite that can corrupt a WAL database (fault K14).
+
+    Raises:
+        StoreUnavailable: The version is 3.7.0 to 3.51.2.
+    """
+    numbers = tuple(int(part) for part in version.split("."))
+    if _FIRST_AFFECTED <= numbers < _FIRST_SOUND:
+        raise StoreUnavailable(
+            f"SQLite {version} can corrupt the ledger when two processes write",
+            code="ledger.sqlite_version",
+            remedy="Install the apsw wheel from the package index: it bundles a fixed SQLite.",
+        )
+
+
+def _prepare(connection: apsw.Connection, path: Path) -> int:
+    """Bring the schema up to date and count this opening, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.pragma("user_version")
+        application = connection.pragma("application_id")
+        if version > len(MIGRATIONS):
+            raise StoreUnavailable(
+                f"the ledger {str(path)!r} has schema {version}, this release knows {len(MIGRATIONS)}",
+                code="ledger.newer",
+                remedy="Use the release that wrote it, or a newer one.",
+            )
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if application != APPLICATION_ID and (version or tables):
+            raise StoreUnavailable(
+                f"{str(path)!r} is a SQLite file, but no ledger", code="ledger.foreign", remedy="Name another file."
+            )
+        for number in range(version, len(MIGRATIONS)):
+            connection.execute(MIGRATIONS[number])
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        number = connection.execute("UPDATE mark SET value = value + 1 WHERE name = 'opened' RETURNING value").get
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    assert isinstance(number, int), "the first migration sets the mark"
+    return number
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
