@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from interlock.core.call import AllowedCall, Outcome, Problem, Stop, ValidCall, refuse
 from interlock.core.canonical import Json, pointer
@@ -13,7 +13,7 @@ from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.run import RunState
 from interlock.core.tool import Entity
 from interlock.policy.cedar import Policy
-from interlock.policy.facts import Resource, facts_of
+from interlock.policy.facts import Facts, Resource, facts_of
 from interlock.policy.flags import Flags
 
 _SUGGESTIONS_MAX = 5
@@ -55,33 +55,46 @@ async def authorize(valid: ValidCall, policy: Policy, run: RunState, ask: Ask) -
     principal = call.principal
     reason = ask.flags.stopped(tool.name, tool.server, principal.id, principal.tenant)
     if reason is not None:
-        return refuse(
-            call, "authorize.stopped", "an operator has stopped this for now",
-            next_step="Do not try again; tell the user.", audit={"reason": reason},
-        )  # fmt: skip
-    if policy.mode is Mode.ENFORCE and not policy.may_have(principal, tool):
-        return refuse(
-            call, "authorize.not_available", "this tool is not available here",
-            next_step="Use another tool, or tell the user that it cannot be done.",
-            audit={"reasons": ["no_permit"], "policy": policy.digest},
-        )  # fmt: skip
-    resource = await _resolved(valid, ask) if tool.entities else None
-    if isinstance(resource, Stop):
-        return resource
+        decision = replace(policy.refusal("stopped", reason), mode=Mode.ENFORCE)
+        return _refused(_STOPPED, valid, decision, policy, facts_of(valid, run, ask.now_us))
+    resource = None
+    if tool.entities:
+        if policy.mode is Mode.ENFORCE and not policy.may_have(principal, tool):
+            decision = policy.refusal("not_available")
+            return _refused(_NOT_AVAILABLE, valid, decision, policy, facts_of(valid, run, ask.now_us))
+        found = await _resolved(valid, ask)
+        if isinstance(found, Stop):
+            return found
+        resource = found
     facts = facts_of(valid, run, ask.now_us, resource)
     decision = policy.decide(facts)
-    record = policy.record(facts)
     if decision.verdict is Verdict.DENY and decision.mode is Mode.ENFORCE:
-        return _denied(valid, decision, record)
-    return AllowedCall(valid, decision, record)
+        # What this principal could never have is denied in any case; only the words differ.
+        words = _DENIED if policy.may_have(principal, tool) else _NOT_AVAILABLE
+        return _refused(words, valid, decision, policy, facts)
+    return AllowedCall(valid, decision, policy.record(facts))
 
 
-def _denied(valid: ValidCall, decision: Decision, record: dict[str, Json]) -> Stop:
-    return refuse(
-        valid.call, "authorize.denied", "this call is not allowed",
-        next_step="Do not repeat it; do something else or tell the user.",
-        audit={"decision": decision.as_json(), "facts": record},
-    )  # fmt: skip
+class _Words(NamedTuple):
+    """What a model is told: never a rule."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+_STOPPED = _Words("authorize.stopped", "an operator has stopped this for now", "Do not try again; tell the user.")
+_NOT_AVAILABLE = _Words(
+    "authorize.not_available", "this tool is not available here", "Use another tool, or say that it cannot be done."
+)
+_DENIED = _Words(
+    "authorize.denied", "this call is not allowed", "Do not repeat it; do something else or tell the user."
+)
+
+
+def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Policy, facts: Facts) -> Stop:
+    audit: dict[str, Json] = {"decision": decision.as_json(), "facts": policy.record(facts)}
+    return refuse(valid.call, words.code, words.message, next_step=words.next_step, audit=audit)
 
 
 async def _resolved(valid: ValidCall, ask: Ask) -> Resource | Stop | None:

@@ -19,7 +19,7 @@ from interlock.errors import PolicyError
 from interlock.policy.check import check, unreachable
 from interlock.policy.entitle import relaxed
 from interlock.policy.evaluator import Evaluator
-from interlock.policy.facts import Facts, Resource, Session, forged, record_of
+from interlock.policy.facts import Facts, Session, forged, record_of, server_resource
 from interlock.policy.memo import WHOLE, Memo
 from interlock.policy.rules import DEFAULT_POLICY, Rule, Source, parse_rules, read_sources
 from interlock.policy.schema import ToolTypes, action_of, cedar_schema, tool_facts, types_of
@@ -104,9 +104,9 @@ class Policy:
         """
         compiled = self._compile(facts.tool)
         if compiled is None:
-            return self._error(f"the policy does not know this definition of {facts.tool.name!r}")
+            return self.refusal("error", f"the policy does not know this definition of {facts.tool.name!r}")
         if forged(facts.text):
-            return self._error("an argument key is one of Cedar's own")
+            return self.refusal("error", "an argument key is one of Cedar's own")
         key = (compiled.types.action, compiled.whole.key(facts))
         decision = self._decisions.get(key)
         if decision is None:
@@ -121,18 +121,38 @@ class Policy:
         compiled = self._compile(tool)
         if compiled is None:
             return False
-        facts = Facts(principal, tool, {}, b"{}", _NO_SESSION, 0, compiled.server)
+        facts = Facts(principal, tool, {}, b"{}", _NO_SESSION, 0, server_resource(tool.server))
         key = (compiled.types.action, compiled.rights.key(facts))
         found = self._rights.get(key)
         if found is None:
-            found = "yes" if compiled.rights.ask(facts).allowed else "no"
+            answer = compiled.rights.ask(facts)
+            found = "yes" if answer.allowed or answer.errors else "no"
             self._rights.put(key, found)
         return found == "yes"
+
+    def refusal(self, reason: str, error: str = "") -> Decision:
+        """A denial for a reason that is no rule's: `stopped`, `not_available`, `error`.
+
+        Args:
+            error: What it was, for the audit.
+        """
+        return Decision(
+            verdict=Verdict.DENY,
+            reasons=(reason,),
+            policy_digest=self.digest,
+            mode=self.mode,
+            errors=(error,) if error else (),
+        )
 
     def record(self, facts: Facts) -> dict[str, Json]:
         """The facts as they are kept with the decision."""
         compiled = self._compile(facts.tool)
         return record_of(facts, tool_facts(facts.tool) if compiled is None else compiled.types.facts)
+
+    def tool(self, action: str) -> Tool | None:
+        """The tool of an action id (`refund`, `server:refund`), among those that the policy was checked against."""
+        types = self._types.get(action)
+        return None if types is None else types.tool
 
     def concerning(self, tool: Tool) -> tuple[Rule, ...]:
         """The rules whose action scope admits the tool."""
@@ -166,7 +186,7 @@ class Policy:
     def _evaluate(self, compiled: _Compiled, facts: Facts) -> Decision:
         answer = compiled.whole.ask(facts)
         if answer.errors:
-            return self._error(*answer.errors)
+            return self.refusal("error", "; ".join(answer.errors))
         if answer.allowed:
             return self._decision(Verdict.ALLOW, answer.rules)
         rules = [self._by_id[rule_id] for rule_id in answer.rules]
@@ -175,7 +195,7 @@ class Policy:
         # Cedar names the forbids alone, so whether anything permits has to be asked without the holds.
         permit = compiled.without_holds.ask(facts) if rules else answer
         if permit.errors:
-            return self._error(*permit.errors)
+            return self.refusal("error", "; ".join(permit.errors))
         if not permit.allowed:
             return Decision(verdict=Verdict.DENY, reasons=("no_permit",), policy_digest=self.digest, mode=self.mode)
         return self._held(facts.tool, rules, permit.rules)
@@ -197,11 +217,6 @@ class Policy:
             mode=self.mode,
         )
 
-    def _error(self, *errors: str) -> Decision:
-        return Decision(
-            verdict=Verdict.DENY, reasons=("error",), policy_digest=self.digest, mode=self.mode, errors=errors
-        )
-
 
 _NO_SESSION = Session()
 
@@ -211,7 +226,6 @@ class _Compiled:
 
     def __init__(self, types: ToolTypes, rules: Sequence[Rule]) -> None:
         self.types = types
-        self.server = Resource("Server", types.tool.server, {})
         self.whole = Evaluator(types, rules)
 
     @cached_property

@@ -16,7 +16,7 @@ from cedarpy import Entities, PolicySet, Schema, pst
 
 from interlock.core.canonical import Json
 from interlock.core.principal import Principal
-from interlock.policy.facts import Facts, counts_of, time_of
+from interlock.policy.facts import Facts, context_of
 from interlock.policy.memo import Memo, reading, reads_of
 from interlock.policy.rules import Rule
 from interlock.policy.schema import PRINCIPAL, ToolTypes, cedar_schema
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     Attributes:
         allowed: Whether something permits and nothing forbids.
         rules: Ids of the rules that determined it, sorted; where one forbids, those that forbid.
-        errors: What could not be evaluated; with any, the answer is worth nothing.
+        errors: What could not be evaluated. Cedar skips it; who decides must not.
     """
 
     allowed: bool
@@ -59,7 +59,7 @@ class Evaluator:
     def ask(self, facts: Facts) -> Answer:
         """One evaluation: about 40 µs, and 15 more for a principal or resource not met lately."""
         try:
-            context = json.dumps(fit(self._context, self._sections(facts)))
+            context = json.dumps(fit(self._context, {**context_of(facts), "tool": self._types.facts}))
             entities = self._entities(facts)
         except Untyped as error:
             return Answer(False, (), (f"a fact that the rules read has no type: {error}",))
@@ -80,16 +80,7 @@ class Evaluator:
         errors = tuple(said.errors)
         if result.decision is cedarpy.Decision.NoDecision and not errors:
             errors = ("no decision",)
-        return Answer(result.allowed and not errors, tuple(sorted(said.reasons)), errors)
-
-    def _sections(self, facts: Facts) -> dict[str, object]:
-        return {
-            "arguments": facts.arguments,
-            "counts": counts_of(facts.arguments),
-            "tool": self._types.facts,
-            "session": facts.session._asdict(),
-            "time": time_of(facts.now_us),
-        }
+        return Answer(result.allowed, tuple(sorted(said.reasons)), errors)
 
     def _entities(self, facts: Facts) -> Entities:
         """The principal and the resource, where one was resolved.

@@ -7,6 +7,7 @@ record is kept with the decision, so that it can be explained, replayed and aske
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from interlock.core.call import ValidCall
@@ -87,8 +88,14 @@ def facts_of(valid: ValidCall, run: RunState, now_us: int, resource: Resource | 
         valid.text,
         _session(run, call.call_id, tool.name, now_us),
         now_us,
-        resource if resource is not None else Resource("Server", tool.server, {}),
+        resource if resource is not None else server_resource(tool.server),
     )
+
+
+@lru_cache(maxsize=1024)
+def server_resource(server: str) -> Resource:
+    """The resource of a call that names no entity."""
+    return Resource("Server", server, {})
 
 
 def forged(text: bytes) -> bool:
@@ -106,7 +113,7 @@ def record_of(facts: Facts, tool: dict[str, Json]) -> dict[str, Json]:
     Args:
         tool: What a decision sees of the definition, made once per tool.
     """
-    principal = facts.principal
+    principal, session, resource = facts.principal, facts.session, facts.resource
     return {
         "principal": {
             "id": principal.id,
@@ -116,13 +123,26 @@ def record_of(facts: Facts, tool: dict[str, Json]) -> dict[str, Json]:
         },
         "tool": tool,
         "arguments": facts.arguments,
-        "session": facts.session._asdict(),
-        "now_us": facts.now_us,
-        "resource": {
-            "type": facts.resource.type,
-            "id": facts.resource.id,
-            "attributes": dict(facts.resource.attributes),
+        "session": {
+            "calls": session.calls,
+            "tool_calls": session.tool_calls,
+            "writes": session.writes,
+            "refusals": session.refusals,
+            "age_s": session.age_s,
+            "words_seen": session.words_seen,
         },
+        "now_us": facts.now_us,
+        "resource": {"type": resource.type, "id": resource.id, "attributes": dict(resource.attributes)},
+    }
+
+
+def context_of(facts: Facts) -> dict[str, Any]:
+    """What rules call `context`, in JSON's types and without the tool's definition."""
+    return {
+        "arguments": facts.arguments,
+        "counts": counts_of(facts.arguments),
+        "session": facts.session._asdict(),
+        "time": time_of(facts.now_us),
     }
 
 

@@ -109,6 +109,14 @@ def types_of(tool: Tool, lookups: Mapping[str, Tool]) -> ToolTypes:
         raise PolicyError(
             f"a tool is named {ALL!r}, as the group of all tools is", code="policy.tool", remedy="Rename it."
         )
+    for check in tool.entities.values():
+        for name in (check.lookup, check.suggest):
+            if name in lookups and lookups[name].entities:
+                raise PolicyError(
+                    f"tool {tool.name!r}: {name!r} checks an entity and would need checks itself, without end",
+                    code="policy.tool",
+                    remedy="Look entities up by a tool that declares none.",
+                )
     for kind in {declared.type for declared in tool.entities.values()}:
         if not _ENTITY.fullmatch(kind) or kind in _OWN_TYPES | _CEDAR_WORDS | _CEDAR_TYPES:
             raise PolicyError(
