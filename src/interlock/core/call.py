@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from interlock.core.canonical import Json, canonical, digest
@@ -322,7 +323,7 @@ def refuse(
 
 def call_digest(tool: Tool, text: bytes) -> str:
     """Hex SHA-256 that binds a tool's identity and the canonical arguments."""
-    return digest("interlock/call/1", tool.identity, text).hex()
+    return sha256(b"".join((tool.call_frame, len(text).to_bytes(8, "big"), text))).hexdigest()
 
 
 def proposal_digest(tool: str, arguments: str | bytes | Mapping[str, Any]) -> str:

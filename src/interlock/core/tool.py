@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from interlock.core.canonical import Json, canonical, digest
+from interlock.core.canonical import Json, canonical, digest, framed
 
 
 class Effect(StrEnum):
@@ -147,6 +147,11 @@ class Tool:
     def identity(self) -> bytes:
         """Server, name and definition digest, as call digests bind them."""
         return canonical([self.server, self.name, self.digest])
+
+    @cached_property
+    def call_frame(self) -> bytes:
+        """What every call digest of this tool begins with: the domain and the identity, framed."""
+        return framed("interlock/call/1", self.identity)
 
     @property
     def reconcilable(self) -> bool:

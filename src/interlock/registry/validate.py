@@ -7,6 +7,7 @@ What leaves is immutable: the canonical text is what is shown, approved, hashed 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from interlock.core.call import Problem, Stop, ToolCall, ValidCall, call_digest, refuse
@@ -15,7 +16,7 @@ from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_TEXT = (str, bytes)
 
 
 def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
@@ -30,11 +31,7 @@ def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
         return _not_callable(call, known, registry)
     proposed = call.arguments
     try:
-        if isinstance(proposed, str | bytes):
-            value = parse_json(proposed)
-        else:
-            value = dict(proposed)
-            check_json(value)
+        value = parse_json(proposed) if isinstance(proposed, _TEXT) else _owned(proposed)
         if type(value) is not dict:
             return _no_object(call, value)
         filled: dict[str, Any] = value if known.fill is None else known.fill(value)
@@ -51,9 +48,25 @@ def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
             known.tool.accept(json.loads(text))
         except BadInput as error:
             return _not_accepted(call, error)
-    if not isinstance(proposed, str | bytes) and not all(type(part) in _SCALARS for part in filled.values()):
-        filled = json.loads(text)  # the caller may still hold the parts of what it proposed, and change them
     return ValidCall(call, known.tool, filled, text, call_digest(known.tool, text))
+
+
+def _owned(proposed: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments in objects of our own, because the caller may still hold what it proposed, and change it."""
+    value = dict(proposed)
+    check_json(value)
+    for key, part in value.items():
+        if type(part) is dict or type(part) is list:
+            value[key] = _copied(part)
+    return value
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _copied(part) for key, part in value.items()}
+    if type(value) is list:
+        return [_copied(part) for part in value]
+    return value
 
 
 def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) -> Stop:
