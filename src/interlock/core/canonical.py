@@ -75,6 +75,8 @@ def parse_json(text: str | bytes, limits: JsonLimits = LIMITS) -> Json:
             "JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels."
         ) from None
     check_json(value, limits)
+    if b"\\u" in whole:
+        canonical(value)  # half a surrogate pair can only come as an escape, and has no form
     return value
 
 
@@ -136,12 +138,7 @@ def check_json(value: object, limits: JsonLimits = LIMITS) -> None:
                         "an object has too many keys", code="json.keys", remedy=f"Use at most {limits.keys_max}."
                     )
                 for key in item:  # type: ignore[attr-defined]
-                    if type(key) is not str:
-                        raise BadInput(
-                            f"an object key is of type {type(key).__name__}",
-                            code="json.type",
-                            remedy="Use string keys.",
-                        )
+                    _check_key(key, limits)
                 deeper.extend(item.values())  # type: ignore[attr-defined]
             elif kind is list:
                 if len(item) > limits.items_max:  # type: ignore[arg-type]
@@ -151,6 +148,8 @@ def check_json(value: object, limits: JsonLimits = LIMITS) -> None:
                 deeper.extend(item)  # type: ignore[arg-type]
             elif item is not None and kind is not bool:
                 raise BadInput(_TYPE_ERROR.format(kind.__name__), code="json.type", remedy="Use JSON values only.")
+            if len(deeper) > limits.bytes_max:  # parts that are shared are few to hold and endless to write
+                raise BadInput("a value has too many parts", code="json.too_large", remedy="Send less at once.")
         if not deeper:
             return
         level = deeper
@@ -163,7 +162,7 @@ def _is_flat(value: dict[object, object], limits: JsonLimits) -> bool:
         return False
     for key, item in value.items():
         kind = type(item)
-        if type(key) is not str:
+        if type(key) is not str or len(key) > limits.string_max:
             return False
         if kind is str:
             if len(item) > limits.string_max:  # type: ignore[arg-type]  # narrowed by the exact type
@@ -174,6 +173,13 @@ def _is_flat(value: dict[object, object], limits: JsonLimits) -> bool:
         elif kind is not bool and item is not None:
             return False
     return True
+
+
+def _check_key(key: object, limits: JsonLimits) -> None:
+    if type(key) is not str:
+        raise BadInput(f"an object key is of type {type(key).__name__}", code="json.type", remedy="Use string keys.")
+    if len(key) > limits.string_max:
+        raise BadInput("a key is too long", code="json.string", remedy=f"Use at most {limits.string_max} characters.")
 
 
 def canonical(value: object) -> bytes:
@@ -215,13 +221,23 @@ def at_pointer(value: object, where: str) -> object:
     Raises:
         BadInput: Nothing is there.
     """
-    for part in where.split("/")[1:]:
+    first, *parts = where.split("/")
+    if first:
+        raise BadInput(f"{where!r} is no pointer", code="json.pointer", remedy="Begin it with a slash.")
+    for part in parts:
         key = part.replace("~1", "/").replace("~0", "~")
         try:
-            value = value[int(key)] if isinstance(value, list) else value[key]  # type: ignore[index]
+            value = value[_index(key)] if isinstance(value, list) else value[key]  # type: ignore[index]
         except (KeyError, IndexError, ValueError, TypeError):
             raise BadInput(f"nothing at {where!r}", code="json.pointer") from None
     return value
+
+
+def _index(key: str) -> int:
+    """The index that a pointer's part spells: digits alone, and no leading zero."""
+    if not (key.isascii() and key.isdigit()) or (key[0] == "0" and key != "0"):
+        raise ValueError
+    return int(key)
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
