@@ -136,14 +136,29 @@ async def open_plane(
     worker = (world.new_id or RandomIds(world.clock))("worker")
     opened = Interlock(plane, worker, load_policy)
     try:
-        async with anyio.create_task_group() as tasks:
-            if engine:
-                tasks.start_soon(InProcessEngine().run, plane.ledger.store, worker, opened.advance)
+        if engine:
+            async with _working(plane.ledger.store, worker, opened):
+                yield opened
+        else:
             yield opened
-            tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await plane.ledger.store.close()
+
+
+@asynccontextmanager
+async def _working(store: Store, worker: str, opened: Interlock) -> AsyncIterator[None]:
+    """The engine at work. An error of the block is raised as itself, not within the task group's."""
+    failed: BaseException | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(InProcessEngine().run, store, worker, opened.advance)
+        try:
+            yield
+        except BaseException as error:
+            failed = error
+        tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
 
 
 def open_store(settings: Settings, world: World) -> Store:
@@ -183,7 +198,7 @@ def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[P
         verifier=None,
         approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
-            deployment_key=key, clock=world.clock, slots=anyio.CapacityLimiter(CALLS_AT_ONCE),
+            deployment_key=key, clock=world.clock, slots=anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True),
             pause=world.pause, reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from interlock.core.call import Outcome, outcome_from_json
-from interlock.core.event import Event, Kind
+from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.principal import Principal
 
 
@@ -40,7 +40,7 @@ class CallState:
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
         writes: Whether it is more than a read.
-        outcome: The last outcome told; None before the first.
+        told: The last outcome told, as JSON; None before the first.
         approval_id: The approval request in force; empty for none.
     """
 
@@ -51,8 +51,13 @@ class CallState:
     status: str = "proposed"
     digest: str = ""
     writes: bool = False
-    outcome: Outcome | None = None
+    told: dict[str, Any] | None = None
     approval_id: str = ""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The last outcome told; None before the first."""
+        return None if self.told is None else outcome_from_json(self.told)
 
 
 @dataclass(slots=True)
@@ -190,12 +195,13 @@ def _call_told(run: RunState, event: Event) -> None:
 
 
 def _tell(run: RunState, call: CallState, said: dict[str, Any]) -> None:
-    call.outcome = outcome = outcome_from_json(said)
-    if not outcome.closes:
-        call.status = outcome.kind.value
+    call.told = said
+    kind = said["outcome"]
+    if kind not in CLOSING:
+        call.status = kind
         return
     call.status = "closed"
-    if outcome.kind.value == "refused":
+    if kind == "refused":
         run.refusals += 1
     run.forget_open(call.call_id, call.digest)
 
