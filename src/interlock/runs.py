@@ -127,22 +127,19 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
         LedgerError: Something could not be recorded; what was done before stands.
     """
     conversation = await plane.ledger.conversation(run_id, tenant)
-    ours = conversation.epoch == 0
-    if ours:
-        try:
-            await conversation.claim(Claim(worker, LEASE_S))
-        except StaleClaim:
-            return False
-    try:
-        await conversation.refresh()
-        for call in list(conversation.state.calls.values()):
-            if call.status == "intent" and call.call_id not in conversation.on_the_way:
-                await _lost(conversation, call)
-            elif call.status == "held":
-                await _answered(plane, conversation, conversation.state.approvals[call.approval_id])
-    finally:
+    async with conversation.advancing:
+        ours = conversation.epoch == 0
         if ours:
-            await conversation.release()
+            try:
+                await conversation.claim(Claim(worker, LEASE_S))
+            except StaleClaim:
+                return False
+        try:
+            await conversation.refresh()
+            await _do_what_is_due(plane, conversation)
+        finally:
+            if ours:
+                await conversation.release()
     return True
 
 
@@ -203,6 +200,15 @@ async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, no
     fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
     await conversation.append_outside([fact])
     return told
+
+
+async def _do_what_is_due(plane: Plane, conversation: Conversation) -> None:
+    state = conversation.state
+    for call in list(state.calls.values()):
+        if call.status == "intent" and call.call_id not in conversation.on_the_way:
+            await _lost(conversation, call)
+        elif call.status == "held":
+            await _answered(plane, conversation, state.approvals[call.approval_id])
 
 
 async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:

@@ -149,6 +149,7 @@ def _run_started(run: RunState, event: Event) -> None:
     body = event.fact.body
     who = body["principal"]
     run.principal = Principal(who["id"], who["tenant"], frozenset(who["roles"]), who["kind"])
+    run.tenant = event.tenant
     run.words = body.get("words")
     run.driver = body["driver"]
     run.started_us = event.at_us
@@ -195,6 +196,8 @@ def _call_told(run: RunState, event: Event) -> None:
 
 
 def _tell(run: RunState, call: CallState, said: dict[str, Any]) -> None:
+    if call.status == "closed":
+        return  # a late word (the result was written, but its writer could not know) does not reopen a call
     call.told = said
     kind = said["outcome"]
     if kind not in CLOSING:

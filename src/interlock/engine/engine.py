@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import anyio
 
 from interlock.core.run import Due
+from interlock.errors import InterlockError, LedgerError
 
 Advance = Callable[[str, str], Awaitable[object]]
 """Advances a run, given its id and tenant; idempotent."""
@@ -48,11 +50,12 @@ class InProcessEngine:
         self._at_once = at_once
 
     async def run(self, agenda: Agenda, worker: str, advance: Advance) -> None:
-        """Work until cancelled. A run that cannot be advanced now is tried again at the next look."""
+        """Work until cancelled. What cannot be read or advanced now is tried again at the next look."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._renew, agenda, worker)
             while True:
-                await self.look(agenda, advance)
+                with suppress(LedgerError):
+                    await self.look(agenda, advance)
                 await anyio.sleep(self._every_s)
 
     async def look(self, agenda: Agenda, advance: Advance) -> int:
@@ -62,7 +65,8 @@ class InProcessEngine:
 
         async def one(run_id: str, tenant: str) -> None:
             async with slots:
-                await advance(run_id, tenant)
+                with suppress(InterlockError):  # one run's trouble is no reason to leave the others waiting
+                    await advance(run_id, tenant)
 
         async with anyio.create_task_group() as tasks:
             for run_id, tenant in runs:
@@ -72,4 +76,5 @@ class InProcessEngine:
     async def _renew(self, agenda: Agenda, worker: str) -> None:
         while True:
             await anyio.sleep(self._lease_s / 3)
-            await agenda.renew(worker, self._lease_s)
+            with suppress(LedgerError):  # a claim that lapses is fenced by its epoch
+                await agenda.renew(worker, self._lease_s)

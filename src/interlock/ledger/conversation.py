@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+import anyio
+
 from interlock.core.event import Event, Fact, GuardChange
 from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
@@ -70,6 +72,7 @@ class Conversation:
         state: The run's fold; current after `refresh`.
         epoch: The claim that this process works under; 0 where it names none.
         on_the_way: Calls that are passing the gates now, by id.
+        advancing: Held while this process advances the run.
         reach: Told the name of each crash point as it is passed.
     """
 
@@ -77,6 +80,7 @@ class Conversation:
         self.state = state
         self.epoch = 0
         self.on_the_way: dict[str, OnTheWay] = {}
+        self.advancing = anyio.Lock()
         self.reach = ledger.reach
         self._store = ledger.store
         self._changes = -1
