@@ -331,7 +331,8 @@ def proposal_digest(tool: str, arguments: str | bytes | Mapping[str, Any]) -> st
 
     An object and a JSON text never share a digest: what a client resends is what it sent.
     """
+    name = tool.encode("utf-8", "surrogatepass")
     if isinstance(arguments, Mapping):
-        return digest("interlock/proposal/object/1", tool.encode(), canonical(arguments)).hex()
+        return digest("interlock/proposal/object/1", name, canonical(arguments)).hex()
     text = arguments.encode("utf-8", "surrogatepass") if isinstance(arguments, str) else arguments
-    return digest("interlock/proposal/text/1", tool.encode("utf-8", "surrogatepass"), text).hex()
+    return digest("interlock/proposal/text/1", name, text).hex()

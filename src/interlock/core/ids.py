@@ -50,7 +50,7 @@ class CountedIds:
 def named_call_id(run_id: str, name: str) -> str:
     """The call id of a call that its client named: one per run and name, the same on every ask."""
     text = f"{len(run_id)}:{run_id}{name}"
-    return "call_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+    return "call_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def is_id(text: str) -> bool:

@@ -178,10 +178,11 @@ def _call_decided(run: RunState, event: Event) -> None:
     fact = event.fact
     call = run.calls[fact.call_id]
     if found := fact.body.get("digest"):
-        if not call.digest:
-            call.writes = fact.body["effect"] != "read"
-            run.writes += call.writes
-        call.digest = found
+        if found != call.digest:  # new, or asked again after its tool was changed: then it is open as what it is now
+            run.forget_open(call.call_id, call.digest)
+            writes = fact.body["effect"] != "read"
+            run.writes += writes - call.writes
+            call.digest, call.writes = found, writes
         run.note_valid(call.call_id, found, call.writes)
     if fact.outcome:
         _tell(run, call, fact.body["outcome"])
