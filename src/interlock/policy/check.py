@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cedarpy import Schema, pst, validate_policies
 
 from interlock.core.canonical import canonical
 from interlock.errors import PolicyError
-from interlock.policy.memo import Path, reads_of
+from interlock.policy.memo import Path, expression_reads, reads_of
 from interlock.policy.rules import Rule
-from interlock.policy.schema import ToolTypes, cedar_schema, placeholders
-from interlock.policy.shape import cedar_type, pruned
+from interlock.policy.schema import PRINCIPAL, ToolTypes, cedar_schema, placeholders
+from interlock.policy.shape import cedar_type, pruned, reaches
 
+_REMEDY = "Rules name tools, groups and facts as the policy's schema has them."
 _PREFIX = re.compile(r"^for policy `policy0`, ")
 
 
@@ -25,25 +26,48 @@ def check(rules: Iterable[Rule], tools: Iterable[ToolTypes]) -> None:
         PolicyError: With file and line of the first rule that does not fit.
     """
     rules, tools = list(rules), list(tools)
-    reads = reads_of(rules)
-    everyone = _representatives([*tools, *placeholders(tools)], reads, _named(rules))
-    schema = Schema.from_json_str(json.dumps(cedar_schema(everyone, reads)))
+    reads, named = reads_of(rules), _named(rules)
+    schema = _schema(_representatives(tools, reads, named), reads)
+    # A rule about a tier that no tool has yet is checked against one that does not exist.
+    others = [*tools, *placeholders(tools)]
+    waiting = unreachable(rules, tools)
+    fuller = _schema(_representatives(others, reads, named), reads) if waiting else schema
     for rule in rules:
-        for uid in _uids(rule):
-            if str(uid.type) == "Principal" and "/" not in uid.id:
-                raise PolicyError(
-                    f'{rule.place}: Principal::"{uid.id}" names no tenant',
-                    code="policy.principal",
-                    remedy=f'Write Principal::"default/{uid.id}", with the tenant before the slash.',
-                )
-        result = validate_policies(rule.text, schema)
+        _check_principals(rule)
+        concerned = [types for types in others if rule.concerns(types.action, types.groups)]
+        result = validate_policies(rule.text, fuller if rule in waiting else schema)
         if not result.validation_passed:
-            what = [_PREFIX.sub("", error.error).replace("\n", " ") for error in result.errors]
+            what = "; ".join(_PREFIX.sub("", error.error).replace("\n", " ") for error in result.errors)
+            raise PolicyError(f"{rule.place}: {what}", code="policy.type", remedy=_REMEDY)
+        _check_names(rule, concerned)
+
+
+def _check_principals(rule: Rule) -> None:
+    for uid in _uids(rule):
+        if str(uid.type) == "Principal" and "/" not in uid.id:
             raise PolicyError(
-                f"{rule.place}: {'; '.join(what)}",
-                code="policy.type",
-                remedy="Rules name tools, groups and facts as `interlock policy check --schema` lists them.",
+                f'{rule.place}: Principal::"{uid.id}" names no tenant',
+                code="policy.principal",
+                remedy=f'Write Principal::"default/{uid.id}", with the tenant before the slash.',
             )
+
+
+def _check_names(rule: Rule, concerned: Sequence[ToolTypes]) -> None:
+    """Refuse a name behind `has` that nothing has: Cedar takes it for false, and the rule for one that fits."""
+    for clause in rule.form.clauses:
+        for path in expression_reads(clause.expr):
+            if not any(_known(path, types) for types in concerned):
+                what = f"no tool that the rule concerns has {'.'.join(path)}"
+                raise PolicyError(f"{rule.place}: {what}", code="policy.type", remedy=_REMEDY)
+
+
+def _known(path: Path, types: ToolTypes) -> bool:
+    roots = {"principal": PRINCIPAL, "resource": types.attributes, "context": types.context}
+    return reaches(roots[path[0]], path[1:])
+
+
+def _schema(tools: Iterable[ToolTypes], reads: frozenset[Path]) -> Schema:
+    return Schema.from_json_str(json.dumps(cedar_schema(tools, reads)))
 
 
 def unreachable(rules: Iterable[Rule], tools: Iterable[ToolTypes]) -> tuple[Rule, ...]:

@@ -163,7 +163,8 @@ def tool_facts(tool: Tool) -> dict[str, Json]:
 def cedar_schema(tools: Iterable[ToolTypes], reads: frozenset[tuple[str, ...]]) -> dict[str, Any]:
     """Cedar's JSON schema for the tools, with nothing but what the paths read.
 
-    Two tools that declare one entity type with different attributes share those that agree.
+    Raises:
+        PolicyError: Two tools declare one entity type with an attribute of two types.
     """
     entities: dict[str, dict[str, Shape]] = {}
     actions: dict[str, Any] = {ALL: {}} | {f"effect/{effect}": _in(ALL) for effect in Effect}
@@ -173,7 +174,7 @@ def cedar_schema(tools: Iterable[ToolTypes], reads: frozenset[tuple[str, ...]]) 
                 actions.setdefault(group, _in(ALL))
         for kind in types.resources:
             if kind != "Server":
-                _merge(entities.setdefault(kind, dict(types.attributes.fields)), types.attributes.fields)
+                _merge(kind, entities.setdefault(kind, {}), types)
         actions[types.action] = _action(
             sorted(types.groups.difference({types.action, ALL})),
             types.resources,
@@ -218,9 +219,14 @@ def _action(groups: list[str], resources: tuple[str, ...], context: Shape) -> di
     }
 
 
-def _merge(known: dict[str, Shape], found: Mapping[str, Shape]) -> None:
-    for name in [name for name in known if found.get(name) != known[name]]:
-        del known[name]
+def _merge(kind: str, known: dict[str, Shape], types: ToolTypes) -> None:
+    for name, part in types.attributes.fields.items():
+        if known.setdefault(name, part) != part:
+            raise PolicyError(
+                f"tool {types.tool.name!r}: {name!r} of {kind} has another type in another tool's lookup",
+                code="policy.tool",
+                remedy="Let both look up the same, or name the types differently.",
+            )
 
 
 def _names_one(arguments: Shape, name: str) -> bool:

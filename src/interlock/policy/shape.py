@@ -82,7 +82,7 @@ def record(fields: Mapping[str, Shape], optional: Iterable[str] = ()) -> Shape:
 
 TEXT, LONG, FLAG, DECIMAL = Shape("String"), Shape("Long"), Shape("Boolean"), Shape("decimal")
 TEXTS = Shape("set", item=TEXT)
-_URI = record({"text": TEXT, "scheme": TEXT, "host": TEXT, "port": LONG, "path": TEXT}, ("host", "port"))
+_URI = record({"text": TEXT, "scheme": TEXT, "host": TEXT, "port": LONG, "path": TEXT}, ("port",))
 _ADDRESS = record({"text": TEXT, "local": TEXT, "domain": TEXT})
 
 
@@ -168,6 +168,16 @@ def pruned(shape: Shape, paths: Iterable[tuple[str, ...]]) -> Shape:
         return shape
     fields = {name: pruned(part, ways[name]) for name, part in shape.fields.items() if name in ways}
     return Shape("record", fields=fields, required=shape.required.intersection(fields))
+
+
+def reaches(shape: Shape, path: tuple[str, ...]) -> bool:
+    """Whether something stands at the path."""
+    for name in path:
+        part = {"uri": _URI, "email": _ADDRESS}.get(shape.kind, shape).fields.get(name)
+        if part is None:
+            return False
+        shape = part
+    return True
 
 
 class _Reader:
@@ -336,9 +346,7 @@ def _uri(text: str) -> Json:
     usual = _PORTS.get(parts.scheme)
     if not parts.scheme or "@" in parts.netloc or (usual and not host) or (host and not _HOST.fullmatch(host)):
         raise Untyped("not a plain URL")
-    said: dict[str, Json] = {"text": text, "scheme": parts.scheme, "path": parts.path}
-    if host:
-        said["host"] = host.rstrip(".")
+    said: dict[str, Json] = {"text": text, "scheme": parts.scheme, "host": host.rstrip("."), "path": parts.path}
     if (known := usual if port is None else port) is not None:
         said["port"] = known
     return said
