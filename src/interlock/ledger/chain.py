@@ -13,10 +13,12 @@ import hmac
 import json
 import os
 from collections.abc import Callable, Iterable
+from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
 from interlock.core.canonical import canonical
 from interlock.core.event import Event, Fact, Kind
+from interlock.errors import BadInput
 
 SALT_BYTES = 32
 Entropy = Callable[[int], bytes]
@@ -34,29 +36,73 @@ EMPTY = Head(0, b"")
 
 
 def link(head: Head, chain: str, tenant: str, fact: Fact, at_us: int, entropy: Entropy = os.urandom) -> Event:
-    """The event that `fact` becomes after `head`."""
-    salt = entropy(SALT_BYTES)
-    payload = canonical(fact.body)
-    fields: dict[str, object] = {
-        "at": at_us,
-        "kind": fact.kind,
-        "payload_commit": hmac.digest(salt, payload, "sha256").hex(),
-        "prev_hash": head.hash.hex(),
-        "run_id": chain,
-        "seq": head.seq + 1,
-        "tenant": tenant,
-        "v": 1,
-    }
-    for name, value in zip(_OPTIONAL, fact[2:], strict=True):
-        if value:
-            fields[name] = value
-    header = canonical(fields)
-    return Event(
-        fact, tenant, chain, head.seq + 1, at_us, head.hash, header, chain_hash(head.hash, header), salt, payload
-    )  # fmt: skip
+    """The event that `fact` becomes after `head`.
+
+    Raises:
+        BadInput: The body has no JSON form, or an id of the fact is no Unicode.
+    """
+    return link_all(head, chain, tenant, (fact,), at_us, entropy)[0]
 
 
-_OPTIONAL = Fact._fields[2:]
+def link_all(
+    head: Head, chain: str, tenant: str, facts: Iterable[Fact], at_us: int, entropy: Entropy = os.urandom
+) -> list[Event]:
+    """The events that facts become, one after the other, after `head`.
+
+    Raises:
+        BadInput: As `link`.
+    """
+    seq, prev = head
+    place = _Place(at_us, quoted(chain), quoted(tenant))
+    events = []
+    for fact in facts:
+        seq += 1
+        salt = entropy(SALT_BYTES)
+        payload = canonical(fact.body)
+        header = _header(place, seq, prev, fact, hmac.digest(salt, payload, "sha256"))
+        found = chain_hash(prev, header)
+        events.append(Event(fact, tenant, chain, seq, at_us, prev, header, found, salt, payload))
+        prev = found
+    return events
+
+
+class _Place(NamedTuple):
+    """What the headers of one append share; chain and tenant as JSON."""
+
+    at_us: int
+    chain: str
+    tenant: str
+
+
+def _header(place: _Place, seq: int, prev_hash: bytes, fact: Fact, commit: bytes) -> bytes:
+    """The canonical header, written out key by key: half the time of the encoder, for every event there is.
+
+    The keys stand in the order of their code points; tests compare it with `canonical`.
+    """
+    kind, _, call_id, step, attempt, who, tool_hash, policy_hash, decision, outcome, approval_id, trace_id = fact
+    at_us, chain, tenant = place
+    text = "".join((
+        f'{{"approval_id":{quoted(approval_id)},"at":{at_us}' if approval_id else f'{{"at":{at_us}',
+        f',"attempt":{attempt}' if attempt else "",
+        f',"call_id":{quoted(call_id)}' if call_id else "",
+        f',"decision":{quoted(decision)}' if decision else "",
+        f',"kind":"{kind.value}"',
+        f',"outcome":{quoted(outcome)}' if outcome else "",
+        f',"payload_commit":"{commit.hex()}"',
+        f',"policy_hash":{quoted(policy_hash)}' if policy_hash else "",
+        f',"prev_hash":"{prev_hash.hex()}"',
+        f',"principal_id":{quoted(who)}' if who else "",
+        f',"run_id":{chain},"seq":{seq}',
+        f',"step":{step}' if step else "",
+        f',"tenant":{tenant}',
+        f',"tool_hash":{quoted(tool_hash)}' if tool_hash else "",
+        f',"trace_id":{quoted(trace_id)}' if trace_id else "",
+        ',"v":1}',
+    ))  # fmt: skip
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadInput("an id of a fact has a lone surrogate", code="json.surrogate") from None
 
 
 def chain_hash(prev_hash: bytes, header: bytes) -> bytes:

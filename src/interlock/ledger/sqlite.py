@@ -125,7 +125,7 @@ class SqliteStore:
         A cancelled caller waits for the transaction all the same, and is cancelled at its next step: whoever
         appends an intent must know whether it stands.
         """
-        answer = self._writer.submit(work, asyncio.get_running_loop())
+        answer = self._writer.lane().submit(work)
         try:
             found: T = await answer
         except asyncio.CancelledError:

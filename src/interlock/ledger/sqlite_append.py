@@ -13,7 +13,7 @@ import apsw
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim
-from interlock.ledger.chain import EMPTY, Entropy, Head, link, read_event
+from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import fold
 from interlock.ledger.sqlite_rows import Inserts, RowBuffer
 from interlock.ledger.store import Append
@@ -91,12 +91,7 @@ class Appender:
             facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
         once = self._standing_once(facts, chain)
         values = self._changed(append.guards) if append.guards else {}
-        head = chain.head
-        events = []
-        for fact in facts:
-            event = link(head, name, append.tenant, fact, now_us, self._entropy)
-            head = Head(event.seq, event.hash)
-            events.append(event)
+        events = link_all(chain.head, name, append.tenant, facts, now_us, self._entropy)
         # Nothing refuses from here on.
         if events:
             self._take(append, chain, events)

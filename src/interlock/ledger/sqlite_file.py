@@ -13,10 +13,6 @@ from interlock.ledger.migrations import APPLICATION_ID, MIGRATIONS
 _FIRST_AFFECTED, _FIRST_SOUND = (3, 7, 0), (3, 51, 3)
 """Two connections that write or checkpoint can corrupt a WAL database in versions between these."""
 
-_CHECKPOINT_PAGES = 4000
-"""Pages of WAL after which a commit copies them into the file: 16 MB, so that a page that every commit
-touches is copied once for thousands of calls."""
-
 _STATEMENTS_KEPT = 400
 """Prepared statements of one connection: the writer has about a hundred and must never prepare one twice."""
 
@@ -68,7 +64,6 @@ class LedgerFile:
         else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         return connection
 
     def refuse_another(self) -> None:

@@ -10,7 +10,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import apsw
 
@@ -49,20 +50,63 @@ class Answer(asyncio.Future[Any]):
         return False
 
 
-class Job(NamedTuple):
-    """Work for the next transaction.
+Work = Callable[[Appender, int], Any]
+"""What to do in a transaction, with what it is done with and the store's time; it returns the answer."""
 
-    Attributes:
-        work: Is given what it works with and the store's time; what it returns is the answer, once durable.
-        answer: Who waits for it.
-    """
-
-    work: Callable[[Appender, int], Any]
-    answer: Answer
-
+Jobs = list[tuple[Work, Answer]]
+"""Work, each with who waits for it."""
 
 Answers = list[tuple[Answer, Any, Exception | None]]
 """Who waits, and for each what the work returned or what refused it."""
+
+
+class Lane:
+    """One event loop's way to the thread: what its tasks append while a group is under way is the next group.
+
+    All methods run on that loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, writer: Writer) -> None:
+        self._loop = loop
+        self._writer = writer
+        self._waiting: Jobs = []
+        self._under_way = False
+
+    def submit(self, work: Work) -> Answer:
+        """Have work done in the next transaction, together with what all tasks submit that are ready now.
+
+        Raises:
+            StoreUnavailable: The store is closed or broken, or too much waits already.
+        """
+        self._writer.refuse()
+        if len(self._waiting) >= _WAITING_MAX:
+            raise StoreUnavailable("too many appends wait for the disk", code="ledger.overloaded", remedy="Try later.")
+        answer = Answer(loop=self._loop)
+        self._waiting.append((work, answer))
+        if not self._under_way:
+            self._under_way = True
+            self._loop.call_soon(self.hand_over)
+        return answer
+
+    def hand_over(self) -> None:
+        """Give the thread what waits."""
+        jobs, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+        self._under_way = bool(jobs)
+        if jobs:
+            self._writer.take(self, jobs)
+
+    def deliver(self, answers: Answers) -> None:
+        """Wake the loop once for a whole group. The only method for another thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle, answers)
+
+    def _settle(self, answers: Answers) -> None:
+        for answer, found, error in answers:
+            if error is None:
+                answer.set_result(found)
+            else:
+                answer.set_exception(error)
+        self._loop.call_soon(self.hand_over)
 
 
 class Writer:
@@ -73,7 +117,8 @@ class Writer:
         self._clock = clock
         self._database = file.connect()
         self._appender = Appender(self._database, file.number, entropy)
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, Lane] = WeakKeyDictionary()
+        self._queue: SimpleQueue[tuple[Lane, Jobs] | None] = SimpleQueue()
         self._refusing: StoreUnavailable | None = None
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="interlock-ledger", daemon=True)
@@ -84,23 +129,35 @@ class Writer:
         """A number that differs once others were found to have written before our own last transaction."""
         return self._appender.others
 
-    def submit(self, work: Callable[[Appender, int], Any], loop: asyncio.AbstractEventLoop) -> Answer:
-        """Have work done in the next transaction.
+    def lane(self) -> Lane:
+        """The way from the running event loop to the thread."""
+        loop = asyncio.get_running_loop()
+        lane = self._lanes.get(loop)
+        if lane is None:
+            self._lanes[loop] = lane = Lane(loop, self)
+        return lane
+
+    def refuse(self) -> None:
+        """Accept nothing where the store is closed or broken.
 
         Raises:
-            StoreUnavailable: The store is closed or broken, or too much waits already.
+            StoreUnavailable: It is.
         """
         if self._refusing is not None:
             raise _another(self._refusing)
-        if self._queue.qsize() >= _WAITING_MAX:
-            raise StoreUnavailable("too many appends wait for the disk", code="ledger.overloaded", remedy="Try later.")
-        answer = Answer(loop=loop)
-        self._queue.put(Job(work, answer))
-        return answer
+
+    def take(self, lane: Lane, jobs: Jobs) -> None:
+        """Queue a group; its lane is told when it is written or refused."""
+        if self._broken and self._refusing is not None:
+            lane.deliver(_all(jobs, self._refusing))
+        else:
+            self._queue.put((lane, jobs))
 
     def stop(self) -> None:
         """Accept nothing more, and end the thread when what waits is written."""
         self._refusing = self._refusing or StoreUnavailable("the store is closed", code="ledger.closed")
+        for lane in self._lanes.values():
+            lane.hand_over()
         self._queue.put(None)
 
     def join(self) -> None:
@@ -108,32 +165,27 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        queue, going_on = self._queue, True
         try:
-            while going_on:
-                group = [queue.get()]
-                while len(group) < GROUP_MAX and not queue.empty():
-                    group.append(queue.get())
-                jobs = [job for job in group if job is not None]
-                going_on = len(jobs) == len(group)
-                self._serve(jobs)
+            while (group := self._queue.get()) is not None:
+                self._serve(*group)
         finally:
             self._database.close()
 
-    def _serve(self, jobs: list[Job]) -> None:
+    def _serve(self, lane: Lane, jobs: Jobs) -> None:
         answers: Answers | None = None
         try:
             answers = self._transact(jobs)
         finally:
             if answers is None:  # a bug, and the end of this thread: nobody may go on waiting for it
                 self._refusing = StoreUnavailable("the ledger's writer failed", code="ledger.broken")
-                while not self._queue.empty():
-                    if (job := self._queue.get()) is not None:
-                        jobs.append(job)
+                self._broken = True
                 answers = _all(jobs, self._refusing)
-            _deliver(answers)
+                while not self._queue.empty():
+                    if (group := self._queue.get()) is not None:
+                        group[0].deliver(_all(group[1], self._refusing))
+            lane.deliver(answers)
 
-    def _transact(self, jobs: list[Job]) -> Answers:
+    def _transact(self, jobs: Jobs) -> Answers:
         """Write a group, or say of each of its jobs why not."""
         if self._broken and self._refusing is not None:
             return _all(jobs, self._refusing)
@@ -157,14 +209,14 @@ class Writer:
                 return _all(jobs, LedgerError(f"the ledger cannot hold this: {error}", code="ledger.unwritable"))
         return self._one_by_one(jobs)
 
-    def _one_by_one(self, jobs: list[Job]) -> Answers:
+    def _one_by_one(self, jobs: Jobs) -> Answers:
         self._appender.careful = True
         try:
             return [answer for job in jobs for answer in self._transact([job])]
         finally:
             self._appender.careful = False
 
-    def _attempt(self, jobs: list[Job]) -> Answers:
+    def _attempt(self, jobs: Jobs) -> Answers:
         """One transaction. Where SQLite raises, nothing of it stands."""
         self._file.refuse_another()
         self._database.execute("BEGIN IMMEDIATE")
@@ -180,7 +232,7 @@ class Writer:
         self._database.execute("COMMIT")
         return answers
 
-    def _break(self, jobs: list[Job], error: StoreUnavailable) -> Answers:
+    def _break(self, jobs: Jobs, error: StoreUnavailable) -> Answers:
         """Accept nothing more: the file must be opened again."""
         self._broken, self._refusing = True, error
         self._roll_back()
@@ -196,26 +248,8 @@ class Writer:
             self._refusing = StoreUnavailable(f"the ledger cannot be rolled back: {error}", code="ledger.broken")
 
 
-def _deliver(answers: Answers) -> None:
-    """Wake each event loop once, with all of its answers."""
-    loops: dict[asyncio.AbstractEventLoop, Answers] = {}
-    for answer in answers:
-        loops.setdefault(answer[0].get_loop(), []).append(answer)
-    for loop, its_own in loops.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, its_own)
-
-
-def _settle(answers: Answers) -> None:
-    for answer, found, error in answers:
-        if error is None:
-            answer.set_result(found)
-        else:
-            answer.set_exception(error)
-
-
-def _all(jobs: list[Job], error: LedgerError) -> Answers:
-    return [(job.answer, None, _another(error)) for job in jobs]
+def _all(jobs: Jobs, error: LedgerError) -> Answers:
+    return [(answer, None, _another(error)) for _, answer in jobs]
 
 
 def _another(error: LedgerError) -> LedgerError:
