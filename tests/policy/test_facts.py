@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.canonical import canonical
 from interlock.core.run import CallState
 from interlock.policy.facts import Resource, Session, facts_of, forged, record_of, time_of
@@ -74,4 +73,3 @@ def test_the_record_is_json_and_complete() -> None:
     assert record["arguments"] == {"amount": 5} and record["now_us"] == 7
     assert record["resource"] == {"type": "Property", "id": "12", "attributes": {"owner": "u1"}}
     assert set(record["session"]) == set(Session._fields)  # type: ignore[arg-type]
-    assert Outcome(kind=OutcomeKind.DONE, call_id="c", tool="t").done
