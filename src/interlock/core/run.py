@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class CallState:
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
         writes: Whether it is more than a read.
-        told: The last outcome told, as JSON; None before the first.
+        told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
     """
 
@@ -51,13 +52,13 @@ class CallState:
     status: str = "proposed"
     digest: str = ""
     writes: bool = False
-    told: dict[str, Any] | None = None
+    told: bytes = b""
     approval_id: str = ""
 
     @property
     def outcome(self) -> Outcome | None:
-        """The last outcome told; None before the first."""
-        return None if self.told is None else outcome_from_json(self.told)
+        """The last outcome told, in parts that nobody else holds; None before the first."""
+        return outcome_from_json(json.loads(self.told)["outcome"]) if self.told else None
 
 
 @dataclass(slots=True)
@@ -139,8 +140,16 @@ class RunState:
         if writes:
             self.open_writes.setdefault(digest, call_id)
 
+    def forget(self, call_id: str, digest: str) -> None:
+        """A call that was noted and never recorded leaves nothing behind."""
+        self.forget_open(call_id, digest)
+        alike = self.alike.get(digest, set())
+        alike.discard(call_id)
+        if not alike:
+            self.alike.pop(digest, None)
+
     def forget_open(self, call_id: str, digest: str) -> None:
-        """The call is over, or was never recorded: an equal one may run."""
+        """The call is over: an equal one may run."""
         if self.open_writes.get(digest) == call_id:
             del self.open_writes[digest]
 
@@ -185,7 +194,7 @@ def _call_decided(run: RunState, event: Event) -> None:
             call.digest, call.writes = found, writes
         run.note_valid(call.call_id, found, call.writes)
     if fact.outcome:
-        _tell(run, call, fact.body["outcome"])
+        _tell(run, call, event)
 
 
 def _call_intent(run: RunState, event: Event) -> None:
@@ -193,14 +202,14 @@ def _call_intent(run: RunState, event: Event) -> None:
 
 
 def _call_told(run: RunState, event: Event) -> None:
-    _tell(run, run.calls[event.fact.call_id], event.fact.body["outcome"])
+    _tell(run, run.calls[event.fact.call_id], event)
 
 
-def _tell(run: RunState, call: CallState, said: dict[str, Any]) -> None:
+def _tell(run: RunState, call: CallState, event: Event) -> None:
     if call.status == "closed":
         return  # a late word (the result was written, but its writer could not know) does not reopen a call
-    call.told = said
-    kind = said["outcome"]
+    call.told = event.payload
+    kind = event.fact.outcome
     if kind not in CLOSING:
         call.status = kind
         return

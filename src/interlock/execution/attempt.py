@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from traceback import format_exception_only
 from typing import Any
 
 import anyio
@@ -46,7 +47,8 @@ async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -
     except NotSent as error:
         return Failure("unavailable", maybe_done=False, error=_told(error))
     except Rejected as error:
-        return Failure("rejected", maybe_done=False, said=error.reason, error=_told(error))
+        said = str(error.reason)[:2000].encode(errors="backslashreplace").decode()
+        return Failure("rejected", maybe_done=False, said=said, error=_told(error))
     except TimeoutError as error:
         return Failure("timeout", maybe_done=tool.writes, error=_told(error))
     except Exception as error:  # the body is anybody's code: whatever it raises is its failure, not ours
@@ -54,4 +56,6 @@ async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+    """Type and text, as the ledger can keep them, whatever the error makes of being asked for its text."""
+    said = "".join(format_exception_only(error)).strip()[:2000]
+    return said.encode(errors="backslashreplace").decode()

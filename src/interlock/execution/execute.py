@@ -63,7 +63,7 @@ async def execute(approved: ApprovedCall, executor: Executor, entry: Entry) -> R
             except GuardRefused as refused:
                 return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
             except DuplicateFact:
-                return _unknown(approved, "this call is being executed elsewhere", {})
+                return await entry.overtaken()
             executor.reach("intent.committed")
         started_s = executor.clock.mono_s()
         answer, tries = await _attempts(approved, executor, key)

@@ -108,8 +108,12 @@ class Conversation:
         """Read what others have written since; no reading at all where nobody has."""
         changes = self._store.changes()
         if changes != self._changes:
-            await self._read_tail()
+            await self.read_tail()
             self._changes = changes
+
+    async def read_tail(self) -> None:
+        """Read what follows in the ledger, whoever wrote it."""
+        self.state.absorb(await self._store.read(self.state.run_id, self.state.seq))
 
     async def append(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> None:
         """Make facts of this run durable and fold them in.
@@ -135,7 +139,5 @@ class Conversation:
         if not events or events[0].seq == self.state.seq + 1:
             self.state.absorb(events)
         elif events[-1].seq > self.state.seq:
-            await self._read_tail()
-
-    async def _read_tail(self) -> None:
-        self.state.absorb(await self._store.read(self.state.run_id, self.state.seq))
+            with anyio.CancelScope(shield=True):  # it stands: whoever wrote it must know
+                await self.read_tail()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -26,7 +27,7 @@ from interlock.core.call import (
 from interlock.core.canonical import Json, canonical, check_json
 from interlock.core.event import Fact, Kind
 from interlock.core.run import RunState
-from interlock.errors import BadInput
+from interlock.errors import BadInput, DuplicateFact, LedgerError, NotFound
 from interlock.ledger.conversation import Conversation, Ledger
 
 S = TypeVar("S")
@@ -34,6 +35,9 @@ State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | Approv
 
 _KEPT_MAX = 65_536
 """Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
+
+_TOOL_KEPT_MAX = 128
+"""The same for a proposed name of a tool; a tool's own has at most 64."""
 
 _LAST_WORD_S = 5.0
 """Seconds that the record of a cancelled call may take: shielded, so it needs a bound of its own."""
@@ -59,10 +63,14 @@ class Entry:
     run: RunState
 
     def __init__(self, call: ToolCall, ledger: Ledger) -> None:
+        if len(call.tool) > _TOOL_KEPT_MAX or not call.tool.isascii():
+            call = replace(call, tool=_text(call.tool)[:_TOOL_KEPT_MAX])  # it stands in every outcome of the call
         self.call = call
         self.step = 0
         self._ledger = ledger
         self._conversation: Conversation
+        self._arguments: Mapping[str, Any] | None = None
+        self._digest = ""
         self._reached: State = call
         self._stop: Stop | None = None
         self._recalled = False
@@ -71,10 +79,16 @@ class Entry:
         self._over: anyio.Event | None = None
 
     async def __aenter__(self) -> Self:
-        """Wait for an ask by the same id that is under way here, then catch up with the ledger."""
+        """Wait for an ask by the same id that is under way here, then catch up with the ledger.
+
+        Raises:
+            NotFound: No such run of this principal.
+        """
         call = self.call
         self._conversation = conversation = await self._ledger.conversation(call.run_id, call.principal.tenant)
         self.run = conversation.state
+        if self.run.principal is None or self.run.principal.id != call.principal.id:
+            raise NotFound(f"no run {call.run_id!r} of {call.principal.id!r}", code="run.not_found")
         call_id = call.call_id
         while (other := conversation.on_the_way.get(call_id)) is not None:
             await other.over()
@@ -82,7 +96,7 @@ class Entry:
         try:
             await conversation.refresh()
         except BaseException:
-            del conversation.on_the_way[call_id]
+            self._leave()
             raise
         known = self.run.calls.get(call_id)
         self.step = known.step if known is not None else conversation.next_step()
@@ -97,12 +111,9 @@ class Entry:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_WORD_S):
                     await self._cut_off(error)
         finally:
-            reached = self._reached
-            if not self._closed and isinstance(reached, ValidCall):
-                self.run.forget_open(self.call.call_id, reached.digest)
-            del self._conversation.on_the_way[self.call.call_id]
-            if self._over is not None:
-                self._over.set()
+            if self.call.call_id not in self.run.calls:
+                self.run.forget(self.call.call_id, self._digest)
+            self._leave()
 
     async def over(self) -> None:
         """Wait until this call has left the path."""
@@ -118,7 +129,7 @@ class Entry:
             return refuse(call, "recall.run_over", f"this run is {self.run.status}", next_step="Start a new run.")
         if known is None and call.lacks:
             return refuse(
-                call, "recall.dependency", f"it needs the result of {call.lacks}, which is not there",
+                call, "recall.dependency", f"it needs the result of {_text(call.lacks)}, which is not there",
                 next_step="Look at that call's outcome first.",
             )  # fmt: skip
         if known is None:
@@ -148,7 +159,10 @@ class Entry:
         if not isinstance(step, Outcome):
             self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
         if isinstance(step, ValidCall):
+            self._digest = step.digest
             self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
+            if isinstance(self.call.arguments, Mapping):
+                self._arguments = _own(self.call.arguments)
         return step
 
     async def intend(self, approved: ApprovedCall, intent: Mapping[str, Json]) -> None:
@@ -173,7 +187,14 @@ class Entry:
         await self._conversation.append(facts, approved.guards)
         self._intent = True
 
-    async def close(self, outcome: Outcome, *, audit: Mapping[str, Json] | None = None) -> Outcome:
+    async def overtaken(self) -> Stop:
+        """What to tell where another worker brought this call to the same point first: what that one recorded."""
+        await self._conversation.read_tail()
+        self._recalled = True
+        known = self.run.calls[self.call.call_id].outcome
+        return _being_executed(self.call) if known is None else Stop(gate="recall", outcome=_again(known), audit={})
+
+    async def close(self, outcome: Outcome) -> Outcome:
         """Record how the call ended, or that it is held or unknown, and return what the caller is told."""
         if self._recalled:
             return outcome
@@ -190,14 +211,23 @@ class Entry:
         if stop is not None:
             facts += stop.facts
         self._conversation.reach("close.before")
-        await self._conversation.append(facts)
+        try:
+            await self._conversation.append(facts)
+        except DuplicateFact:
+            return (await self.overtaken()).outcome
         self._conversation.reach("close.committed")
         self._closed = True
         return outcome
 
     async def _cut_off(self, error: BaseException) -> None:
-        """The call was cancelled or met a bug: say so, as unknown where something may have left."""
+        """The call was cancelled or met a bug: say so, as unknown where something may have left.
+
+        Where nothing can have left, two are let be: a call that could not be recorded, so that it can be made again
+        by the same name; and one that waits in the ledger, which runs when its run is advanced again.
+        """
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        if not self._intent and (isinstance(error, LedgerError) or (cancelled and self.call.call_id in self.run.calls)):
+            return
         why = "cancelled" if cancelled else "internal"
         kind = OutcomeKind.UNKNOWN if self._intent else OutcomeKind.FAILED
         message = "the call was cancelled" if cancelled else "the call could not be completed"
@@ -207,6 +237,12 @@ class Entry:
         self._stop = Stop(gate="execute", outcome=outcome, audit={"error": type(error).__name__})
         await self.close(outcome)
 
+    def _leave(self) -> None:
+        """Let in whoever waits to ask by the same id."""
+        del self._conversation.on_the_way[self.call.call_id]
+        if self._over is not None:
+            self._over.set()
+
     def _proposed(self) -> list[Fact]:
         """The proposal, unless the ledger has it: an approved call enters a second time."""
         call = self.call
@@ -214,10 +250,7 @@ class Entry:
             return []
         body: dict[str, Json] = {"tool": _text(call.tool)}
         if isinstance(call.arguments, Mapping):
-            if self._reached is call:
-                body["arguments"] = _if_json(call.arguments)
-            else:
-                body["arguments"] = dict(call.arguments)
+            body["arguments"] = _if_json(call.arguments) if self._arguments is None else self._arguments
         else:
             body["arguments_text"] = _text(call.arguments)
         if call.name:
@@ -299,11 +332,15 @@ class Entry:
 
 
 def _proposal(call: ToolCall) -> str:
-    """Digest of the proposal; one that has no canonical form is told apart by its type and length alone."""
+    """Digest of the proposal; one that has no canonical form is told apart by its type and length alone.
+
+    A rehearsal is another proposal than the call that it rehearses.
+    """
     try:
-        return proposal_digest(call.tool, call.arguments)
+        found = proposal_digest(call.tool, call.arguments)
     except BadInput as error:
-        return f"{error.code}/{len(call.arguments)}"
+        found = f"{error.code}/{len(call.arguments)}"
+    return f"rehearsal/{found}" if call.dry_run else found
 
 
 def _text(text: str | bytes) -> str:
@@ -317,9 +354,21 @@ def _if_json(arguments: Mapping[str, Any]) -> Json:
     """A refused object as it was proposed, or the code of why it is none that the ledger could keep."""
     try:
         check_json(dict(arguments))
-        canonical(arguments)
+        text = canonical(arguments)
     except BadInput as error:
         return {"unreadable": error.code}
+    if len(text) > _KEPT_MAX:
+        return {"unreadable": "json.too_large", "bytes": len(text)}
+    kept: Json = json.loads(text)
+    return kept
+
+
+def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Valid arguments as they were proposed, in parts that nobody else holds and could change."""
+    for part in arguments.values():
+        if type(part) is dict or type(part) is list:
+            own: Mapping[str, Any] = json.loads(canonical(arguments))
+            return own
     return dict(arguments)
 
 

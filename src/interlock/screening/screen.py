@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -44,9 +45,16 @@ def screen(result: RawResult, screens: Screens) -> Outcome | Stop:
         return _withhold(result, "json.too_large", "the tool's result is too large")
     if not screens.matches(valid.tool, value):
         return _withhold(result, "output_schema", "the tool's result is not of the form that it declares")
-    told = cast(Json, value) if len(text) <= screens.told_max else _cut(text, screens.told_max)
     call = valid.call
-    return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=told)
+    return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=_told(value, text, screens))
+
+
+def _told(value: object, text: bytes, screens: Screens) -> Json:
+    """What a model is told of the value: in parts of its own, for the tool may go on changing what it returned."""
+    if len(text) > screens.told_max:
+        return _cut(text, screens.told_max)
+    own = json.loads(text) if isinstance(value, dict | list) else value
+    return cast(Json, own)
 
 
 def _cut(text: bytes, told_max: int) -> dict[str, Json]:
