@@ -15,7 +15,7 @@ from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState, CallState
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim
+from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
@@ -111,7 +111,8 @@ async def open_run(plane: Plane, worker: str, principal: Principal, words: str |
         yield Run(plane, conversation, principal)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            if all(call.status == "closed" for call in conversation.state.calls.values()):
+            waiting = any(call.status != "closed" for call in conversation.state.calls.values())
+            if not waiting and not conversation.on_the_way:
                 await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": "left"}, principal_id=principal.id)])
             await conversation.release()
 
@@ -139,7 +140,8 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
             await _do_what_is_due(plane, conversation)
         finally:
             if ours:
-                await conversation.release()
+                with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+                    await conversation.release()
     return True
 
 
@@ -194,11 +196,15 @@ async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, no
         raise Conflict(f"call {call_id} is {call.status}, not unknown", code="settle.not_unknown")
     told = Outcome(
         kind=OutcomeKind(outcome), call_id=call_id, tool=call.tool,
-        code="settled" if outcome == "failed" else "", message="a person found that this call took no effect",
+        code="" if outcome == "done" else "settled",
+        message="" if outcome == "done" else "a person found that this call took no effect",
     )  # fmt: skip
     body = {"outcome": told.as_json(), "by": person.id, "how": "person", "note": note}
     fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
-    await conversation.append_outside([fact])
+    try:
+        await conversation.append_outside([fact])
+    except DuplicateFact:
+        raise Conflict(f"call {call_id} was settled a moment ago", code="settle.not_unknown") from None
     return told
 
 
@@ -236,8 +242,10 @@ async def _lost(conversation: Conversation, call: CallState) -> None:
 async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalState) -> None:
     """Let a held call that was decided, or whose time is up, go through every gate again."""
     over = plane.clock.wall_us() >= asked.request["expires_us"]
-    if asked.status == "pending" and not over:
-        return
+    if asked.status == "pending":
+        if not over:
+            return
+        await conversation.append([Fact(Kind.APPROVAL_EXPIRED, {}, asked.call_id, approval_id=asked.approval_id)])
     state = conversation.state
     assert state.principal is not None, "a run that has calls was started"
     parked = ToolCall(
