@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
+import anyio.to_thread
 
 from interlock.approvals.decide import Answer
 from interlock.approvals.request import Approvals
@@ -132,7 +133,8 @@ async def open_plane(
     """
     settings = settings or Settings()
     world = world or World()
-    plane, load_policy = _compose(settings, tools, world)
+    # In a thread: it reads files, compiles every tool and forces a new key to disk.
+    plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     opened = Interlock(plane, worker, load_policy)
     try:
