@@ -65,6 +65,7 @@ def test_a_schema_with_one_type_has_a_shape(schema: Any, expected: str) -> None:
         ({}, "no type"),
         ({"enum": []}, "no type"),
         ({"type": "array"}, "no one type"),
+        ({"type": "money"}, "more than one type"),
         ({"type": "array", "items": {}}, "no type"),
         ({"type": "array", "prefixItems": [{"type": "string"}], "items": False}, "no one type"),
         ({"$ref": "#/$defs/nothing"}, "anything is accepted"),

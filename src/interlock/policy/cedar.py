@@ -194,9 +194,7 @@ class Policy:
             return self._decision(Verdict.DENY, final)
         # Cedar names the forbids alone, so whether anything permits has to be asked without the holds.
         permit = compiled.without_holds.ask(facts) if rules else answer
-        if permit.errors:
-            return self.refusal("error", "; ".join(permit.errors))
-        if not permit.allowed:
+        if permit.errors or not permit.allowed:
             return Decision(verdict=Verdict.DENY, reasons=("no_permit",), policy_digest=self.digest, mode=self.mode)
         return self._held(facts.tool, rules, permit.rules)
 

@@ -77,10 +77,7 @@ class Evaluator:
             self._schema,
         )
         said = result.diagnostics
-        errors = tuple(said.errors)
-        if result.decision is cedarpy.Decision.NoDecision and not errors:
-            errors = ("no decision",)
-        return Answer(result.allowed, tuple(sorted(said.reasons)), errors)
+        return Answer(result.allowed, tuple(sorted(said.reasons)), tuple(said.errors))
 
     def _entities(self, facts: Facts) -> Entities:
         """The principal and the resource, where one was resolved.

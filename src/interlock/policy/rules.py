@@ -136,33 +136,26 @@ def parse_rules(sources: Sequence[Source]) -> tuple[Rule, ...]:
 
 
 def _statements(source: Source) -> Iterator[tuple[int, str]]:
-    """Each statement with the line on which it starts. Cedar parses; this only finds the semicolons."""
-    text, start, found = source.text, 0, 0
+    """Each statement with the line on which it starts.
+
+    Cedar parses; this only finds the semicolons. The pieces are the whole file, and each must parse as one
+    rule, so a piece cut in the wrong place is an error and never another rule.
+    """
+    text, start = source.text, 0
     for token in _TOKEN.finditer(text):
         if token[0] != ";":
             continue
         begin = _end_of_blank(text, start)
         yield text.count("\n", 0, begin) + 1, text[begin : token.end()]
-        start, found = token.end(), found + 1
+        start = token.end()
     if (begin := _end_of_blank(text, start)) != len(text):
         raise _error(source.name, text.count("\n", 0, begin) + 1, "parse", "the last rule has no semicolon")
-    # Were a statement cut differently than Cedar cuts it, a rule could be read in part or not at all.
-    if _count(text) != found:
-        raise _error(source.name, 1, "parse", "the file does not divide into rules")
 
 
 def _end_of_blank(text: str, start: int) -> int:
     blank = _BLANK.match(text, start)
     assert blank is not None, "nothing is blank too"
     return blank.end()
-
-
-def _count(text: str) -> int:
-    try:
-        forms = policies_to_pst(text)
-    except ValueError:
-        return -1
-    return len(forms.static_policies) + len(forms.templates)
 
 
 def _rule(file: str, line: int, text: str) -> Rule:
@@ -172,8 +165,7 @@ def _rule(file: str, line: int, text: str) -> Rule:
         raise _error(file, line, "parse", str(error)) from None
     if forms.templates:
         raise _error(file, line, "template", "a template decides nothing", "Write out ?principal and ?resource.")
-    if len(forms.static_policies) != 1:
-        raise _error(file, line, "parse", "more or less than one rule before the semicolon")
+    assert len(forms.static_policies) == 1, "one semicolon, one rule"
     [form] = forms.static_policies.values()
     permits = form.effect == "permit"
     notes = _Notes(file, line, form.annotations)
