@@ -82,9 +82,10 @@ class Run:
         with anyio.move_on_after(timeout_s):
             while True:
                 await self._conversation.refresh()
-                known = self._conversation.state.calls[outcome.call_id]
-                if known.status != "held" and known.outcome is not None:
-                    return known.outcome
+                told = self._conversation.state.calls[outcome.call_id].outcome
+                # by what was told, not by the status: while an approved call runs, it was told nothing newer than held
+                if told is not None and told.kind is not OutcomeKind.HELD:
+                    return told
                 await anyio.sleep(0.05)
         return outcome
 
