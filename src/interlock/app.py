@@ -151,16 +151,17 @@ async def open_plane(
 @asynccontextmanager
 async def _working(store: Store, worker: str, opened: Interlock) -> AsyncIterator[None]:
     """The engine at work. An error of the block is raised as itself, not within the task group's."""
-    failed: BaseException | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(InProcessEngine().run, store, worker, opened.advance)
-        try:
-            yield
-        except BaseException as error:
-            failed = error
-        tasks.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(InProcessEngine().run, store, worker, opened.advance)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 def open_store(settings: Settings, world: World) -> Store:

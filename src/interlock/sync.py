@@ -1,8 +1,9 @@
 """Interlock from code that is not async: a portal to an event loop in a thread of its own, not twin functions.
 
-    with interlock.sync.open_plane(tools=[refund]) as plane:
-        with plane.run(ana, words="…") as run:
-            outcome = run.call("refund", {"payment_id": 7, "amount_cents": 500})
+    with open_plane(tools=[refund]) as plane, plane.run(ana, words="…") as run:
+        outcome = run.call("refund", {"payment_id": 7, "amount_cents": 500})
+
+Every method waits and returns what the async one returns.
 """
 
 from __future__ import annotations

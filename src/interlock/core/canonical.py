@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import (  # type: ignore[attr-defined]  # the C encoder has no stub
-    c_make_encoder,
+    c_make_encoder,  # pyright: ignore[reportAttributeAccessIssue]
     encode_basestring,
 )
 
