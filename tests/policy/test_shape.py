@@ -106,6 +106,16 @@ def test_a_schema_that_doubles_forty_times_runs_out_of_fuel() -> None:
     assert any("too large or too deep" in gap.why for gap in gaps)
 
 
+def test_a_chain_of_a_thousand_references_or_alternatives_ends() -> None:
+    defs = {f"d{level}": {"$ref": f"#/$defs/d{level + 1}"} for level in range(1500)}
+    schema: Any = {"type": "string"}
+    for _ in range(500):
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    for hostile in ({"$ref": "#/$defs/d0"}, schema):
+        shape, gaps = argument(hostile, **{"$defs": defs})
+        assert shape is None and "too large or too deep" in gaps[0].why
+
+
 def test_open_objects_and_cedars_own_names_are_gaps() -> None:
     shape, gaps = shape_of({"type": "object", "properties": {"__entity": {"type": "string"}, "b/c": {}}})
     assert not shape.fields

@@ -26,6 +26,7 @@ _I64 = 1 << 63
 _FRACTION = Decimal("0.0001")
 _SUBSCHEMAS_MAX = 2000
 _DEPTH_MAX = 8
+_HOPS_MAX = 64
 _FORMATS = {
     "date": "datetime",
     "date-time": "datetime",
@@ -193,7 +194,7 @@ class _Reader:
 
     def read(self, schema: object, at: str, seen: tuple[str, ...]) -> Shape:
         self._fuel -= 1
-        if self._fuel < 0 or at.count("/") > _DEPTH_MAX:
+        if self._fuel < 0 or at.count("/") > _DEPTH_MAX or len(seen) > _HOPS_MAX:
             raise Untyped("the schema is too large or too deep")
         if not isinstance(schema, Mapping):
             raise Untyped("anything is accepted")
@@ -209,7 +210,7 @@ class _Reader:
                 real = [branch for branch in branches if not _is_null(branch)]
                 if len(real) != 1:
                     raise Untyped("it is one of several")
-                return self.read(real[0], at, seen)
+                return self.read(real[0], at, (*seen, ""))
         raise Untyped("it has no type")
 
     def _typed(self, kinds: list[str], schema: Mapping[str, Any], at: str, seen: tuple[str, ...]) -> Shape:
