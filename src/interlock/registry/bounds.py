@@ -7,14 +7,14 @@ size of a value before that is checked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 from interlock.core.canonical import LIMITS, at_pointer, canonical, check_json
 from interlock.errors import BadInput, DefinitionError
+from interlock.registry.patterns import check_patterns, patterns_weight
 
 DRAFTS: Final = {
     "https://json-schema.org/draft/2020-12/schema": 2020,
@@ -34,9 +34,15 @@ NAMED: Final = frozenset({"dependencies", "dependentSchemas", "patternProperties
 STORED: Final = frozenset({"$defs", "definitions"})
 """Keywords that hold subschemas: one, a list, by name, and by name only for reference."""
 
+_INWARD: Final = {
+    "additionalProperties": "*", "patternProperties": "*", "propertyNames": "*", "unevaluatedProperties": "*",
+    "additionalItems": "#", "contains": "#", "items": "#", "prefixItems": "#", "unevaluatedItems": "#",
+}  # fmt: skip
+"""Keywords that apply to what is in a value, beside `properties`: to any property or to any item."""
+
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _META_WEIGHT: Final = 400
-_INLINE_FLAGS: Final = re.compile(r"\(\?[a-zA-Z-]*[:)]")
+_LOOPS_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +75,30 @@ class Weight:
     Attributes:
         per_node: Steps per scalar, object or array: subschemas and enum members, references written out.
         per_byte: Steps per byte of a string: what the patterns weigh.
+        growth: Times as many steps per level deeper, where the schema comes back to itself by ways that meet.
+        alternatives: It has `anyOf` or `oneOf` with more than a scalar in an alternative; the engine keeps every
+            fault of every alternative.
     """
 
     per_node: int
     per_byte: int
+    growth: int
+    alternatives: bool
+
+    def steps(self, value: Any, size: int) -> int:
+        """Steps that checking a value costs at most; `size` is its length as text, in bytes."""
+        nodes, level, factor = 0, [value], 1
+        while level:
+            nodes += factor * len(level)
+            deeper: list[Any] = []
+            for item in level:
+                if type(item) is dict:
+                    deeper.extend(item.values())
+                elif type(item) is list:
+                    deeper.extend(item)
+            level = deeper
+            factor = min(factor * self.growth, 1 << 62)
+        return self.per_node * nodes + self.per_byte * size
 
 
 def weigh(schema: object, limits: SchemaLimits = SchemaLimits()) -> Weight:  # frozen
@@ -114,6 +140,25 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"/{key}/{index}", part
 
 
+class _Way(NamedTuple):
+    """How a walk came to a part.
+
+    Attributes:
+        steps: Steps into the value: a property's name, `*` for any property, `#` for any item.
+        entered: By identity, the targets that it is inside, with the number of steps on entry.
+    """
+
+    steps: tuple[str, ...]
+    entered: dict[int, int]
+
+    def into(self, keyword: str, name: str) -> _Way:
+        """One keyword further: most apply to the same value, some to what is in it."""
+        if keyword == "properties":
+            return _Way((*self.steps, "." + name), self.entered)
+        step = _INWARD.get(keyword)
+        return self if step is None else _Way((*self.steps, step), self.entered)
+
+
 @dataclass(slots=True)
 class _Read:
     """What one pass over a schema found: where its names lead, and its own cost by identity of the part."""
@@ -140,7 +185,7 @@ def _read(schema: Any, limits: SchemaLimits) -> _Read:
             continue
         base = _named(part, where, base, read)
         read.bases[id(part)] = base
-        _patterns(part, where, limits)
+        check_patterns(part, where, limits.pattern_max)
         for keyword in _REFERENCES:
             read.refs += isinstance(part.get(keyword), str)
         waiting.extend((found, where + step, base, depth + 1) for step, found in subschemas(part))
@@ -172,48 +217,37 @@ def _named(part: dict[str, Any], where: str, base: str, read: _Read) -> str:
     return base
 
 
-def _patterns(part: dict[str, Any], where: str, limits: SchemaLimits) -> None:
-    named = part.get("patternProperties")
-    patterns = [*named] if isinstance(named, dict) else []
-    for pattern in [*patterns, part.get("pattern")]:
-        if not isinstance(pattern, str):
-            continue
-        if len(pattern.encode()) > limits.pattern_max:
-            raise _too(
-                "long_pattern", f"{where or '/'}: a pattern of {len(pattern.encode())} bytes", limits.pattern_max
-            )
-        # `(?m)` would make `$` the end of a line, and a second line would pass unread.
-        if any(flags != "(?:" for flags in _INLINE_FLAGS.findall(pattern)):
-            raise DefinitionError(
-                f"{where or '/'}: a pattern sets flags", code="schema.pattern", remedy="Write the classes out."
-            )
-
-
 def _expanded(schema: Any, read: _Read, limits: SchemaLimits) -> Weight:
     """Walk every path through the references, each target once per path, and add up."""
-    per_node = per_byte = steps = 0
-    waiting: list[tuple[Any, frozenset[int]]] = [(schema, frozenset())]
+    per_node = per_byte = parts = 0
+    alternatives = False
+    loops: list[tuple[str, ...]] = []
+    waiting: list[tuple[Any, _Way]] = [(schema, _Way((), {id(schema): 0}))]
     while waiting:
-        part, path = waiting.pop()
-        steps += 1
-        if steps > limits.expanded_max:
+        part, way = waiting.pop()
+        parts += 1
+        if parts > limits.expanded_max:
             raise _too("expanded", "more subschemas when its references are written out", limits.expanded_max)
-        per_node += 1
         if not isinstance(part, dict):
             continue
-        enum = part.get("enum")
-        if isinstance(enum, list):
-            per_node += _members(enum)
-        per_byte += _pattern_weight(part)
-        for key, found in subschemas(part):
-            if key.split("/")[1] not in STORED:
-                waiting.append((found, path))
+        per_node += _members_weight(part)
+        per_byte += patterns_weight(part)
+        alternatives = alternatives or _has_deep_alternatives(part)
+        for step, found in subschemas(part):
+            keyword, _, name = step[1:].partition("/")
+            if keyword not in STORED:
+                waiting.append((found, way.into(keyword, name)))
         for target in _targets(part, read):
             if target is None:
                 per_node += _META_WEIGHT
-            elif id(target) not in path:
-                waiting.append((target, path | {id(target)}))
-    return Weight(per_node, per_byte)
+                loops += [way.steps, way.steps]
+            elif id(target) not in way.entered:
+                waiting.append((target, _Way(way.steps, {**way.entered, id(target): len(way.steps)})))
+            elif way.entered[id(target)] == len(way.steps):
+                raise DefinitionError("a reference leads back to itself", code="schema.loop", remedy="Remove it.")
+            else:
+                loops.append(way.steps)
+    return Weight(per_node + parts, per_byte, _growth(loops), alternatives)
 
 
 def _targets(part: dict[str, Any], read: _Read) -> Iterator[Any]:
@@ -254,50 +288,36 @@ def _joined(base: str, reference: str) -> str:
     return base + reference if reference.startswith("#") else urljoin(base, reference)
 
 
-def _members(values: list[Any]) -> int:
-    """What comparing with each member costs: a scalar one step, a container its parts ten each."""
-    if all(not isinstance(value, dict | list) for value in values):
-        return len(values) // 10
-    return len(canonical(values))
+def _growth(loops: list[tuple[str, ...]]) -> int:
+    """How many times as much there is to check one level deeper in a value.
+
+    A schema that comes back to itself by two ways that can meet in one place checks that place twice, the
+    places below four times, and so on. Ways that part at a property do not meet.
+    """
+    if len(loops) > _LOOPS_MAX:
+        raise _too("recursive", f"it comes back to itself in {len(loops)} ways", _LOOPS_MAX)
+    return max((sum(map(_meet, [one] * len(loops), loops)) for one in loops), default=1)
 
 
-def _pattern_weight(part: dict[str, Any]) -> int:
-    named = part.get("patternProperties")
-    patterns = [*named] if isinstance(named, dict) else []
-    if isinstance(part.get("pattern"), str):
-        patterns.append(part["pattern"])
-    return sum(_states(pattern) for pattern in patterns)
+def _meet(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two ways into a value can lead to one place, or one of them to a place within the other's."""
+    return all(a == b or ("*" in (a, b) and "#" not in (a, b)) for a, b in zip(one, other, strict=False))
 
 
-def _states(pattern: str) -> int:
-    """About how many states the automaton of a pattern has: its characters, counted repetitions written out."""
-    weights = [[0]]
-    index = 0
-    while index < len(pattern):
-        found = pattern[index]
-        if found == "\\":
-            atom, index = (40 if pattern[index + 1 : index + 2] in ("p", "P") else 1), index + 2
-            weights[-1].append(atom)
-        elif found == "[":
-            end = index + 1
-            while end < len(pattern) and pattern[end] != "]":
-                end += 2 if pattern[end] == "\\" else 1
-            weights[-1].append(1 + 40 * pattern.count("\\p", index, end))
-            index = end + 1
-        elif found == "(":
-            weights.append([0])
-            index += 1
-        elif found == ")" and len(weights) > 1:
-            whole = sum(weights.pop())
-            weights[-1].append(whole)
-            index += 1
-        elif found == "{" and (times := re.match(r"\{(\d+)(?:,(\d*))?\}", pattern[index:])):
-            weights[-1][-1] *= max(1, int(times[2] or times[1]))
-            index += times.end()
-        else:
-            weights[-1].append(1)
-            index += 1
-    return max(1, sum(map(sum, weights)))
+def _members_weight(part: dict[str, Any]) -> int:
+    """What comparing with the values that a part names costs: scalars are looked up, containers compared in full."""
+    named = [part["const"]] if "const" in part else []
+    if isinstance(part.get("enum"), list):
+        named += part["enum"]
+    scalars = sum(not isinstance(value, dict | list) for value in named)
+    containers = [value for value in named if isinstance(value, dict | list)]
+    return scalars // 10 + (len(canonical(containers)) if containers else 0)
+
+
+def _has_deep_alternatives(part: dict[str, Any]) -> bool:
+    branches = [part[key] for key in ("anyOf", "oneOf") if isinstance(part.get(key), list)]
+    alternatives = [each for branch in branches for each in branch if isinstance(each, dict)]
+    return any("$ref" in each or any(subschemas(each)) for each in alternatives)
 
 
 def _too(code: str, what: str, at_most: int) -> DefinitionError:
