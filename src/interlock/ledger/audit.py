@@ -1,0 +1,93 @@
+"""Questions that an auditor asks of the ledger: a view, conditions, a time, a limit. Always within one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from interlock.errors import BadInput
+from interlock.ledger.store import Store
+from interlock.ledger.tables import TABLES, Row
+
+VIEWS: dict[str, str] = {
+    "run": "started_us",
+    "step": "started_us",
+    "tool_call": "proposed_us",
+    "authz_decision": "at_us",
+    "tool_result": "at_us",
+    "compensation_action": "at_us",
+    "approval": "requested_us",
+}
+"""What can be asked for, each with the column that says when."""
+
+LIMIT_MAX = 10_000
+
+_NUMBERS = frozenset({"step", "seq", "epoch", "attempts", "quorum", "dry_run"})
+"""Columns that hold numbers, beside those whose names end in `_us`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an auditor wants to see.
+
+    Attributes:
+        view: One of `VIEWS`.
+        where: Column to the value that it must have; text is read as a number where the column holds numbers.
+        since_us, until_us: From this moment on, and before that one, microseconds UTC; None for no bound.
+        limit: At most so many rows, the newest, 1 to 10,000.
+    """
+
+    view: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    since_us: int | None = None
+    until_us: int | None = None
+    limit: int = 100
+
+
+async def audit(store: Store, tenant: str, question: Question) -> list[Row]:
+    """The rows that answer a question about one tenant, the newest last.
+
+    Raises:
+        BadInput: An unknown view or column, with the closest that there is; a value or a limit that cannot be.
+    """
+    view, limit = question.view, question.limit
+    if view not in VIEWS:
+        raise BadInput(f"no view is called {view!r}", code="audit.view", remedy=_instead(view, VIEWS))
+    if not 1 <= limit <= LIMIT_MAX:
+        raise BadInput(f"limit: {limit}", code="audit.limit", remedy=f"Ask for 1 to {LIMIT_MAX} rows.")
+    where = {column: _value(view, column, value) for column, value in question.where.items()} | {"tenant": tenant}
+    when = VIEWS[view]
+    since_us = question.since_us if question.since_us is not None else -1
+    until_us = question.until_us
+    asked = limit
+    while True:
+        # The store knows no times: ask for more until the window is filled or there is no more.
+        found = await store.rows(view, where, asked)
+        rows = [row for row in found if _within(row[when], since_us, until_us)]
+        if len(rows) >= limit or len(found) < asked:
+            return rows[-limit:]
+        asked *= 4
+
+
+def _within(at_us: int | None, since_us: int, until_us: int | None) -> bool:
+    at_us = at_us if at_us is not None else 0
+    return since_us <= at_us and (until_us is None or at_us < until_us)
+
+
+def _value(view: str, column: str, value: Any) -> Any:
+    columns = [name for name in TABLES[view].columns if name != "tenant"]
+    if column not in columns:
+        raise BadInput(f"{view} has no column {column!r}", code="audit.column", remedy=_instead(column, columns))
+    if isinstance(value, str) and (column in _NUMBERS or column.endswith("_us")):
+        if not value.lstrip("-").isdecimal():
+            raise BadInput(f"{column}: {value!r} is no number", code="audit.value", remedy="Write a whole number.")
+        return int(value)
+    return value
+
+
+def _instead(name: str, names: Mapping[str, Any] | list[str]) -> str:
+    closest = get_close_matches(name, names, 1, 0.5)
+    there_are = f"There are {', '.join(names)}."
+    return f"Did you mean {closest[0]!r}? {there_are}" if closest else there_are

@@ -1,0 +1,268 @@
+"""A run again, step by step, from its record alone: nothing is dialled, decided or written.
+
+On the way the record is checked: that every event follows and matches its own bytes, and that what it says
+can follow what was said before (an effect only after it was allowed, an end only once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from interlock.core.call import Outcome, outcome_from_json
+from interlock.core.canonical import Json
+from interlock.core.clock import iso
+from interlock.core.event import Event, Kind
+from interlock.core.run import CallState, RunState
+from interlock.ledger.chain import first_bad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened; an event that says several (a decision says what each gate found) is several.
+
+    Attributes:
+        seq: Number of the event.
+        at_us: When, store time.
+        kind: The event's kind.
+        gate: The gate that it is about, where it is about one.
+        call_id: Which call; empty where none.
+        who: Principal id of who acted; empty where the program did.
+        text: What happened, one sentence.
+        detail: The parts of the event that say so.
+        status: How the call, or else the run, stands after the event; empty where it cannot be known.
+        problem: What is wrong with the record here; empty where nothing is.
+    """
+
+    seq: int
+    at_us: int
+    kind: str
+    gate: str = ""
+    call_id: str = ""
+    who: str = ""
+    text: str
+    detail: Mapping[str, Json]
+    status: str = ""
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        """The step with its empty parts left out."""
+        said: dict[str, Json] = {"seq": self.seq, "at": iso(self.at_us), "kind": self.kind}
+        for name in ("gate", "call_id", "who", "text", "status", "problem"):
+            if value := getattr(self, name):
+                said[name] = value
+        if self.detail:
+            said["detail"] = dict(self.detail)
+        return said
+
+
+def replay(events: Sequence[Event]) -> Iterator[Step]:
+    """The steps of one run, from its chain's events, read from the start.
+
+    A step with a `problem` is the last one: what follows it proves nothing. Where a payload was erased, the
+    rest is told without `status` and its order is not checked: what it follows from is gone.
+    """
+    if not events:
+        return
+    bad = first_bad(events)
+    run, whole = RunState(events[0].chain, events[0].tenant), True
+    for number, event in enumerate(events, 1):
+        if number == bad:
+            why = "it does not follow what is before it, or does not match its hash"
+            yield _step(event, ("", "The record was changed here.", {}), problem=why)
+            return
+        if not event.payload:
+            whole = False
+            yield _step(event, ("", "The content of this event was erased.", {}))
+            continue
+        if whole and (problem := _out_of_order(run, event)):
+            yield _step(event, ("", "The record contradicts itself here.", {}), problem=problem)
+            return
+        if whole:
+            run.absorb([event])
+        for said in _TOLD.get(event.fact.kind, _other)(event):
+            yield _step(event, said, _status(run, event) if whole else "")
+
+
+_Said = tuple[str, str, Mapping[str, Json]]
+"""Gate, sentence, and the parts of the event behind it."""
+
+
+def _step(event: Event, said: _Said, status: str = "", problem: str = "") -> Step:
+    gate, text, detail = said
+    fact = event.fact
+    return Step(
+        seq=event.seq, at_us=event.at_us, kind=fact.kind.value, gate=gate, call_id=fact.call_id,
+        who=fact.principal_id, text=text, detail=detail, status=status, problem=problem,
+    )  # fmt: skip
+
+
+def _status(run: RunState, event: Event) -> str:
+    call = run.calls.get(event.fact.call_id)
+    return run.status if call is None else call.status
+
+
+# What can follow what.
+
+
+def _out_of_order(run: RunState, event: Event) -> str:
+    """Why this event cannot come here; empty where it can."""
+    fact = event.fact
+    kind = fact.kind
+    started = run.principal is not None
+    if kind is Kind.RUN_STARTED:
+        return "the run starts a second time" if started else ""
+    if not started:
+        return "" if kind is Kind.RUN_CLAIMED else "it comes before the run's start"
+    call = run.calls.get(fact.call_id)
+    if kind is Kind.CALL_PROPOSED:
+        return "" if call is None else "the call is proposed a second time"
+    if fact.call_id and call is None:
+        return "it is about a call that was not proposed"
+    if kind.value.startswith("approval.") and kind is not Kind.APPROVAL_REQUESTED:
+        asked = run.approvals.get(fact.approval_id)
+        if asked is None:
+            return "it is about an approval that was not requested"
+        if kind is Kind.APPROVAL_CONSUMED and asked.status != "approved":
+            return f"it uses an approval that is {asked.status}"
+    return "" if call is None else _out_of_order_in(call, event)
+
+
+def _out_of_order_in(call: CallState, event: Event) -> str:
+    kind = event.fact.kind
+    if kind in (Kind.CALL_INTENT, Kind.CALL_RESULT, Kind.CALL_DECIDED) and call.status == "closed":
+        return "the call was closed before"
+    if kind is Kind.CALL_INTENT and not call.digest:
+        return "an effect is intended that no gate let pass"
+    if kind is Kind.CALL_RECONCILED and call.status not in ("intent", "unknown"):
+        return f"a call is settled that is {call.status}"
+    return ""
+
+
+# What each event says, in sentences.
+
+
+def _run_started(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    principal = body["principal"]
+    roles = ", ".join(principal["roles"]) or "no role"
+    yield (
+        "",
+        f"The run starts for {principal['id']} ({roles}), driven by {body['driver']}.",
+        {"principal": principal, "words": body.get("words")},
+    )
+
+
+def _run_claimed(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    yield "", f"{body['worker']} claims the run, epoch {body['epoch']}.", {}
+
+
+def _run_ended(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    how = event.fact.kind.value.removeprefix("run.")
+    reason = body.get("reason")
+    yield "", f"The run is {how}{f': {reason}' if reason else ''}.", {}
+
+
+def _proposed(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    arguments: dict[str, Json] = {name: body[name] for name in ("arguments", "arguments_text") if name in body}
+    named = f", named {body['name']!r} by its client" if body.get("name") else ""
+    rehearsal = ", as a dry run" if body.get("dry_run") else ""
+    yield "", f"{body['tool']} is proposed{named}{rehearsal}.", arguments
+
+
+def _decided(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    stop = body.get("stop")
+    if tool := body.get("tool"):
+        text = f"It is a valid call of {tool['name']} {tool['version']} on {tool['server']}, effect {body['effect']}."
+        yield "validate", text, {"tool": tool, "digest": body.get("digest"), "arguments": body.get("arguments")}
+    if decision := body.get("decision"):
+        reasons = ", ".join(decision["reasons"]) or "no reason"
+        mode = " (not enforced)" if decision.get("mode") == "evaluate_only" else ""
+        verdict = decision["verdict"].replace("_", " ")
+        yield (
+            "authorize",
+            f"Policy says {verdict}{mode}: {reasons}.",
+            {"decision": decision, "facts": body.get("facts")},
+        )
+    if limits := body.get("limit"):
+        yield "limit", f"It counts against {', '.join(limits)}.", {"limit": limits}
+    if "verify" in body:
+        yield "verify", "A second model was asked.", {"verify": body["verify"]}
+    if approval_id := body.get("approval_id"):
+        yield "approve", f"Approval {approval_id} lets it pass.", {"approval_id": approval_id}
+    if stop is not None:
+        outcome = outcome_from_json(body["outcome"])
+        yield stop["gate"], f"It stops here: {_told(outcome)}", {"outcome": body["outcome"], "audit": stop.get("audit")}
+
+
+def _intent(event: Event) -> Iterator[_Said]:
+    yield "execute", "Its intent is committed; from here on an effect may leave.", {"key": event.fact.body.get("key")}
+
+
+def _came_out(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    outcome = outcome_from_json(body["outcome"])
+    took = f" It took {body['took_us'] / 1000:.1f} ms." if "took_us" in body else ""
+    settled = ""
+    if event.fact.kind is Kind.CALL_RECONCILED:
+        settled = f"Settled by {body.get('by')} ({body.get('how')}): "
+    stop = body.get("stop")
+    gate = stop["gate"] if stop else "execute"
+    yield (
+        gate,
+        f"{settled}{_told(outcome)}{took}",
+        {name: body[name] for name in ("outcome", "stop", "note") if name in body},
+    )
+
+
+def _told(outcome: Outcome) -> str:
+    if outcome.done:
+        return "done."
+    return f"{outcome.kind.value}, {outcome.code}: {outcome.message.rstrip('.')}."
+
+
+def _requested(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    people = "one person" if body["quorum"] == 1 else f"{body['quorum']} people"
+    text = f"Approval {event.fact.approval_id} is asked for: {people} of {', '.join(body['groups'])}."
+    yield "approve", text, {name: body.get(name) for name in ("approval", "rules", "expires_us")}
+
+
+def _answered(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    verb = "approves" if body["decision"] == "approve" else "rejects"
+    words = f": {body['words']!r}" if body.get("words") else ""
+    yield "approve", f"{event.fact.principal_id} {verb} {event.fact.approval_id}{words}.", {"roles": body.get("roles")}
+
+
+def _approval_over(event: Event) -> Iterator[_Said]:
+    how = event.fact.kind.value.removeprefix("approval.")
+    yield "approve", f"Approval {event.fact.approval_id} is {how}.", dict(event.fact.body)
+
+
+def _other(event: Event) -> Iterator[_Said]:
+    yield "", f"{event.fact.kind.value}.", event.fact.body
+
+
+_TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
+    Kind.RUN_STARTED: _run_started,
+    Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_FINISHED: _run_ended,
+    Kind.RUN_CANCELLED: _run_ended,
+    Kind.CALL_PROPOSED: _proposed,
+    Kind.CALL_DECIDED: _decided,
+    Kind.CALL_INTENT: _intent,
+    Kind.CALL_RESULT: _came_out,
+    Kind.CALL_UNKNOWN: _came_out,
+    Kind.CALL_RECONCILED: _came_out,
+    Kind.APPROVAL_REQUESTED: _requested,
+    Kind.APPROVAL_DECIDED: _answered,
+    Kind.APPROVAL_EXPIRED: _approval_over,
+    Kind.APPROVAL_WITHDRAWN: _approval_over,
+    Kind.APPROVAL_SUPERSEDED: _approval_over,
+    Kind.APPROVAL_CONSUMED: _approval_over,
+}
