@@ -135,7 +135,7 @@ class MemoryStore:
             facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
         once = [(chain, key) for fact in facts if (key := fact.unique)]
         for pair in once:
-            if pair in self._once:
+            if pair in self._once or once.count(pair) > 1:
                 raise DuplicateFact(f"{pair[1]} stands in chain {chain} already")
         values = self._changed(append.guards)
         stored = self._chains.setdefault(chain, [])

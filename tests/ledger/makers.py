@@ -1,0 +1,95 @@
+"""Facts as the path writes them, cut down to what the ledger reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from interlock.core.event import Event, Fact, Kind
+from interlock.ledger.chain import EMPTY, link_all
+from interlock.ledger.store import Append
+
+RUN = "run_1"
+TENANT = "acme"
+HASH = "ab" * 32
+
+
+def started(**body: Any) -> Fact:
+    principal = {"id": "ana", "tenant": TENANT, "roles": ["support"], "kind": "user"}
+    return Fact(Kind.RUN_STARTED, {"principal": principal, "driver": "calls"} | body)
+
+
+def proposed(call_id: str, step: int = 1, **body: Any) -> Fact:
+    return Fact(Kind.CALL_PROPOSED, {"tool": "refund", "arguments": {"id": 7}} | body, call_id, step, 0, "ana")
+
+
+def decided(call_id: str, step: int = 1, verdict: str = "allow", effect: str = "reversible", outcome: str = "") -> Fact:
+    body: dict[str, Any] = {
+        "tool": {"server": "local", "name": "refund", "version": "1"},
+        "effect": effect,
+        "digest": HASH,
+        "arguments": {"id": 7},
+        "decision": {"verdict": verdict, "reasons": ["rule:small"], "policy": HASH, "mode": "enforce"},
+        "facts": {"step": step},
+    }
+    if outcome:
+        body["stop"] = {"gate": "authorize", "code": "authorize.denied", "audit": {}}
+        body["outcome"] = told(outcome, call_id)
+    return Fact(Kind.CALL_DECIDED, body, call_id, step, 0, "ana", HASH, HASH, verdict, outcome)
+
+
+def intent(call_id: str, step: int = 1) -> Fact:
+    body = {"key": HASH, "digest": HASH, "effect": "reversible", "deadline_us": 1}
+    return Fact(Kind.CALL_INTENT, body, call_id, step, 1, "ana", HASH)
+
+
+def result(call_id: str, outcome: str = "done", step: int = 1, kind: Kind = Kind.CALL_RESULT) -> Fact:
+    body: dict[str, Any] = {"outcome": told(outcome, call_id), "took_us": 1500}
+    if kind is Kind.CALL_RECONCILED:
+        body |= {"by": "olga", "how": "person", "note": "asked the bank"}
+    return Fact(kind, body, call_id, step, 1, "ana", HASH, outcome=outcome)
+
+
+def requested(
+    approval_id: str, call_id: str, expires_us: int, *, groups: Sequence[str] = ("leads",), quorum: int = 1
+) -> Fact:
+    body = {
+        "approval": HASH, "digest": HASH, "nonce": "00", "groups": list(groups), "quorum": quorum, "rules": ["large"],
+        "requested_us": 0, "expires_us": expires_us, "subject": "ana", "effect": "reversible",
+        "tool": {"server": "local", "name": "refund", "hash": HASH}, "arguments": {"id": 7}, "text": '{"id":7}',
+    }  # fmt: skip
+    return Fact(Kind.APPROVAL_REQUESTED, body, call_id, 1, 0, "ana", HASH, approval_id=approval_id)
+
+
+def voice(approval_id: str, call_id: str, who: str, *roles: str, decision: str = "approve") -> Fact:
+    body = {"decision": decision, "approval": HASH, "roles": list(roles)}
+    return Fact(Kind.APPROVAL_DECIDED, body, call_id, 0, 0, who, approval_id=approval_id)
+
+
+def moved(kind: Kind, approval_id: str, call_id: str) -> Fact:
+    return Fact(kind, {}, call_id, 1, 0, "ana", approval_id=approval_id)
+
+
+def told(kind: str, call_id: str) -> dict[str, Any]:
+    if kind == "done":
+        return {"outcome": kind, "call_id": call_id, "tool": "refund", "value": {"ok": True}}
+    return {"outcome": kind, "call_id": call_id, "tool": "refund", "code": f"x.{kind}", "message": "so it is"}
+
+
+def read_call(call_id: str, step: int = 1) -> list[Fact]:
+    """What a governed read writes in its one append."""
+    return [proposed(call_id, step), decided(call_id, step, effect="read"), result(call_id, step=step)]
+
+
+def to(chain: str, *facts: Fact, **rest: Any) -> Append:
+    return Append(chain, TENANT, facts, **rest)
+
+
+def chained(facts: Iterable[Fact], chain: str = RUN) -> list[Event]:
+    """The facts as a chain of their own, one microsecond apart."""
+    events: list[Event] = []
+    head = EMPTY
+    for at_us, fact in enumerate(facts):
+        events += link_all(head, chain, TENANT, [fact], at_us, bytes)
+        head = type(head)(events[-1].seq, events[-1].hash)
+    return events
