@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from interlock.core.tool import Body, Effect, Tool
+from interlock.core.tool import Body, Effect, Offer, Tool
 from interlock.errors import DefinitionError
 from interlock.registry.define import foreign_tool
 from interlock.registry.gemini import project
@@ -96,6 +96,11 @@ def tool_in(entry: Mapping[str, Any], format: Format, *, server: str, body: Body
         raise _unlike(entry, format, "outputSchema")
     claims = {key: value for key, value in part.items() if key not in _MCP_KEYS}
     return foreign_tool(name, server, description, schema, body, output_schema=output, claims=claims)
+
+
+def offer(tool: Tool) -> Offer:
+    """The tool as a model sees it, in no provider's format."""
+    return Offer(tool.name, described(tool), tool.input_schema)
 
 
 def described(tool: Tool) -> str:

@@ -49,9 +49,9 @@ class Schema:
         Args:
             size: Bytes of its canonical form, where they are known.
         """
-        if size is None:
-            size = len(canonical(value))
         weight = self.weight
+        if size is None:
+            return weight.steps(value, len(canonical(value)) if weight.per_byte else 0) <= self.fuel
         if weight.growth == 1 and (weight.per_node + weight.per_byte) * size <= self.fuel:
             return True  # a value has no more parts than bytes: no need to count them
         return weight.steps(value, size) <= self.fuel

@@ -7,36 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, get_args
 
-import annotated_types
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
-from pydantic_core import PydanticSerializationError, PydanticUndefined
+from pydantic_core import PydanticSerializationError
 
-from interlock.core.call import Problem
-from interlock.core.canonical import canonical, pointer
 from interlock.core.tool import CallContext
-from interlock.errors import DefinitionError, NotSent
+from interlock.errors import DefinitionError
 from interlock.registry.bounds import subschemas
+from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, converter, not_plain
 from interlock.registry.docstring import read_docstring
-from interlock.registry.problems import BadArguments, shortened
-
-_BOUNDS: Final = (
-    annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt, annotated_types.MultipleOf,
-    annotated_types.MinLen, annotated_types.MaxLen,
-)  # fmt: skip
-"""Metadata that a JSON Schema says in full."""
-
-_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
-"""What a validator may raise by mistake: refused like what it raises on purpose, without its words."""
-
-_UNIONS: Final = (Union, types.UnionType)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +41,8 @@ class Signature:
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None
     context: str
-    convert: Callable[[dict[str, Any]], dict[str, Any]]
-    accept: Callable[[dict[str, Any]], None] | None
+    convert: Convert
+    accept: Accept | None
     plain: Callable[[object], object] | None
 
 
@@ -79,20 +64,20 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     fields: list[tuple[str, Any, Any]] = []
     for name, parameter in parameters.items():
         _check_parameter(parameter, hints, where)
-        if hints[name] is CallContext:
+        if CallContext in (hints[name], *get_args(hints[name])):
             context = name
             continue
         hint = hints[name]
         if (said := docstring.parameters.get(name)) and not _described(hint, parameter.default):
-            hint = Annotated[hint, FieldInfo(description=said)]
+            hint = Annotated[hint, Field(description=said)]
         default = dataclasses.MISSING if parameter.default is parameter.empty else parameter.default
         fields.append((name, hint, default))
-    adapter, schema = _input(fields, function, where)
-    converters = {name: _converter(hint) for name, hint, _ in fields}
-    if _NOT_PLAIN in converters.values() or any(isinstance(default, FieldInfo) for *_, default in fields):
-        convert, accept = _by_pydantic(adapter)
+    adapter, schema = _input(fields, where)
+    converters = {name: converter(hint) for name, hint, _ in fields}
+    if not_plain in converters.values() or any(isinstance(default, FieldInfo) for *_, default in fields):
+        convert, accept = by_pydantic(adapter)
     else:
-        convert, accept = _by_hand(converters, schema), None
+        convert, accept = by_hand(converters), None
     output, plain = _output(hints.get("return", Any), where)
     return Signature(
         description=docstring.text, input_schema=schema, output_schema=output, context=context,
@@ -113,13 +98,11 @@ class _Generator(GenerateJsonSchema):
         raise PydanticInvalidForJsonSchema(detail)
 
 
-def _input(
-    fields: list[tuple[str, Any, Any]], function: Callable[..., Any], where: str
-) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+def _input(fields: list[tuple[str, Any, Any]], where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:
     made = dataclasses.make_dataclass(
-        function.__name__ if hasattr(function, "__name__") else "arguments",
+        "Arguments",
         [
-            (name, hint) if default is dataclasses.MISSING else (name, hint, _default(default))
+            (name, hint) if default is dataclasses.MISSING else (name, hint, _field(default))
             for name, hint, default in fields
         ],
         kw_only=True,
@@ -164,11 +147,9 @@ def _check_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any], whe
         raise _unfit(where, name, "has a default that is made at run time", "Nobody could approve it: give a value.")
 
 
-def _default(default: Any) -> Any:
-    """A default for a dataclass, which takes no mutable one but through a factory that pydantic then hides."""
-    if isinstance(default, FieldInfo):
-        return default
-    return FieldInfo(default=default)
+def _field(default: Any) -> Any:
+    """A default as pydantic's field, because a dataclass takes no list or object by itself."""
+    return default if isinstance(default, FieldInfo) else Field(default=default)
 
 
 def _described(hint: Any, default: Any) -> bool:
@@ -199,119 +180,6 @@ def _close(schema: Any, where: str, path: str) -> None:
             _close(part, where, path + step)
 
 
-# ------------------------------------------------- conversion without pydantic
-
-Converter = Callable[[Any], Any]
-
-
-def _NOT_PLAIN(value: Any) -> Any:  # a mark, compared by identity
-    raise AssertionError("never called")
-
-
-def _converter(hint: Any) -> Converter | None:
-    """How to convert a value of JSON's own types: only a whole number written as a float needs it.
-
-    Returns:
-        A function; None where nothing is to be done; `_NOT_PLAIN` where only pydantic knows.
-    """
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _converter(arguments[0]) if all(map(_says_all, arguments[1:])) else _NOT_PLAIN
-    if hint in (str, bool, float, None, type(None)) or origin is Literal:
-        return None
-    if hint is int:
-        return _whole
-    if origin in _UNIONS:
-        return _joined([_converter(each) for each in arguments], float in arguments)
-    if origin is list or origin is dict:
-        if origin is dict and arguments[0] is not str:
-            return _NOT_PLAIN
-        each = _converter(arguments[-1])
-        if each is None or each is _NOT_PLAIN:
-            return each
-        if origin is list:
-            return lambda values: [each(value) for value in values]
-        return lambda values: {key: each(value) for key, value in values.items()}
-    return _NOT_PLAIN
-
-
-def _says_all(metadata: Any) -> bool:
-    """Whether the schema says everything that this piece of metadata demands."""
-    if isinstance(metadata, FieldInfo):
-        plain = metadata.alias is None and metadata.validation_alias is None and metadata.default_factory is None
-        return plain and metadata.default is PydanticUndefined and all(map(_says_all, metadata.metadata))
-    return isinstance(metadata, _BOUNDS) or set(getattr(metadata, "__dict__", {"": 0})) <= {"pattern"}
-
-
-def _joined(converters: list[Converter | None], fractions: bool) -> Converter | None:
-    if _NOT_PLAIN in converters:
-        return _NOT_PLAIN
-    needed = [each for each in converters if each is not None]
-    if not needed or (needed == [_whole] and fractions):
-        return None
-    return _whole if needed == [_whole] else _NOT_PLAIN
-
-
-def _whole(value: Any) -> Any:
-    """1.0 is an integer by JSON Schema; the function asked for an `int`."""
-    return int(value) if type(value) is float else value
-
-
-def _by_hand(
-    converters: Mapping[str, Converter | None], schema: Mapping[str, Any]
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    needed = [(name, each) for name, each in converters.items() if each is not None]
-
-    def convert(arguments: dict[str, Any]) -> dict[str, Any]:
-        for name, each in needed:
-            if name in arguments:
-                arguments[name] = each(arguments[name])
-        return arguments
-
-    return convert
-
-
-# ----------------------------------------------------- conversion with pydantic
-
-
-def _by_pydantic(
-    adapter: TypeAdapter[Any],
-) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], Callable[[dict[str, Any]], None]]:
-    validator = adapter.validator
-
-    def accept(arguments: dict[str, Any]) -> None:
-        try:
-            validator.validate_json(canonical(arguments))
-        except ValidationError as error:
-            raise BadArguments(_told(error)) from None
-        except _FAULTS as error:
-            problem = Problem(field="", code="rejected", message="is not accepted")
-            raise BadArguments((problem,), cause=f"{type(error).__name__}: {error}"[:500]) from None
-
-    def convert(arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return dict(vars(validator.validate_json(canonical(arguments))))
-        except (ValidationError, *_FAULTS) as error:  # accepted a moment ago: whatever changed, nothing was sent
-            raise NotSent(f"the arguments cannot be converted: {type(error).__name__}") from error
-
-    return convert, accept
-
-
-def _told(error: ValidationError) -> tuple[Problem, ...]:
-    """Pydantic's findings; a validator's own text only where it raised a plain `ValueError` or one made to be read."""
-    problems = []
-    for found in error.errors(include_url=False, include_input=False)[:16]:
-        cause = found.get("ctx", {}).get("error")
-        if found["type"] in ("value_error", "assertion_error") and type(cause) not in (ValueError, AssertionError):
-            message = "is not accepted"
-        else:
-            message = " ".join(found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").split())[
-                :200
-            ]
-        problems.append(Problem(field=pointer(shortened(found["loc"])), code=found["type"], message=message))
-    return tuple(problems)
-
-
 # ---------------------------------------------------------------- out
 
 
@@ -321,14 +189,14 @@ def _output(hint: Any, where: str) -> tuple[dict[str, Any] | None, Callable[[obj
     if hint is None or hint is type(None):
         return {"type": "null"}, None
     adapter, schema = _adapted(hint, "serialization", f"{where}, result")
-    if _converter(hint) is not _NOT_PLAIN:
+    if converter(hint) is not not_plain:
         return schema, None
     serializer = adapter.serializer
 
     def plain(value: object) -> object:
         try:
             return serializer.to_python(value, mode="json", warnings="none")
-        except (PydanticSerializationError, *_FAULTS):
+        except (PydanticSerializationError, *FAULTS):
             return value  # the effect stands; `screen` finds that this is no JSON and withholds it
 
     return schema, plain

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Final
 
-from interlock.core.canonical import canonical
+from interlock.core.canonical import canonical, pointer
 from interlock.core.tool import Effect, Tool
-from interlock.errors import DefinitionError
+from interlock.errors import BadInput, DefinitionError
 from interlock.registry.defaults import Fill
-from interlock.registry.schema import Schema
+from interlock.registry.schema import Schema, compile_schema
 
 ROLES: Final = frozenset(
     {"target", "selector", "credential", "command", "amount", "content", "content_ref", "control", "fetch"}
@@ -97,18 +98,20 @@ def _check_values(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
             said = "; ".join(f"{each.field or '/'} {each.message}" for each in compiled.problems(filled))
             raise _wrong("examples", f"number {number} is no valid call: {said}", "Correct the example or the schema.")
         if tool.accept is not None:
-            tool.accept(filled)
-    for name, part in tool.input_schema.get("properties", {}).items():
-        if fill is None or not isinstance(part, Mapping) or "default" not in part:
-            continue
-        wrong = [
-            each
-            for each in compiled.problems(fill({}))
-            if each.field.startswith(f"/{name}") and each.code != "required"
-        ]
-        if wrong:
-            default = canonical(part["default"]).decode()[:100]
-            raise _wrong("default", f"of {name!r} ({default}) {wrong[0].message}", "Correct the default or the schema.")
+            try:
+                tool.accept(deepcopy(filled))
+            except BadInput as error:
+                raise _wrong("examples", f"number {number} is not accepted: {error}", "Correct the example.") from None
+    if fill is None:
+        return
+    relaxed = compile_schema({key: value for key, value in tool.input_schema.items() if key != "required"})
+    filled = fill({})
+    for fault in relaxed.problems(filled):
+        for name, default in filled.items():
+            place = pointer([name])
+            if fault.field == place or fault.field.startswith(place + "/"):
+                shown = canonical(default).decode()[:100]
+                raise _wrong("default", f"of {name!r} ({shown}) {fault.message}", "Correct the default or the schema.")
 
 
 def _wrong(option: str, what: str, remedy: str) -> DefinitionError:
