@@ -264,6 +264,18 @@ async def test_an_argument_left_out_or_null_is_not_looked_up_and_the_server_is_t
     stopped(await authorize(valid(INVITE, {"room": "r1"}), only_server, run(), ask(world)), "authorize.denied")
 
 
+@pytest.mark.anyio
+async def test_a_resource_argument_of_no_one_type_names_its_entity_all_the_same() -> None:
+    loose = replace(
+        REPAIR, input_schema={**REPAIR.input_schema, "properties": {"property_id": {"type": ["string", "integer"]}}}
+    )
+    loaded = policy(OWNERS, tools=[loose, GET_PROPERTY])
+    for value in (12, "12"):
+        world = World({value: {"owner": "u1"}})
+        found = await authorize(valid(loose, {"property_id": value}), loaded, run(), ask(world))
+        assert isinstance(found, AllowedCall), found
+
+
 def test_a_revoked_role_and_a_new_policy_count_from_the_next_call() -> None:
     """Defect 18: nothing is resolved once and kept."""
     loaded = policy('permit (principal in Role::"clerk", action, resource);')

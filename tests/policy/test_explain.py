@@ -24,8 +24,8 @@ def test_it_says_which_rules_determined_which_nearly_did_and_what_was_read() -> 
     said = {reading.rule.rule_id: (reading.determined, reading.nearly, reading.unmet) for reading in found.readings}
     assert said == {
         "clerks": (True, False, ()),
-        "large": (False, True, ("((context.arguments).amount) > 100",)),
-        "services": (False, True, ('(principal.kind) == "service"',)),
+        "large": (False, True, ("context.arguments.amount > 100",)),
+        "services": (False, True, ('principal.kind == "service"',)),
     }
     assert found.read == {
         "principal.kind": "user",
@@ -43,7 +43,7 @@ def test_a_part_of_the_scope_that_fails_is_shown_as_cedar_writes_it() -> None:
     by_id = {reading.rule.rule_id: reading for reading in found.readings}
     assert by_id["large"].determined and by_id["large"].applies
     assert by_id["services"].applies and not by_id["services"].determined
-    assert by_id["clerks"].unmet == ('(principal.kind) == "user"',)
+    assert by_id["clerks"].unmet == ('principal.kind == "user"',)
 
 
 def test_scopes_and_unless_are_parts_too() -> None:
@@ -55,10 +55,24 @@ def test_scopes_and_unless_are_parts_too() -> None:
     [reading] = explain(policy(rule), record).readings
     assert reading.unmet == (
         'principal in Role::"boss"',
-        'unless { (resource has owner) && ((resource.owner) == "u1") }',
+        'unless { (resource has owner) && (resource.owner == "u1") }',
     )
     other = record._replace(resource=Resource("Server", "local", {}))
     assert explain(policy(rule), other).decision.verdict is Verdict.DENY
+
+
+def test_the_text_of_a_part_keeps_strings_calls_and_what_they_are_about() -> None:
+    parts = 'principal.roles.contains(principal.id) && principal.id == "((x))"'
+    rule = f"permit (principal, action, resource) when {{ {parts} }};"
+    [reading] = explain(policy(rule), facts(LOOK)).readings
+    assert reading.unmet == ("principal.roles.contains(principal.id)", 'principal.id == "((x))"')
+
+
+def test_what_was_read_of_a_url_is_the_url() -> None:
+    of = tool("get", properties={"url": {"type": "string", "format": "uri"}})
+    rule = 'permit (principal, action, resource) when { context.arguments.url.host == "a.example" };'
+    found = explain(policy(rule, tools=[of]), facts(of, {"url": "https://b.example/x"}))
+    assert found.read == {"context.arguments.url.host": "https://b.example/x"}
 
 
 def test_a_tool_that_the_policy_does_not_know_has_no_rules() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from interlock.policy.evaluator import Evaluator, policy_set
 from interlock.policy.facts import Facts, context_of
 from interlock.policy.memo import Path, reads_of
 from interlock.policy.rules import Rule
+
+_BRACKETED = re.compile(r'"(?:\\.|[^"\\])*"|(?<!\w)\(([A-Za-z_][\w.]*)\)')
+"""A string, which is passed over, or a name in brackets that are not those of a call."""
 
 
 class Reading(NamedTuple):
@@ -131,12 +135,20 @@ def _text(form: pst.Template) -> str:
     """The part alone, as Cedar writes it."""
     [clause] = form.clauses or [None]
     # The scope of the action is the same for every part and says nothing here.
-    said = str(policy_set([replace(form, action=pst.ScopeAny())])).strip().removesuffix(";")
+    said = _plain(str(policy_set([replace(form, action=pst.ScopeAny())])).strip().removesuffix(";"))
     if clause is not None:
         said = said.partition("resource) ")[2]
         return said.removeprefix("when { ").removesuffix(" }") if isinstance(clause, pst.When) else said
     principal, _, resource = said.removeprefix("permit(").removesuffix(")").partition(", action, ")
     return resource if principal == "principal" else principal
+
+
+def _plain(text: str) -> str:
+    """The text without the brackets that Cedar writes round every name: `(principal.kind) == "x"`."""
+    before = ""
+    while before != text:
+        before, text = text, _BRACKETED.sub(lambda found: found[1] or found[0], text)
+    return text
 
 
 def _at(value: Any, path: Path) -> Json:

@@ -230,7 +230,8 @@ def _merge(kind: str, known: dict[str, Shape], types: ToolTypes) -> None:
 
 
 def _names_one(arguments: Shape, name: str) -> bool:
-    return name in arguments.fields and arguments.fields[name].kind in ("String", "Long", "uri", "email")
+    """Whether the argument can name one thing: not a list, which names several and is no resource."""
+    return name not in arguments.fields or arguments.fields[name].kind != "set"
 
 
 def _attributes(entity: Entity | None, lookups: Mapping[str, Tool]) -> Shape:
