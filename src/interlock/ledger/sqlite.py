@@ -7,6 +7,7 @@ Several processes may open the same file.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -128,11 +129,14 @@ class SqliteStore:
         answer = self._writer.lane().submit(work)
         try:
             found: T = await answer
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None, "a coroutine runs in a task"
-            task.uncancel()
-            task.cancel()
+        except asyncio.CancelledError as error:
+            if anyio.current_effective_deadline() > -math.inf:
+                # A task's own cancellation is told once, so it is told again. That of a scope is not: anyio tells it
+                # at every step, and another in its place would pass the scope and end whoever opened it.
+                task = asyncio.current_task()
+                assert task is not None, "a coroutine runs in a task"
+                task.uncancel()
+                task.cancel(*error.args)
             found = answer.result()
         return found
 
