@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -172,13 +173,13 @@ class WatchedStore(MemoryStore):
 
 
 class CutAt:
-    """Awaits something and cancels a scope when it suspends for the n-th time.
+    """Awaits something and cancels a scope or a task when it suspends for the n-th time.
 
     Attributes:
         suspended: How often it suspended.
     """
 
-    def __init__(self, awaitable: Awaitable[Any], scope: anyio.CancelScope, nth: int) -> None:
+    def __init__(self, awaitable: Awaitable[Any], scope: anyio.CancelScope | asyncio.Task[Any], nth: int) -> None:
         self._awaitable = awaitable
         self._scope = scope
         self._nth = nth

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock import Outcome, OutcomeKind, Tool
+from interlock import Outcome, OutcomeKind, Principal, Tool
 from interlock.core.call import ToolCall
 from interlock.core.tool import CallContext
 from interlock.errors import NotFound, NotSent, Rejected
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
-from tests.planes import ANA, OPA, PERMIT, Far, Principal, codes, kinds, proposed, staged
+from tests.planes import ANA, OPA, PERMIT, Far, codes, kinds, proposed, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -193,7 +193,7 @@ WORST: list[tuple[str, Any]] = [
     ("\ud800", "{"),
     ("", {}),
     ("get\n", {"n": 1}),
-    ("gеt".replace("е", "\u0435"), {"n": 1}),
+    ("g\u0435t", {"n": 1}),
     ("get" * 100_000, {"n": 1}),
     ("__class__", {}),
     ("local/get", {"n": 1}),
@@ -358,7 +358,7 @@ async def test_a_bug_within_a_gate_is_recorded_and_escapes() -> None:
 
     async with staged(*tools(Far())) as stage, stage.run() as run:
         stage.obey('@id("v") @verify permit (principal, action, resource);')
-        stage.plane.plane.verifier = broken  # type: ignore[assignment]
+        stage.plane.plane.verifier = broken
         with pytest.raises(ZeroDivisionError):
             await call_tool(proposed(run, "put"), stage.plane.plane)
         assert await stage.said(run.run_id, "call_x") == ["call.proposed", "call.decided", "call.result/failed"] or (
