@@ -7,6 +7,7 @@ from typing import Protocol
 
 from interlock.core.call import LimitedCall, Stop, VerifiedCall, refuse
 from interlock.core.canonical import Json
+from interlock.core.decision import Mode
 from interlock.core.run import RunState
 
 
@@ -19,8 +20,12 @@ class Verifier(Protocol):
 
 
 async def verify(limited: LimitedCall, verifier: Verifier | None, run: RunState) -> VerifiedCall | Stop:
-    """Pass a call that policy wants verified only on the exact verdict `approved`; others pass untouched."""
-    if not limited.allowed.decision.verify:
+    """Pass a call that policy wants verified only on the exact verdict `approved`; others pass untouched.
+
+    In `evaluate_only` nobody is asked: a verdict that does not bind is not worth its cost.
+    """
+    decision = limited.allowed.decision
+    if not decision.verify or decision.mode is Mode.EVALUATE_ONLY:
         return VerifiedCall(limited, None)
     call = limited.allowed.valid.call
     if verifier is None:
