@@ -1,0 +1,165 @@
+"""What happens in the session, written down row by row beside what should have happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import anyio.to_thread
+
+import interlock
+from examples.property_management.far_end import FarEnd
+from interlock import OutcomeKind
+
+
+class Expect(NamedTuple):
+    """What must come of something.
+
+    Attributes:
+        outcome: The kind.
+        code: Its reason; empty for done.
+        effects: What the service must have done since the row before.
+        offered: The valid value that a refusal must name as the closest.
+        repeated: It must be the recorded outcome of an earlier call.
+    """
+
+    outcome: OutcomeKind
+    code: str = ""
+    effects: int = 0
+    offered: str | int | None = None
+    repeated: bool = False
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        number: Of a proposed call; 0 for what a person did.
+        what: The tool, or who did what.
+        decision: The policy's; empty where it was not asked.
+        why: Rules or reasons, for a person.
+        outcome: In one word.
+        effects: What the service did, by its own count.
+        wrong: What is not as expected; empty where it is.
+    """
+
+    number: int
+    what: str
+    decision: str
+    why: str
+    outcome: str
+    effects: int
+    wrong: str
+
+    @property
+    def name(self) -> str:
+        """Which row it is, in words."""
+        return f"call {self.number}, {self.what}" if self.number else self.what
+
+
+class Teller(Protocol):
+    """Who tells a person what is going on, while it goes on."""
+
+    def says(self, who: str, words: str) -> None:
+        """Somebody wants or does something."""
+        ...
+
+    def came_of_it(self, row: Row) -> None:
+        """What came of it."""
+        ...
+
+
+@dataclass
+class Scene:
+    """One session with everybody who takes part.
+
+    Attributes:
+        plane, run: The control plane, and the run that the agent's calls belong to.
+        far_end: The service.
+        teller: Who tells it.
+        rows: What happened, in order.
+    """
+
+    plane: interlock.Interlock
+    run: interlock.Run
+    far_end: FarEnd
+    teller: Teller
+    rows: list[Row] = field(default_factory=list)
+    _effects: int = 0
+    _calls: int = 0
+
+    async def new_effects(self) -> list[dict[str, Any]]:
+        """What the service did since it was last asked."""
+        found = await anyio.to_thread.run_sync(self.far_end.effects, self._effects)
+        self._effects = max((effect["n"] for effect in found), default=self._effects)
+        return found
+
+    async def call_ended(self, outcome: interlock.Outcome, expect: Expect, effects: int) -> None:
+        """Write down what came of a proposed call."""
+        self._calls += 1
+        decision, rules = await self._decided(outcome.call_id)
+        wrong = _difference(outcome, expect, effects)
+        row = Row(self._calls, outcome.tool, decision, _why(outcome, rules), outcome.kind.value, effects, wrong)
+        self._write(row)
+
+    async def person_did(self, what: str, told: str, expected: str, *, why: str = "", effects: int = 0) -> None:
+        """Write down what a person did, and what it came to: a word, and a code where it was refused.
+
+        Args:
+            effects: What the service must have done meanwhile.
+        """
+        counted = len(await self.new_effects())
+        wrong = "" if (told, counted) == (expected, effects) else _unlike(expected, effects, told, counted)
+        self._write(Row(0, what, "", why, told.partition(" ")[0], counted, wrong))
+
+    def _write(self, row: Row) -> None:
+        self.rows.append(row)
+        self.teller.came_of_it(row)
+
+    async def _decided(self, call_id: str) -> tuple[str, list[str]]:
+        """The last decision about a call and its reasons, as the ledger has them."""
+        where = {"run_id": self.run.run_id, "call_id": call_id}
+        decided = [row for row in await self.plane.store.rows("authz_decision", where) if row["decision"]]
+        if not decided:
+            return "", []
+        return decided[-1]["decision"], [reason.removeprefix("rule:") for reason in json.loads(decided[-1]["reasons"])]
+
+
+_SHORT = {
+    "authorize.stopped": "an operator has stopped it",
+    "authorize.not_available": "not for this principal, whatever the arguments",
+    "execute.unknown": "no answer in time: it may have been done",
+    "limit.duplicate": "an equal call is not settled yet",
+    "rehearsal.would_hold": "a dry run: it would wait for approval",
+}
+"""Reasons in the fewest words, where the outcome's own are more than a line."""
+
+
+def _why(outcome: interlock.Outcome, rules: list[str]) -> str:
+    """What is wrong with the call, else what stopped it, else the rules that decided it."""
+    if outcome.repeated:
+        return "the recorded outcome: asked before by this name"
+    if outcome.problems:
+        problem = outcome.problems[0]
+        said = {"unknown_tool": "no such tool", "entity": problem.message}.get(problem.code)
+        near = f"; closest: {problem.closest}" if problem.closest is not None else ""
+        return (said or f"{problem.field.lstrip('/')} {problem.message}") + near
+    return _SHORT.get(outcome.code) or ", ".join(rules) or outcome.message
+
+
+def _difference(outcome: interlock.Outcome, expect: Expect, effects: int) -> str:
+    told = f"{outcome.kind.value} {outcome.code}".strip()
+    expected = f"{expect.outcome.value} {expect.code}".strip()
+    if (told, effects) != (expected, expect.effects):
+        return _unlike(expected, expect.effects, told, effects)
+    if outcome.repeated is not expect.repeated:
+        return f"expected {'a recorded' if expect.repeated else 'a new'} outcome"
+    offered = outcome.problems[0].closest if outcome.problems else None
+    if expect.offered is not None and offered != expect.offered:
+        return f"expected the refusal to offer {expect.offered!r}, not {offered!r}"
+    return ""
+
+
+def _unlike(expected: str, effects: int, told: str, counted: int) -> str:
+    return f"expected {expected} with effects {effects}, got {told} with effects {counted}"

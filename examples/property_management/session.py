@@ -1,0 +1,129 @@
+"""The agent's loop: ask the model, pass on what it proposes, tell it what came of that. And the account at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import anyio.to_thread
+
+import interlock
+from examples.property_management.deployment import AGENT
+from examples.property_management.far_end import FarEnd
+from examples.property_management.scene import Row, Scene, Teller
+from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
+from interlock.core.message import Message, Role
+from interlock.core.tool import Offer
+from interlock.ledger.chain import first_bad
+from interlock.ledger.store import Store
+from interlock.models.scripted import ScriptedModel
+
+
+class Account(NamedTuple):
+    """What the ledger and the service say when all is over.
+
+    Attributes:
+        run_id: The session's run.
+        rows: Every call, and what people did.
+        look_ups: Reads that Interlock made by itself, to check what the calls named.
+        events, chains: Size of the ledger.
+        broken: Chains whose hashes do not hold.
+        done: Calls with effects that were done, by the ledger's count.
+        effects: Effects, by the service's own count.
+    """
+
+    run_id: str
+    rows: list[Row]
+    look_ups: int
+    events: int
+    chains: int
+    broken: list[str]
+    done: int
+    effects: int
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be; nothing where every expectation held."""
+        found = [f"{row.name}: {row.wrong}" for row in self.rows if row.wrong]
+        found += [f"chain {chain}: its hashes do not hold" for chain in self.broken]
+        if self.done != self.effects:
+            found.append(f"the ledger has {self.done} effects, the service counted {self.effects}")
+        return found
+
+
+async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
+    """One session, from Bartholomew's words to the account of it."""
+    async with interlock.open_plane(settings) as plane:
+        async with plane.run(AGENT, words=WORDS) as run:
+            scene = Scene(plane, run, far_end, teller)
+            await _converse(scene)
+        return await _account(scene)
+
+
+async def _converse(scene: Scene) -> None:
+    """The loop. What the model is offered and told is all that it goes by."""
+    model = ScriptedModel(*map(_message, TURNS), Message(role=Role.MODEL, text=FAREWELL))
+    offers = [Offer(tool.name, tool.description, tool.input_schema) for tool in scene.plane.plane.registry.offered]
+    conversation = [Message(role=Role.USER, text=WORDS)]
+    scene.teller.says("bartholomew", WORDS)
+    for turn in TURNS:
+        reply = await model.reply(conversation, offers)
+        conversation.append(reply)
+        if turn.before is not None:
+            await turn.before(scene, None)
+        scene.teller.says(AGENT.id, reply.text)
+        outcomes = await _run(scene.run, turn, reply.proposals)
+        effects = [effect["kind"] for effect in await scene.new_effects()]
+        for ask, proposal, outcome in zip(turn.asks, reply.proposals, outcomes, strict=True):
+            # Effects of another kind than the turn's calls belong to none of them; the account finds these.
+            await scene.call_ended(outcome, ask.expect, effects.count(ask.tool))
+            told = json.dumps(outcome.as_json())
+            conversation.append(Message(role=Role.TOOL, text=told, answers=proposal.id))
+        if turn.after is not None:
+            await turn.after(scene, outcomes[-1])
+    reply = await model.reply(conversation, offers)
+    scene.teller.says(AGENT.id, reply.text)
+
+
+async def _run(run: interlock.Run, turn: Turn, proposals: Sequence[interlock.Proposal]) -> list[interlock.Outcome]:
+    """One proposal by itself, with what the client says of it; several as a batch."""
+    if len(proposals) > 1:
+        return await run.calls(proposals)
+    [ask], [proposal] = turn.asks, proposals
+    return [await run.call(proposal.tool, proposal.arguments, name=ask.name, dry_run=ask.dry_run)]
+
+
+def _message(turn: Turn) -> Message:
+    """The turn as a model's message: its arguments are JSON text, as providers send them."""
+    proposals = tuple(
+        interlock.Proposal(tool=ask.tool, arguments=json.dumps(ask.arguments), id=f"{TURNS.index(turn)}.{place}")
+        for place, ask in enumerate(turn.asks)
+    )
+    return Message(role=Role.MODEL, text=turn.says, proposals=proposals)
+
+
+async def _account(scene: Scene) -> Account:
+    store = scene.plane.store
+    calls = await store.rows("tool_call", {"run_id": scene.run.run_id})
+    events, chains = await _events(store)
+    return Account(
+        run_id=scene.run.run_id,
+        rows=scene.rows,
+        look_ups=sum(bool(call["parent_id"]) for call in calls),
+        events=events,
+        chains=len(chains),
+        broken=[chain for chain in chains if first_bad(await store.read(chain))],
+        done=sum(call["outcome"] == "done" and call["effect"] != "read" for call in calls),
+        effects=len(await anyio.to_thread.run_sync(scene.far_end.effects)),
+    )
+
+
+async def _events(store: Store) -> tuple[int, list[str]]:
+    """How many events the ledger has, and in which chains."""
+    chains: dict[str, None] = {}
+    count = position = 0
+    while found := await store.follow(position):
+        chains |= {event.chain: None for _, event in found}
+        count, position = count + len(found), found[-1][0]
+    return count, list(chains)

@@ -1,0 +1,211 @@
+"""The demonstration: it holds, it says what does not hold, and what it leaves behind can be looked at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import interlock
+from examples.property_management import client, tools
+from examples.property_management.deployment import POLICY, deploy
+from examples.property_management.script import TURNS
+from interlock.errors import Conflict
+from interlock.policy.cases import read_cases, run_cases
+from interlock.policy.cedar import Policy
+from interlock.registry.registry import Registry
+from tests.examples.property_process import LEAK, ROOT, Service
+
+TOOLS = [tool for tool in vars(tools).values() if isinstance(tool, interlock.Tool)]
+CONTEXT = interlock.CallContext(
+    run_id="run_1", call_id="call_1", attempt=1, idempotency_key="key-1", principal_id="desk-agent", tenant="default",
+    deadline_s=2.0,
+)  # fmt: skip
+
+
+class Played(NamedTuple):
+    code: int
+    out: str
+    folder: Path
+
+    @property
+    def table(self) -> list[str]:
+        lines = self.out.splitlines()
+        start = next(index for index, line in enumerate(lines) if "decision" in line and "outcome" in line)
+        return lines[start + 1 : lines.index("", start)]
+
+    @property
+    def commands(self) -> list[str]:
+        return [line.strip() for line in self.out.splitlines() if line.startswith(("  export ", "  .venv", "  /"))]
+
+
+def played(folder: Path, *options: str, columns: int = 120) -> Played:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.property_management", *options],
+        cwd=ROOT, env=os.environ | {"COLUMNS": str(columns), "TMPDIR": str(folder.parent)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return Played(done.returncode, done.stdout, folder)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("demo") / "kept"
+    return played(folder, "--keep", str(folder))
+
+
+# The session
+
+
+def test_every_expectation_of_the_demonstration_holds(kept: Played) -> None:
+    assert kept.code == 0, kept.out
+    assert "17 calls and 5 acts of people, each as expected." in kept.out
+
+
+def test_the_table_has_each_call_with_its_decision_outcome_and_effects(kept: Played) -> None:
+    rows = [line.split() for line in kept.table]
+    calls = {int(row[0]): (row[1], row[2], *row[-2:]) for row in rows if row[0].isdigit()}
+    assert list(calls) == list(range(1, 18))
+    asked = [ask for turn in TURNS for ask in turn.asks]
+    told = [(name, outcome, int(effects)) for name, _, outcome, effects in calls.values()]
+    assert told == [(ask.tool, ask.expect.outcome, ask.expect.effects) for ask in asked]
+    assert calls[14] == ("refund_payment", "require_approval", "held", "0")
+    assert calls[15] == ("charge_late_fee", "allow", "unknown", "1")
+    assert calls[17][1] == "deny"
+    [approved] = [row for row in rows if "lucinda" in row]
+    assert approved[-2:] == ["done", "1"]
+
+
+def test_the_script_covers_the_published_failure_modes() -> None:
+    """Defects of S0 to S4 as the issue lists them, by the reasons that must be given for them."""
+    expected = [ask.expect for turn in TURNS for ask in turn.asks]
+    assert {expect.code for expect in expected} >= {
+        "validate.schema", "validate.unknown_tool", "authorize.entity", "authorize.stopped", "authorize.not_available",
+        "approve.held", "execute.unknown", "limit.duplicate", "rehearsal.would_hold",
+    }  # fmt: skip
+    assert any(len(turn.asks) == 2 for turn in TURNS)
+    assert any(expect.repeated for expect in expected)
+    assert sum(expect.effects for expect in expected) == 3, "and the refund's, which waits for a person"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_page_keeps_to_the_terminal_and_is_plain_where_nobody_watches(tmp_path: Path, columns: int) -> None:
+    out = played(tmp_path / "x", "--no-keep", columns=columns).out
+    assert max(map(len, out.splitlines())) <= columns
+    assert "\x1b" not in out
+
+
+def test_what_is_not_as_expected_is_named_and_the_exit_code_is_1(tmp_path: Path) -> None:
+    spoiled = played(tmp_path / "x", "--no-keep", "--fault", "list_maintenance_requests", "error_after_effect")
+    assert spoiled.code == 1
+    [row] = [line for line in spoiled.table if "✗" in line]
+    assert "list_maintenance_requests" in row and "failed" in row
+    assert "not so       call 5, list_maintenance_requests: expected done" in spoiled.out
+    assert "each as expected" not in spoiled.out
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+
+# What it leaves behind
+
+
+def test_the_commands_that_it_names_work_as_they_stand(kept: Played) -> None:
+    assert len(kept.commands) == 5
+    script = "\n".join(kept.commands)
+    done = subprocess.run(["sh", "-e", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "lucinda" in done.stdout
+    assert "24 of 24 cases as expected." in done.stdout
+    assert "15 tools" in done.stdout
+
+
+def test_keys_and_ledger_are_for_their_owner_alone_and_git_sees_nothing(kept: Played) -> None:
+    for name in ("marguerite.key", "lucinda.key", "keys.json", "deployment.key", "ledger.db"):
+        assert (kept.folder / name).stat().st_mode & 0o077 == 0, name
+    assert (kept.folder / ".gitignore").read_text() == "*\n"
+
+
+def test_the_next_run_replaces_its_own_folder_and_no_other(tmp_path: Path) -> None:
+    deploy(tmp_path / "mine")
+    (tmp_path / "mine" / "old").touch()
+    deploy(tmp_path / "mine")
+    assert not (tmp_path / "mine" / "old").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter-1").touch()
+    with pytest.raises(Conflict, match="something else"):
+        deploy(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter-1").exists()
+
+
+# Tools and policy
+
+
+def test_the_policy_says_what_its_cases_expect() -> None:
+    policy = Policy.load(POLICY, TOOLS)
+    results = run_cases(read_cases(POLICY / "cases.json"), policy)
+    assert [result.wrong for result in results if result.wrong] == []
+    assert policy.unreachable() == ()
+    decided = {rule.rule_id for rule in policy.rules}
+    assert decided == {name for result in results for name in result.case.rules or ()}, "each rule has a case"
+
+
+def test_every_tool_is_registered_with_an_effect_a_time_and_an_example() -> None:
+    assert len(Registry(TOOLS)) == 15
+    for tool in TOOLS:
+        assert {"effect", "timeout_s", "examples"} <= tool.declared, tool.name
+        assert tool.output_schema is not None, tool.name
+
+
+@pytest.fixture
+def service_here(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setenv(client.URL, f"http://127.0.0.1:{service.ready['port']}")
+    monkeypatch.setenv(client.TOKEN, service.ready["token"])
+    yield service
+
+
+def test_no_connection_means_that_nothing_was_sent(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(client.URL, raising=False)
+    with pytest.raises(interlock.NotSent):
+        client.post(CONTEXT, "/v1/maintenance-requests", LEAK)
+    gone = Service(tmp_path / "gone.db")
+    gone.end()
+    monkeypatch.setenv(client.URL, f"http://127.0.0.1:{gone.ready['port']}")
+    monkeypatch.setenv(client.TOKEN, gone.ready["token"])
+    with pytest.raises(interlock.NotSent):
+        client.post(CONTEXT, "/v1/maintenance-requests", LEAK)
+
+
+def test_a_typed_refusal_says_why_in_our_words_and_anything_else_counts_as_maybe_done(service_here: Service) -> None:
+    with pytest.raises(interlock.Rejected) as refused:
+        client.post(CONTEXT, "/v1/maintenance-requests", LEAK | {"property_id": 1})
+    assert refused.value.reason == "there is no property with this id"
+    service_here.arm("create_maintenance_request", "error_after_effect")
+    with pytest.raises(client.ServiceFault):
+        client.post(CONTEXT, "/v1/maintenance-requests", LEAK)
+    with pytest.raises(client.ServiceFault):
+        client.get(CONTEXT, "/v1/nowhere")
+
+
+def test_a_look_up_is_null_for_what_does_not_exist_and_for_nothing_else(service_here: Service) -> None:
+    assert client.look_up(CONTEXT, "/v1/properties/1", "property_not_found") is None
+    assert client.look_up(CONTEXT, "/v1/properties/1003", "property_not_found")["id"] == 1003
+    with pytest.raises(client.ServiceFault):
+        client.look_up(CONTEXT, "/v1/nowhere", "property_not_found")
+
+
+def test_only_what_a_tool_calls_keyed_is_sent_with_the_calls_key(service_here: Service) -> None:
+    context = replace(CONTEXT, idempotency_key="key-2")
+    with service_here.watched() as happened:
+        for _ in range(2):
+            client.post(context, "/v1/maintenance-requests", LEAK)
+            client.post_without_key(context, "/v1/tenants/20001/late-fees", {"amount_cents": 1, "reason": "late"})
+    kinds = [(effect["kind"], effect["idempotency_key"]) for effect in happened]
+    assert kinds == [("create_maintenance_request", "key-2"), *[("charge_late_fee", None)] * 2]
