@@ -1,0 +1,104 @@
+"""`interlock calls`: what was called, what is unknown, and a person's word on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.layout import Listing, fields, note, told, word
+from interlock.cli.outcome import exit_of_outcome, outcome_view
+from interlock.cli.output import Report
+from interlock.cli.rows import plain
+from interlock.cli.times import ago
+from interlock.core.call import Outcome
+from interlock.errors import NotFound
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.store import Store
+
+STATES = ("proposed", "held", "intent", "unknown", "closed")
+
+
+@click.group()
+def calls() -> None:
+    """Calls, how each stands, and those whose effect is unknown."""
+
+
+@command("list", calls, example="interlock calls list\ninterlock calls list --tool refund --status held --json")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Of one run.")
+@click.option("--tool", metavar="TOOL", help="Of one tool.")
+@click.option("--status", type=click.Choice(STATES), help="In one state.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
+def list_(deployment: Deployment, run_id: str | None, tool: str | None, status: str | None, limit: int) -> Report:
+    """Calls, the newest last."""
+    asked = {"run_id": run_id, "tool": tool, "status": status}
+    where = {"tenant": deployment.person.tenant} | {name: said for name, said in asked.items() if said is not None}
+    return _list(deployment, where, limit, empty="No calls.")
+
+
+@command("unknown", calls, example="interlock calls unknown")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
+def unknown(deployment: Deployment, limit: int) -> Report:
+    """Calls that may or may not have taken effect.
+
+    Look at the far end, then say with `interlock calls settle` what you found.
+    """
+    where = {"tenant": deployment.person.tenant, "status": "unknown"}
+    return _list(deployment, where, limit, empty="Nothing is unknown.")
+
+
+@command("show", calls, example="interlock calls show call_0194f3a2b1c4")
+@click.argument("call_id")
+def show(deployment: Deployment, call_id: str) -> Report:
+    """How one call stands: its outcome as it was told, with the result. The exit code says the outcome."""
+    row, outcome = deployment.with_store(partial(_call, call_id, deployment.person.tenant))
+    document = {**plain(row), "told": outcome.as_json() if outcome is not None else None}
+    if outcome is None:
+        return Report(document, [word(row["status"]), note("It is on its way.")])
+    times = fields([("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])])
+    return Report(document, [*outcome_view(outcome), times], exit_of_outcome(outcome))
+
+
+@command("settle", calls, example='interlock calls settle call_0194f3a2b1c4 done --note "the bank shows the transfer"')
+@click.argument("call_id")
+@click.argument("outcome", type=click.Choice(["done", "failed"]))
+@click.option("--note", required=True, metavar="TEXT", help="How you know; kept for the audit.")
+def settle(deployment: Deployment, call_id: str, outcome: str, note: str) -> Report:
+    """Say what became of an unknown call.
+
+    It took effect (done), or it did not (failed). Needs the role operator.
+    """
+    person = deployment.person
+    said = deployment.with_plane(lambda plane: plane.settle(call_id, outcome, person, note=note))
+    line = f"Recorded: {said.tool} {'took effect' if said.done else 'took no effect'}, by the word of {person.id}."
+    return Report({**said.as_json(), "by": person.id, "note": note}, [told(line)])
+
+
+def _list(deployment: Deployment, where: dict[str, Any], limit: int, *, empty: str) -> Report:
+    rows = deployment.with_store(lambda store: store.rows("tool_call", where, limit))
+    now_us = deployment.now_us
+    cells = [
+        (
+            row["call_id"],
+            row["tool"],
+            row["effect"] or "–",
+            row["principal_id"],
+            word(row["outcome"] or row["status"]),
+            row["code"] or "",
+            ago(row["proposed_us"], now_us),
+        )
+        for row in rows
+    ]
+    listing = Listing(("call", "tool", "effect", "for", "outcome", "why", "proposed"), cells, empty=empty)
+    return Report({"calls": [plain(row) for row in rows]}, [listing])
+
+
+async def _call(call_id: str, tenant: str, store: Store) -> tuple[dict[str, Any], Outcome | None]:
+    rows = await store.rows("tool_call", {"call_id": call_id, "tenant": tenant})
+    if not rows:
+        raise NotFound(f"no call {call_id!r}", code="call.not_found", remedy="See `interlock calls list`.")
+    run = await Ledger(store).conversation(rows[0]["run_id"], tenant)
+    return rows[0], run.state.calls[call_id].outcome

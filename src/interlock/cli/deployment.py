@@ -1,0 +1,120 @@
+"""What the settings name, opened for one command: who types, the ledger, the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from interlock.app import Interlock, World, open_plane, open_store
+from interlock.cli.output import Output
+from interlock.core.principal import Principal
+from interlock.errors import NotEntitled
+from interlock.keys import Keys
+from interlock.ledger.store import MemoryStore, Store
+from interlock.settings import Settings, load_settings, typed_key
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One deployment, as the command line meets it.
+
+    Attributes:
+        file: The settings file that was named; None to look for it.
+        world: Clocks, ids and randomness.
+        output: Where the command writes.
+    """
+
+    file: Path | None
+    world: World
+    output: Output
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings.
+
+        Raises:
+            SettingsError: They are not acceptable.
+        """
+        return load_settings(self.file)
+
+    @property
+    def keys(self) -> Keys:
+        """The hashed keys of people and services."""
+        return Keys(self.keys_file)
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the hashed keys stand; absent while nobody has one."""
+        return self.settings.state_folder / "keys.json"
+
+    @cached_property
+    def person(self) -> Principal:
+        """Whose key is typed.
+
+        Raises:
+            NotEntitled: No key, or nobody's.
+        """
+        key = typed_key()
+        if not key and not self.keys_file.exists():
+            raise NotEntitled(
+                f"no key is typed, and nobody has one in {self.settings.state_folder}", code="keys.missing",
+                remedy="Run `interlock init` for a new deployment, or name its settings with --settings.",
+            )  # fmt: skip
+        return self.keys.principal(key)
+
+    def require(self, *roles: str) -> Principal:
+        """Whose key is typed, where they have one of the roles.
+
+        Raises:
+            NotEntitled: No key, nobody's, or none of the roles.
+        """
+        person = self.person
+        if not person.roles.intersection(roles):
+            wanted = " or ".join(repr(role) for role in roles)
+            raise NotEntitled(
+                f"{person.id!r} has not the role {wanted}", code="cli.role", remedy="Ask an administrator for it."
+            )
+        return person
+
+    @property
+    def now_us(self) -> int:
+        """The time, microseconds UTC."""
+        return self.world.clock.wall_us()
+
+    def with_store(self, work: Callable[[Store], Awaitable[T]], *, writes: bool = False) -> T:
+        """Do something with the ledger alone: neither tools nor policy need to load.
+
+        Args:
+            writes: Whether to make the ledger where there is none; reading finds an empty one.
+
+        Raises:
+            LedgerError: The ledger cannot be opened, or what the work raised.
+        """
+        return anyio.run(partial(self._with_store, work, writes))
+
+    def with_plane(self, work: Callable[[Interlock], Awaitable[T]]) -> T:
+        """Do something with the whole plane; nothing advances by itself.
+
+        Raises:
+            InterlockError: It cannot be opened, or what the work raised.
+        """
+        return anyio.run(partial(self._with_plane, work))
+
+    async def _with_store(self, work: Callable[[Store], Awaitable[T]], writes: bool) -> T:
+        there = self.settings.ledger is not None and self.settings.at(self.settings.ledger).exists()
+        store = open_store(self.settings, self.world) if there or writes else MemoryStore(self.world.clock)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]]) -> T:
+        async with open_plane(self.settings, world=self.world, engine=False) as plane:
+            return await work(plane)

@@ -1,0 +1,155 @@
+"""`interlock init`: a folder in which everything works, and the first person's key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import RenderableType
+
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.keys import named
+from interlock.cli.layout import fields, heading, sheet, told
+from interlock.cli.output import Report
+from interlock.core.principal import Principal
+from interlock.errors import Conflict, SettingsError
+from interlock.keys import Keys
+from interlock.policy.rules import DEFAULT_POLICY
+from interlock.settings import FILE
+
+STATE = ".interlock"
+"""The deployment's own folder: nobody else needs to look into it."""
+
+FIRST_ROLES = frozenset({"admin", "approver", "operator"})
+"""Roles of the first person: may hand out keys, decide about held calls, stop tools and settle unknown calls."""
+
+
+@command("init", example="interlock init\ninterlock init deployments/shop --name maria")
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+@click.option(
+    "--name", default="admin", show_default=True, help="Id of the first person; stands in the ledger for ever."
+)
+def init(deployment: Deployment, folder: Path, name: str) -> Report:
+    """Make a deployment with everything that it needs.
+
+    Settings, a policy to read and change, example tools, and the first person's key. Files that are there already
+    are kept. The key is shown once; `interlock login` keeps it for you.
+    """
+    if deployment.file is not None:
+        raise SettingsError(
+            "init makes the settings file itself", code="init.settings", remedy="Name the folder instead."
+        )
+    person = named(Principal(name, roles=FIRST_ROLES))
+    file = folder / FILE
+    if file.exists():
+        raise Conflict(f"{file} is there already", code="init.exists", remedy="Choose an empty folder.")
+    state = folder / STATE
+    if (state / "keys.json").exists():
+        raise Conflict(f"{state} has keys already", code="init.keys", remedy="Choose an empty folder.")
+    try:
+        made = [path.as_posix() for path, text in _files(folder) if _write(path, text)]
+        key = Keys(state / "keys.json").add(person)
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename}: {error.strerror}", code="init.write", remedy="Choose a folder that you may write to."
+        ) from None
+    document = {"folder": str(folder.resolve()), "made": made, "person": name, "roles": sorted(FIRST_ROLES), "key": key}
+    return Report(document, _page(folder, made, person, key))
+
+
+def _page(folder: Path, made: list[str], person: Principal, key: str) -> tuple[RenderableType, ...]:
+    return (
+        sheet(
+            f"a deployment in {folder.resolve()}",
+            fields((path, _MEANING.get(Path(path).name, "")) for path in made),
+            heading(f"The key of {person.id} ({', '.join(sorted(person.roles))}), shown this once"),
+            told(f"  {key}", "strong"),
+        ),
+        heading("Next"),
+        fields(
+            (
+                ("interlock login", "keeps the key for the commands that you type"),
+                ("interlock tools list", "the example's tools"),
+                ("interlock call look_up_order '{\"order_id\": 7}'", "a read: it runs"),
+                ('interlock call refund \'{"order_id": 7, "amount_cents": 500}\'', "held until somebody else approves"),
+                ("interlock keys add NAME --role approver", "somebody else"),
+            )
+        ),
+    )
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    yield folder / FILE, _SETTINGS
+    yield folder / "policy" / DEFAULT_POLICY.name, DEFAULT_POLICY.read_text(encoding="utf-8")
+    yield folder / "example_tools.py", _TOOLS
+    yield folder / STATE / ".gitignore", "*\n"
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write a new file; one that is there is somebody's and stays."""
+    if path.exists():
+        return False
+    private = path.parent.name == STATE
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+_MEANING = {
+    FILE: "settings; every line is explained in it",
+    DEFAULT_POLICY.name: "the policy in force: read it, change it, then `interlock policy check`",
+    "example_tools.py": "three tools to try; put your own in their place",
+    ".gitignore": "keeps the ledger and the hashed keys beside it out of git",
+}
+
+_SETTINGS = """\
+# What this deployment is made of. Paths are relative to this file; an unknown key refuses to start.
+
+ledger = ".interlock/ledger.db"     # one SQLite file: every call, decision, approval and result
+policy = "policy"                   # folder of *.cedar files; the policy that ships where left out
+tools  = ["example_tools"]          # Python modules whose tools are registered
+# mode   = "evaluate_only"          # decide and record, but hold and deny nothing; "enforce" where left out
+# shadow = "policy-next"            # folder of a candidate policy: evaluated and recorded, never enforced
+# pins   = "tools.pins.json"        # reviewed definitions, from `interlock tools pin`; others are withheld then
+
+[limits]
+# calls_max = 200                   # calls of one run, refused ones included
+# alike_max = 5                     # calls of one run with the same tool and arguments
+"""
+
+_TOOLS = '''\
+"""Three tools to try Interlock with. Put your own here, or name their module in interlock.toml."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+import interlock
+
+OrderId = Annotated[int, Field(ge=1, le=999_999, description="Number of the order.", examples=[7])]
+Cents = Annotated[int, Field(ge=1, le=100_000, description="Amount in cents.", examples=[500])]
+
+
+@interlock.tool(effect="read", resource="order_id", timeout_s=5, examples=[{"order_id": 7}])
+def look_up_order(order_id: OrderId) -> dict[str, int | str]:
+    """Look up one order: what it cost and where it is. Call it before anything is done to an order."""
+    return {"order_id": order_id, "paid_cents": 4900, "status": "delivered"}
+
+
+@interlock.tool(
+    effect="irreversible", keyed=True, resource="order_id", timeout_s=10,
+    examples=[{"order_id": 7, "amount_cents": 500}],
+)
+def refund(order_id: OrderId, amount_cents: Cents, context: interlock.CallContext) -> dict[str, int]:
+    """Pay money back for one order. Call it once the customer has named the order and the reason."""
+    # A real one sends context.idempotency_key along: the far end then pays once, however often it is asked.
+    return {"order_id": order_id, "refunded_cents": amount_cents}
+
+
+@interlock.tool(effect="privileged", idempotent=True, resource="order_id", timeout_s=10, examples=[{"order_id": 7}])
+def delete_order(order_id: OrderId) -> dict[str, bool]:
+    """Delete one order for good. Call it only where the law asks for it."""
+    return {"deleted": True}
+'''

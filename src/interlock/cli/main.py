@@ -1,0 +1,75 @@
+"""`interlock`: the command line's root and its door."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from interlock.cli.approvals import approvals
+from interlock.cli.audit import audit
+from interlock.cli.call import call
+from interlock.cli.calls import calls
+from interlock.cli.command import Surroundings, usage_error
+from interlock.cli.demo import demo
+from interlock.cli.init import init
+from interlock.cli.keys import keys, login
+from interlock.cli.output import EXITS, Exit, Output
+from interlock.cli.policy import policy
+from interlock.cli.runs import runs
+from interlock.cli.stop import resume, stop
+from interlock.cli.tools import tools
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in EXITS.items())
+
+
+class _Root(click.Group):
+    """Lists its commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they were added."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Root, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(version("interlock"), message="%(version)s")
+def interlock() -> None:
+    """Decide, run and account for the tool calls that a model proposes.
+
+    Begin with `interlock init`. Every command takes --json and --settings; `interlock COMMAND --help` has an example.
+    """
+
+
+for _command in (init, login, keys, call, calls, approvals, runs, audit, tools, policy, stop, resume, demo):
+    interlock.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None, around: Surroundings | None = None) -> None:
+    """Run one command line and exit with its code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output(as_json="--json" in arguments)
+    try:
+        code = interlock.main(arguments, "interlock", standalone_mode=False, obj=around or Surroundings())
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = Exit.USAGE
+    except click.ClickException as error:
+        code = usage_error(output, error)
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read this has gone, and the interpreter would complain while it ends
+        code = Exit.DONE
+    except Exception as error:
+        output.error("internal", f"{type(error).__name__}: {error}", "This is a defect of Interlock; please report it.")
+        click.echo(traceback.format_exc(), err=True)
+        code = Exit.BUG
+    sys.exit(int(code or 0))

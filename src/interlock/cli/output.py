@@ -1,0 +1,144 @@
+"""What goes out: pages for a person, one JSON document for a program, one line for an error, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import click
+from rich.console import Console, RenderableType
+from rich.theme import Theme
+
+from interlock.cli.layout import STYLES, told
+from interlock.cli.visible import one_line
+from interlock.core.call import OutcomeKind
+from interlock.errors import BadInput, Conflict, InterlockError, LedgerError, NotEntitled
+
+PIPE_WIDTH = 320
+"""Columns of a page that goes into a file or a pipe: rows stay whole for grep."""
+
+
+class Exit(IntEnum):
+    """What the exit code says; `EXITS` has the sentences."""
+
+    DONE = 0
+    NO = 1
+    USAGE = 2
+    HELD = 3
+    UNKNOWN = 4
+    NOT_ENTITLED = 5
+    LEDGER = 6
+    BUG = 7
+
+
+EXITS = {
+    Exit.DONE: "done",
+    Exit.NO: "the answer is no: a call refused, failed or withheld, findings at or above the threshold, drift",
+    Exit.USAGE: "the command line, its input, a file or the settings are not acceptable; nothing was done",
+    Exit.HELD: "held: the call waits for a person",
+    Exit.UNKNOWN: "unknown: the call may or may not have taken effect, and a person must settle it",
+    Exit.NOT_ENTITLED: "no key, or its owner may not do this",
+    Exit.LEDGER: "the ledger cannot be read or written, or another process holds the run",
+    Exit.BUG: "a defect of Interlock",
+}
+"""Every exit code with its meaning: the text of `--help` and of the reference."""
+
+OUTCOME_EXITS = {
+    OutcomeKind.DONE: Exit.DONE,
+    OutcomeKind.REFUSED: Exit.NO,
+    OutcomeKind.FAILED: Exit.NO,
+    OutcomeKind.WITHHELD: Exit.NO,
+    OutcomeKind.HELD: Exit.HELD,
+    OutcomeKind.UNKNOWN: Exit.UNKNOWN,
+}
+"""The exit code of a call, by its outcome."""
+
+_ERROR_EXITS = ((Conflict, Exit.NO), (NotEntitled, Exit.NOT_ENTITLED), (LedgerError, Exit.LEDGER))
+
+
+class Report(NamedTuple):
+    """What a command found or did.
+
+    Attributes:
+        document: All of it, for a program.
+        view: The same for a person, one piece below the other.
+        exit: The exit code.
+    """
+
+    document: Mapping[str, Any]
+    view: Sequence[RenderableType] = ()
+    exit: Exit = Exit.DONE
+
+
+def exit_of(error: InterlockError) -> Exit:
+    """The exit code of an error."""
+    return next((code for kind, code in _ERROR_EXITS if isinstance(error, kind)), Exit.USAGE)
+
+
+class Output:
+    """Where a command writes.
+
+    Args:
+        as_json: One JSON document on the standard output and nothing else, not even for an error.
+        width: Columns of a page; the terminal's where None.
+    """
+
+    def __init__(self, *, as_json: bool = False, width: int | None = None) -> None:
+        self.as_json = as_json
+        self._width = width
+
+    def report(self, report: Report) -> None:
+        """Write the report in the form that was asked for."""
+        if self.as_json:
+            self._document(report.document)
+        else:
+            self.show(*report.view)
+
+    def show(self, *view: RenderableType) -> None:
+        """Write pieces of a page; nothing where JSON is wanted."""
+        if self.as_json:
+            return
+        console = self._console()
+        if console.is_terminal:
+            console.print(*view, sep="\n")
+            return
+        with console.capture() as capture:
+            console.print(*view, sep="\n")
+        click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+    def error(self, code: str, message: str, remedy: str = "") -> None:
+        """Write an error: one line on the error output, or the document where JSON is wanted."""
+        if self.as_json:
+            self._document({"error": {"code": code, "message": message, "remedy": remedy}})
+            return
+        line = told("error: ", "bad")
+        stop = "" if not remedy or message.endswith((".", "?", "!")) else "."
+        line.append_text(told(f"{message}{stop} {remedy}".strip()))
+        self._console(to_error=True).print(line, soft_wrap=True)
+
+    def confirm(self, question: str) -> bool:
+        """Ask a person; no is the default.
+
+        Raises:
+            BadInput: Nobody is there to answer.
+        """
+        if self.as_json:
+            raise BadInput("--json asks nobody", code="cli.confirm", remedy="Add --yes.")
+        try:
+            return click.confirm(one_line(question), err=True)
+        except click.Abort:
+            raise BadInput("nobody answered", code="cli.confirm", remedy="Answer with y, or add --yes.") from None
+
+    def _document(self, document: Mapping[str, Any]) -> None:
+        # ASCII only: nothing in it can move the cursor or reorder a line, whatever the terminal's encoding.
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+
+    def _console(self, *, to_error: bool = False) -> Console:
+        stream = sys.stderr if to_error else sys.stdout
+        width = self._width if self._width or stream.isatty() else PIPE_WIDTH
+        return Console(
+            file=stream, width=width, theme=Theme(STYLES), markup=False, emoji=False, highlight=False
+        )  # fmt: skip

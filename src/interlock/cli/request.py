@@ -1,0 +1,132 @@
+"""A request for approval as a person must see it before deciding: everything that will run, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from interlock.cli.layout import fields, heading, lines, note, sheet, told, value, warning, word
+from interlock.cli.outcome import deciders
+from interlock.cli.times import ago, local
+from interlock.cli.visible import visible, visible_lines
+from interlock.core.canonical import Json
+from interlock.core.clock import iso
+from interlock.core.principal import Principal
+from interlock.core.run import ApprovalState
+from interlock.errors import NotFound
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.store import Store
+
+EFFECTS = {
+    "read": "changes nothing",
+    "reversible": "can be undone",
+    "irreversible": "cannot be undone",
+    "privileged": "changes who may do what, or what many depend on",
+}
+"""What each effect means to whoever decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request and whose call it is about.
+
+    Attributes:
+        run_id: The run of the call.
+        subject: On whose behalf it runs, with the roles of that moment.
+        words: The user's own words; None where they were not seen.
+        state: The request.
+    """
+
+    run_id: str
+    subject: Principal
+    words: str | None
+    state: ApprovalState
+
+
+async def asked_of(store: Store, *, approval_id: str, tenant: str) -> Asked:
+    """The request of that id.
+
+    Raises:
+        NotFound: No such request of this tenant.
+    """
+    rows = await store.rows("approval", {"approval_id": approval_id, "tenant": tenant})
+    if not rows:
+        raise NotFound(
+            f"no approval request {approval_id!r}", code="approval.not_found", remedy="See `interlock approvals list`."
+        )
+    run_id = rows[0]["run_id"]
+    run = (await Ledger(store).conversation(run_id, tenant)).state
+    assert run.principal is not None, "a run that has calls was started"
+    return Asked(run_id=run_id, subject=run.principal, words=run.words, state=run.approvals[approval_id])
+
+
+def request_view(asked: Asked, now_us: int) -> RenderableType:
+    """Everything that a person decides about, on one page."""
+    state, request = asked.state, asked.state.request
+    tool, subject = request["tool"], asked.subject
+    given = f"; approved by {', '.join(state.approvals)}" if state.approvals else ""
+    who = deciders(request["groups"], request["quorum"])
+    parts: list[RenderableType] = [
+        fields(
+            (
+                ("approval", state.approval_id),
+                ("tool", Text.assemble(told(tool["name"], "strong"), told(f" on the server {tool['server']}"))),
+                ("definition", tool["hash"][:16]),
+                ("effect", f"{request['effect']}: {EFFECTS.get(request['effect'], '')}"),
+                ("on behalf of", f"{subject.id} ({', '.join(sorted(subject.roles)) or 'no role'})"),
+                ("the user said", lines(asked.words) if asked.words is not None else told("not seen", "quiet")),
+            )
+        ),
+        *warning([*visible(tool["name"]), *visible_lines(asked.words or "")]),
+        heading("Arguments, exactly as they will run"),
+        value(json.loads(request["text"])),
+        heading("Decision"),
+        fields(
+            (
+                ("status", _status(asked, now_us)),
+                ("may decide", f"{who}, but not {subject.id}{given}"),
+                ("asked by", f"{', '.join(request['rules'])}, {ago(request['requested_us'], now_us)}"),
+                ("expires", f"{ago(request['expires_us'], now_us)}, {local(request['expires_us'])}"),
+                ("digest", request["approval"]),
+                ("call digest", request["digest"]),
+                ("call", f"{state.call_id} of {asked.run_id}"),
+            )
+        ),
+    ]
+    if state.words:
+        parts.append(fields([("rejected", state.words)]))
+    if state.status == "pending":
+        parts.append(note("An approval counts for these bytes alone, once."))
+    return sheet("approval", *parts)
+
+
+def request_document(asked: Asked) -> dict[str, Json]:
+    """The same for a program: arguments as values and as the text that runs."""
+    state, request = asked.state, asked.state.request
+    kept: dict[str, Any] = {
+        key: request[key] for key in ("tool", "effect", "arguments", "text", "groups", "quorum", "rules")
+    }
+    return {
+        "approval_id": state.approval_id,
+        "status": state.status,
+        "run_id": asked.run_id,
+        "call_id": state.call_id,
+        **kept,
+        "subject": {"id": asked.subject.id, "roles": sorted(asked.subject.roles), "kind": asked.subject.kind},
+        "words": asked.words,
+        "digest": request["approval"],
+        "call_digest": request["digest"],
+        "approved_by": list(state.approvals),
+        "rejected_because": state.words,
+        "requested_at": iso(request["requested_us"]),
+        "expires_at": iso(request["expires_us"]),
+    }
+
+
+def _status(asked: Asked, now_us: int) -> Text:
+    over = asked.state.status == "pending" and asked.state.request["expires_us"] <= now_us
+    return word("expired" if over else asked.state.status)

@@ -1,0 +1,201 @@
+"""`interlock runs`: what happened in a run, call by call, and the same run again from its record alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+from rich.console import RenderableType
+
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.layout import Listing, fields, heading, lines, note, sheet, told, word
+from interlock.cli.output import Exit, Report
+from interlock.cli.rows import plain
+from interlock.cli.times import ago, local, took
+from interlock.core.event import Event
+from interlock.core.run import RunState
+from interlock.errors import NotFound
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.replay import replay
+from interlock.ledger.store import Store
+
+Row = dict[str, Any]
+
+
+@click.group()
+def runs() -> None:
+    """Runs: what happened in each; replay it from its record."""
+
+
+@command("list", runs, example="interlock runs list\ninterlock runs list --status open --json")
+@click.option("--status", type=click.Choice(["open", "finished", "cancelled"]), help="In one state.")
+@click.option("--principal", metavar="ID", help="On behalf of one user or service.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
+def list_(deployment: Deployment, status: str | None, principal: str | None, limit: int) -> Report:
+    """Runs, the newest last. An open one still runs, or waits for a person."""
+    where = {"tenant": deployment.person.tenant}
+    where |= {} if status is None else {"status": status}
+    where |= {} if principal is None else {"principal_id": principal}
+    rows = deployment.with_store(lambda store: store.rows("run", where, limit))
+    now_us = deployment.now_us
+    cells = [
+        (
+            row["run_id"],
+            row["principal_id"] or "–",
+            row["driver"] or "–",
+            word(row["status"]),
+            ago(row["started_us"], now_us),
+            took(row["ended_us"] - row["started_us"]) if row["ended_us"] is not None else "–",
+        )
+        for row in rows
+    ]
+    listing = Listing(("run", "for", "driver", "status", "started", "took"), cells, empty="No runs.")
+    return Report({"runs": [plain(row) for row in rows]}, [listing])
+
+
+@command("show", runs, example="interlock runs show run_0194f3a2b1c4")
+@click.argument("run_id")
+def show(deployment: Deployment, run_id: str) -> Report:
+    """The calls of a run in order.
+
+    For each: what was decided and why, what came of it, who approved.
+    """
+    state, tables = deployment.with_store(partial(_run, run_id, deployment.person.tenant))
+    calls = [_timeline(row, tables, state) for row in tables["tool_call"]]
+    subject = state.principal
+    assert subject is not None, "a run that is shown was started"
+    document = {
+        **plain(tables["run"][0]),
+        "principal": {"id": subject.id, "roles": sorted(subject.roles), "kind": subject.kind},
+        "words": state.words,
+        "calls": calls,
+    }
+    return Report(document, [sheet("run", *_page(state, tables, calls, deployment.now_us))])
+
+
+@command(
+    "replay",
+    runs,
+    example="interlock runs replay run_0194f3a2b1c4\ninterlock runs replay run_0194f3a2b1c4 --to 12 --json",
+)
+@click.argument("run_id")
+@click.option(
+    "--to", "last", type=click.IntRange(1), metavar="EVENT", help="Up to this event; to the end where left out."
+)
+def replay_(deployment: Deployment, run_id: str, last: int | None) -> Report:
+    """Go through a run again, event by event, from its record alone.
+
+    Nothing is dialled, decided or written. The record is checked on the way. Exit code 1 where it was changed or
+    contradicts itself.
+    """
+    events = deployment.with_store(partial(_events, run_id, deployment.person.tenant))
+    steps = list(replay(events[:last]))
+    problem = next((step.problem for step in steps if step.problem), "")
+    document = {"run_id": run_id, "steps": [step.as_json() for step in steps], "holds": not problem, "problem": problem}
+    calls = list(dict.fromkeys(step.call_id for step in steps if step.call_id))
+    rows = [
+        (
+            str(step.seq),
+            "+" + took(max(step.at_us - events[0].at_us, 0)),
+            str(calls.index(step.call_id) + 1) if step.call_id else "",
+            step.gate,
+            step.text,
+            word(step.status) if step.status else "",
+        )
+        for step in steps
+    ]
+    view: list[RenderableType] = [
+        Listing(("event", "when", "call", "gate", "what happened", "then"), rows, empty="None.")
+    ]
+    ending = told(f"The record does not hold: {problem}.", "bad") if problem else note("The record holds.")
+    return Report(document, [*view, told(""), ending], Exit.NO if problem else Exit.DONE)
+
+
+def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_us: int) -> list[RenderableType]:
+    run, subject = tables["run"][0], state.principal
+    assert subject is not None, "a run that is shown was started"
+    roles = ", ".join(sorted(subject.roles)) or "no role"
+    started = f"{ago(run['started_us'], now_us)}, {local(run['started_us'])}"
+    rows = [
+        (
+            str(call["step"]),
+            call["tool"],
+            word(call["decision"]),
+            ", ".join(call["reasons"]),
+            word(call["outcome"] or call["status"]),
+            call["code"] or "",
+            ", ".join(call["approved_by"]) or call["approval_id"] or "",
+            "–" if call["took_us"] is None else took(call["took_us"]),
+        )
+        for call in calls
+    ]
+    told_why = [
+        (f"{call['step']} {call['tool']}", call["message"])
+        for call in calls
+        if call["message"] and call["outcome"] != "done"
+    ]
+    view: list[RenderableType] = [
+        fields(
+            (
+                ("run", state.run_id),
+                ("on behalf of", f"{subject.id} ({roles})"),
+                ("the user said", lines(state.words) if state.words is not None else told("not seen", "quiet")),
+                ("status", word(run["status"])),
+                ("started", started),
+            )
+        ),
+        heading("Calls"),
+        Listing(("step", "tool", "decision", "why", "outcome", "reason", "approved by", "took"), rows, empty="None."),
+    ]
+    if told_why:
+        view += [heading("What was said"), fields(told_why)]
+    if any(call["status"] == "held" for call in calls):
+        view.append(note("A held call runs by itself once it is approved: `interlock approvals list`."))
+    return view
+
+
+def _timeline(row: Row, tables: dict[str, list[Row]], state: RunState) -> Row:
+    """One call with its last decision, its approval and its last result."""
+    call_id = row["call_id"]
+    decision = _last(tables["authz_decision"], call_id)
+    approval = _last(tables["approval"], call_id)
+    result = _last(tables["tool_result"], call_id)
+    told_last = state.calls[call_id].outcome
+    return {
+        **plain(row),
+        "decision": decision["decision"] if decision else None,
+        "reasons": plain(decision, "reasons")["reasons"] if decision else [],
+        "approved_by": [who["id"] for who in plain(approval, "approvers")["approvers"]] if approval else [],
+        "took_us": result["took_us"] if result else None,
+        "attempts": result["attempts"] if result else None,
+        "message": told_last.message if told_last else "",
+        "told": told_last.as_json() if told_last else None,
+    }
+
+
+def _last(rows: list[Row], call_id: str) -> Row | None:
+    return next((row for row in reversed(rows) if row["call_id"] == call_id), None)
+
+
+async def _events(run_id: str, tenant: str, store: Store) -> list[Event]:
+    """The events of a run, read and not folded: replay folds them, and says where they do not fit.
+
+    Raises:
+        NotFound: No such run of this tenant.
+    """
+    if not await store.rows("run", {"run_id": run_id, "tenant": tenant}):
+        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
+    return await store.read(run_id)
+
+
+async def _run(run_id: str, tenant: str, store: Store) -> tuple[RunState, dict[str, list[Row]]]:
+    """The run's fold and its rows.
+
+    Raises:
+        NotFound: No such run of this tenant.
+    """
+    conversation = await Ledger(store).conversation(run_id, tenant)
+    names = ("run", "tool_call", "authz_decision", "approval", "tool_result")
+    return conversation.state, {name: await store.rows(name, {"run_id": run_id}) for name in names}

@@ -1,0 +1,113 @@
+"""`interlock stop` and `interlock resume`: the switch that binds the next call of every process on this ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from interlock.cli.command import Work, command
+from interlock.cli.deployment import Deployment
+from interlock.cli.keys import ADMIN, FIRST_TENANT
+from interlock.cli.layout import note, told
+from interlock.cli.output import Report
+from interlock.core.principal import Principal
+from interlock.errors import BadInput, NotEntitled
+from interlock.ledger.store import Store
+from interlock.ledger.switch import StopSwitch
+from interlock.policy.flags import Scope
+from interlock.runs import OPERATOR
+
+_COLUMNS = {Scope.TOOL: "tool", Scope.SERVER: "server", Scope.PRINCIPAL: "principal_id", Scope.TENANT: "tenant"}
+"""Where a target shows in the rows of calls that were made."""
+
+
+def _scoped(work: Work) -> Work:
+    """The five ways to say what is stopped, of which one is to be given."""
+    options: list[Callable[[Work], Work]] = [
+        click.option("--tool", metavar="TOOL", help="One tool, by name."),
+        click.option("--server", metavar="SERVER", help="Every tool of one server; those of this process are `local`."),
+        click.option("--principal", metavar="ID", help="Whatever is called on behalf of one user or service."),
+        click.option("--tenant", metavar="TENANT", help="Whatever is called for one tenant."),
+        click.option("--everything", is_flag=True, help="Every call of every tenant."),
+    ]
+    for option in reversed(options):
+        work = option(work)
+    return work
+
+
+@command(
+    "stop",
+    example='interlock stop --tool refund --reason "the bank is down"\ninterlock stop --everything --reason drill',
+)
+@_scoped
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept for the audit and told to whoever is stopped.")
+def stop(deployment: Deployment, reason: str, **scoped: Any) -> Report:
+    """Stop a tool, a server, a principal, a tenant, or everything.
+
+    Further calls are refused, in every process on this ledger and in every mode, until `interlock resume`. What runs
+    already runs on. Only people of the tenant `default` stop everything or another tenant. Needs the role operator or
+    admin.
+    """
+    return _turn(deployment, scoped, reason, stopping=True)
+
+
+@command("resume", example="interlock resume --tool refund\ninterlock resume --everything --reason 'drill over'")
+@_scoped
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept for the audit.")
+def resume(deployment: Deployment, reason: str, **scoped: Any) -> Report:
+    """Take back one stop: give what was given to `interlock stop`. Other stops stay.
+
+    Needs the role operator or admin.
+    """
+    return _turn(deployment, scoped, reason, stopping=False)
+
+
+def _turn(deployment: Deployment, scoped: dict[str, Any], reason: str, *, stopping: bool) -> Report:
+    scope, target = _scope(scoped)
+    person = deployment.require(OPERATOR, ADMIN)
+    if scope is Scope.ALL or (scope is Scope.TENANT and target != person.tenant):
+        _require_deployment(person)
+
+    async def turn(store: Store) -> bool:
+        await StopSwitch(store).turn(scope, target, person, stop=stopping, reason=reason)
+        column = _COLUMNS.get(scope)
+        return column is None or bool(await store.rows("tool_call", {column: target}, 1))
+
+    seen = deployment.with_store(turn, writes=True)
+    what = "everything" if scope is Scope.ALL else f"the {scope.value} {target}"
+    document = {
+        "stopped": stopping, "scope": scope.value, "target": target, "reason": reason, "by": person.id, "seen": seen
+    }  # fmt: skip
+    view = [told(f"{'Stopped' if stopping else 'Resumed'}: {what}, by {person.id}.")]
+    if not seen:
+        view.append(told("No call of it stands in the ledger: check the spelling.", "wait"))
+    back = "--everything" if scope is Scope.ALL else f"--{scope.value} {target}"
+    view.append(note(f"`interlock resume {back}` takes it back." if stopping else "Other stops stay as they are."))
+    return Report(document, view)
+
+
+def _scope(scoped: dict[str, Any]) -> tuple[Scope, str]:
+    """What the options name.
+
+    Raises:
+        BadInput: Nothing, or more than one thing.
+    """
+    named = [name for name, said in scoped.items() if said]
+    if len(named) != 1:
+        raise BadInput(
+            f"{len(named)} things to stop or resume", code="cli.scope",
+            remedy="Give one of --tool, --server, --principal, --tenant and --everything.",
+        )  # fmt: skip
+    if named == ["everything"]:
+        return Scope.ALL, ""
+    return Scope(named[0]), scoped[named[0]]
+
+
+def _require_deployment(person: Principal) -> None:
+    if person.tenant != FIRST_TENANT:
+        raise NotEntitled(
+            f"{person.id!r} belongs to the tenant {person.tenant!r}", code="cli.tenant",
+            remedy=f"Only people of the tenant {FIRST_TENANT!r} stop other tenants or everything.",
+        )  # fmt: skip

@@ -1,0 +1,164 @@
+"""`interlock tools`: what is offered, how well it is described, and whether it is still what was reviewed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import RenderableType
+
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.layout import Listing, heading, note, told
+from interlock.cli.output import Exit, Report
+from interlock.core.tool import Tool
+from interlock.errors import NotFound
+from interlock.registry.findings import Severity
+from interlock.registry.lint import counted, lint, worst
+from interlock.registry.lint_tool import score
+from interlock.registry.pin import Pins, pins_of, read_pins, write_pins
+from interlock.sources.python import import_tools
+
+PINS = Path("tools.pins.json")
+"""Name of the pin file where the settings name none."""
+
+
+@click.group()
+def tools() -> None:
+    """The tools: list, lint, pin, and find what drifted."""
+
+
+@command("list", tools, example="interlock tools list\ninterlock tools list --json | jq '.tools[].name'")
+def list_(deployment: Deployment) -> Report:
+    """Every tool, with its effect and whether it is as it was reviewed."""
+    found = _tools(deployment)
+    pins = _pins(deployment)
+    rows, document = [], []
+    for tool in found:
+        pinned = _pinned(tool, pins)
+        first_line = tool.description.partition("\n")[0]
+        rows.append((tool.name, tool.server, tool.effect.value, tool.version, tool.digest[:12], pinned, first_line))
+        document.append(_document(tool) | {"pinned": pinned})
+    listing = Listing(
+        ("tool", "server", "effect", "version", "definition", "pinned", "description"), rows, empty="No tools."
+    )
+    return Report({"tools": document}, [listing])
+
+
+@command("lint", tools, example="interlock tools lint\ninterlock tools lint --fail-on warning --json")
+@click.option(
+    "--fail-on",
+    type=click.Choice([severity.value for severity in Severity]),
+    default="error",
+    show_default=True,
+    help="Exit with 1 where a finding is at least this grave.",
+)
+def lint_(deployment: Deployment, fail_on: str) -> Report:
+    """What invites mistakes of a model, and a score for each tool.
+
+    Vague descriptions, free text where there is a choice, missing bounds and units, and so on.
+    """
+    tools = _tools(deployment)
+    found = lint(tools)
+    gravest = worst(found)
+    failed = gravest is not None and gravest.rank >= Severity(fail_on).rank
+    scores = {tool.name: score(tool) for tool in tools}
+    document = {
+        "findings": [each.as_json() for each in found],
+        "counts": [row._asdict() for row in counted(found)],
+        "scores": {name: {"points": each.points, "failed": each.failed} for name, each in scores.items()},
+        "fail_on": fail_on,
+        "failed": failed,
+    }
+    rows = [
+        (told(each.rule.severity.value, _SEVERITIES[each.rule.severity]), each.code, each.message) for each in found
+    ]
+    view: list[RenderableType] = [Listing(("severity", "rule", "finding"), rows, empty="Nothing to improve.")]
+    if found:
+        worse = [(name, str(each.points), ", ".join(each.failed)) for name, each in scores.items() if each.failed]
+        number = Counter(each.rule.severity.value for each in found)
+        counts = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in number.items())
+        view += [
+            heading("Score on the checklist, of 100"),
+            Listing(("tool", "score", "lacks"), worse, empty="All 100."),
+        ]
+        view += [told(""), note(f"{counts} in {len(tools)} tools.")]
+    return Report(document, view, Exit.NO if failed else Exit.DONE)
+
+
+@command("pin", tools, example="interlock tools pin")
+def pin(deployment: Deployment) -> Report:
+    """Write the pin file: every tool as it is now counts as reviewed. Review `tools diff` first.
+
+    With `pins` in the settings, a tool that is new or changed since is withheld from models.
+    """
+    found = _tools(deployment)
+    before = _pins(deployment)
+    file = _pin_file(deployment)
+    write_pins(file, pins_of(found))
+    changed = len(before.compare(found)) if before is not None else len(found)
+    view = [told(f"{len(found)} tools are pinned in {file}, {changed} of them anew.")]
+    if deployment.settings.pins is None:
+        view.append(note(f'Put pins = "{PINS}" into the settings: only then are other definitions withheld.'))
+    return Report({"file": str(file), "tools": len(found), "changed": changed}, view)
+
+
+@command("diff", tools, example="interlock tools diff\ninterlock tools diff --json")
+def diff(deployment: Deployment) -> Report:
+    """What became of the tools since they were pinned. Exit code 1 where anything did."""
+    found = _tools(deployment)
+    file, pins = _pin_file(deployment), _pins(deployment)
+    if pins is None:
+        raise NotFound(
+            f"no pin file {file}",
+            code="pins.absent",
+            remedy="Review the tools, then write it with `interlock tools pin`.",
+        )
+    differences = pins.compare(found)
+    document = {"file": str(file), "differences": [each.as_json() for each in differences]}
+    if not differences:
+        return Report(document, [told(f"{len(found)} tools, all as pinned.", "good")])
+    view: list[RenderableType] = []
+    for each in differences:
+        was = f" (was {each.was})" if each.was else ""
+        view.append(heading(f"{each.change.value}  {each.server}/{each.name}{was}"))
+        view += [told("  " + flip, "bad") for flip in each.flips]
+        view += [told("  " + line, _LINE_STYLES.get(line[:1], "")) for line in each.lines]
+    view += [told(""), note("`interlock tools pin` accepts the tools as they are now.")]
+    return Report(document, view, Exit.NO)
+
+
+_SEVERITIES = {Severity.NOTE: "quiet", Severity.WARNING: "wait", Severity.ERROR: "bad"}
+
+_LINE_STYLES = {"+": "good", "-": "bad"}
+
+
+def _tools(deployment: Deployment) -> list[Tool]:
+    return import_tools(deployment.settings.tools, deployment.settings.folder)
+
+
+def _pins(deployment: Deployment) -> Pins | None:
+    """The pins in force, or those that were written and are not in force yet; None for none."""
+    file = _pin_file(deployment)
+    return read_pins(file) if file.exists() else None
+
+
+def _pin_file(deployment: Deployment) -> Path:
+    return deployment.settings.at(deployment.settings.pins or PINS)
+
+
+def _pinned(tool: Tool, pins: Pins | None) -> str:
+    if pins is None:
+        return "–"
+    pinned = {pin.key: pin.digest for pin in pins}.get((tool.server, tool.name))
+    return "new" if pinned is None else "yes" if pinned == tool.digest else "changed"
+
+
+def _document(tool: Tool) -> dict[str, Any]:
+    return {
+        "name": tool.name, "server": tool.server, "effect": tool.effect.value, "version": tool.version,
+        "digest": tool.digest, "description": tool.description, "category": tool.category,
+        "deprecated": tool.deprecated, "input_schema": tool.input_schema,
+    }  # fmt: skip

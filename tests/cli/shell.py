@@ -1,0 +1,120 @@
+"""A deployment in a temporary folder, and command lines typed into it by several people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner
+
+from interlock.app import World
+from interlock.cli.command import Surroundings
+from interlock.cli.main import main
+from interlock.core.ids import CountedIds
+from interlock.testing import FrozenClock
+
+TOOLS = '''
+from typing import Annotated, Literal
+from pydantic import Field
+import interlock
+
+OrderId = Annotated[int, Field(ge=1, le=999)]
+
+@interlock.tool(effect="read")
+def look(order_id: OrderId, part: Literal["status", "price"] = "status") -> dict[str, int | str]:
+    """Look up one order."""
+    return {"order_id": order_id, "part": part}
+
+@interlock.tool(effect="irreversible", resource="order_id", keyed=True)
+def refund(order_id: int, cents: int, reason: str = "none") -> dict[str, int]:
+    """Pay money back."""
+    return {"order_id": order_id, "refunded_cents": cents}
+
+@interlock.tool(effect="privileged")
+def wipe(order_id: int) -> bool:
+    """Delete an order."""
+    return True
+
+@interlock.tool(effect="reversible", attempts_max=1)
+def flaky(order_id: int) -> bool:
+    """Take effect, perhaps, and never say so."""
+    raise RuntimeError("the line went dead")
+
+@interlock.tool(effect="reversible", attempts_max=1)
+def rejecting(order_id: int) -> bool:
+    """Say no."""
+    raise interlock.Rejected("no such order", reason="there is no such order")
+
+@interlock.tool(effect="read")
+def lying(order_id: int) -> int:
+    """Return something else than it declares."""
+    return "text"
+'''
+
+PEOPLE = {
+    "root": frozenset({"admin"}),
+    "ana": frozenset({"support"}),
+    "maria": frozenset({"approver"}),
+    "olga": frozenset({"operator"}),
+    "zoe": frozenset(),
+}
+
+
+class Ran(NamedTuple):
+    """What a command line wrote, and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on the standard output."""
+        assert self.err == "", "nothing but the document is written"
+        assert self.out.isascii()
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A folder with a deployment, and the people who type there."""
+
+    folder: Path
+    clock: FrozenClock = field(default_factory=FrozenClock)
+    keys: dict[str, str] = field(default_factory=dict)
+    width: int | None = 100
+
+    def __post_init__(self) -> None:
+        self._around = World(clock=self.clock, new_id=CountedIds())
+
+    def run(self, *words: str, who: str = "ana", typed: str = "", key: str | None = None) -> Ran:
+        """Type one command line."""
+        runner = CliRunner()
+        env = {
+            "INTERLOCK_KEY": self.keys.get(who, "") if key is None else key,
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "INTERLOCK_CONFIG": None,
+            "NO_COLOR": "1",
+            "COLUMNS": None,
+        }
+        code = None
+        with runner.isolation(input=typed, env=env) as (out, err, _):
+            try:
+                main(words, Surroundings(world=self._around, width=self.width))
+            except SystemExit as end:
+                code = end.code
+            sys.stdout.flush()
+            return Ran(out.getvalue().decode(), err.getvalue().decode(), int(code or 0))
+
+    def json(self, *words: str, who: str = "ana", code: int = 0, typed: str = "") -> Any:
+        """Type one command line with --json; its document, after checking the exit code."""
+        ran = self.run(*words, "--json", who=who, typed=typed)
+        assert ran.code == code, ran
+        return ran.document
+
+    def held(self, cents: int = 500) -> str:
+        """Id of the approval that a fresh refund of Ana's waits for."""
+        return str(self.json("call", "refund", f'{{"order_id": 7, "cents": {cents}}}', code=3)["approval_id"])

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import apsw
+
+from tests.cli.shell import Shell
+
+
+def test_runs_are_listed_and_found_by_state_and_principal(shell: Shell) -> None:
+    shell.run("call", "look", '{"order_id": 7}')
+    shell.run("call", "refund", '{"order_id": 7, "cents": 500}')
+    shell.run("call", "look", '{"order_id": 7}', who="olga")
+    assert [run["status"] for run in shell.json("runs", "list")["runs"]] == ["finished", "open", "finished"]
+    assert [run["run_id"] for run in shell.json("runs", "list", "--status", "open")["runs"]] == ["run_2"]
+    assert [run["run_id"] for run in shell.json("runs", "list", "--principal", "olga")["runs"]] == ["run_3"]
+    assert len(shell.json("runs", "list", "--limit", "1")["runs"]) == 1
+    assert "run_2" in shell.run("runs", "list").out
+
+
+def test_no_runs_are_said_in_words_and_make_no_ledger(shell: Shell) -> None:
+    assert shell.run("runs", "list").out == "No runs.\n"
+    assert not (shell.folder / ".interlock" / "ledger.db").exists()
+
+
+def test_a_run_is_shown_call_by_call(shell: Shell) -> None:
+    """The requirement D2, for a person: step, tool, decision, why, outcome, approval."""
+    approval_id = shell.held()
+    shell.run("approvals", "approve", approval_id, "--yes", who="maria")
+    ran = shell.run("runs", "show", "run_1")
+    assert ran.code == 0
+    for said in ("ana (support)", "not seen", "refund", "require_approval", "rule:irreversible-held", "done", "maria"):
+        assert said in ran.out
+    document = shell.json("runs", "show", "run_1")
+    assert document["principal"] == {"id": "ana", "roles": ["support"], "kind": "user"}
+    [call] = document["calls"]
+    assert (call["decision"], call["outcome"], call["approved_by"]) == ("require_approval", "done", ["maria"])
+    assert call["told"]["value"]["refunded_cents"] == 500
+
+
+def test_a_run_shows_the_users_words_and_what_was_said_of_a_refusal(shell: Shell) -> None:
+    shell.run("call", "look", '{"order_id": "x"}', "--words", "where is [bold]x[/bold]?")
+    out = shell.run("runs", "show", "run_1").out
+    assert "where is [bold]x[/bold]?" in out
+    assert "the arguments do not satisfy the tool's schema" in out
+
+
+def test_a_run_of_another_tenant_or_none_is_not_found(shell: Shell) -> None:
+    assert shell.json("runs", "show", "run_9", code=2)["error"]["code"] == "run.not_found"
+
+
+def test_a_run_is_replayed_from_its_record_alone(shell: Shell) -> None:
+    """The requirement D3: step by step, without the tools, the policy or anything else."""
+    approval_id = shell.held()
+    shell.run("approvals", "approve", approval_id, "--yes", who="maria")
+    (shell.folder / "interlock.toml").write_text('tools = ["nowhere"]\npolicy = "nowhere"\n')
+    ran = shell.run("runs", "replay", "run_1")
+    assert ran.code == 0
+    for said in ("refund is proposed", "Policy says require approval", "maria approves appr_1", "intent is committed"):
+        assert said in " ".join(ran.out.split())
+    assert ran.out.endswith("The record holds.\n")
+    said = shell.json("runs", "replay", "run_1")
+    assert said["holds"] is True
+    assert said["steps"][0]["at"] == "2026-01-01T00:00:00.000Z"
+    assert [step["gate"] for step in said["steps"] if step.get("gate") == "execute"]
+
+
+def test_a_replay_stops_where_it_is_told_to(shell: Shell) -> None:
+    shell.run("call", "look", '{"order_id": 7}')
+    steps = shell.json("runs", "replay", "run_1", "--to", "2")["steps"]
+    assert {step["seq"] for step in steps} == {1, 2}
+
+
+def test_a_record_that_was_changed_does_not_hold(shell: Shell) -> None:
+    shell.held()
+    ledger = apsw.Connection(str(shell.folder / ".interlock" / "ledger.db"))
+    for (trigger,) in list(ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+        ledger.execute(f"DROP TRIGGER {trigger}")
+    ledger.execute("UPDATE payload SET body = CAST(replace(CAST(body AS TEXT), ':500', ':900') AS BLOB)")
+    ledger.close()
+    said = shell.json("runs", "replay", "run_1", code=1)
+    assert said["holds"] is False
+    assert "does not match its hash" in said["problem"]
+    assert "The record does not hold" in shell.run("runs", "replay", "run_1").out
+
+
+def test_a_run_of_nobody_here_is_not_replayed(shell: Shell) -> None:
+    assert shell.json("runs", "replay", "run_9", code=2)["error"]["code"] == "run.not_found"
