@@ -95,24 +95,31 @@ def test_the_script_covers_the_published_failure_modes() -> None:
     assert sum(expect.effects for expect in expected) == 3, "and the refund's, which waits for a person"
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_the_page_keeps_to_the_terminal_and_is_plain_where_nobody_watches(tmp_path: Path, columns: int) -> None:
-    out = played(tmp_path / "x", "--no-keep", columns=columns).out
-    assert max(map(len, out.splitlines())) <= columns
-    assert "\x1b" not in out
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    fault = ("--fault", "list_maintenance_requests", "error_after_effect")
+    return played(tmp_path_factory.mktemp("spoiled") / "kept", "--no-keep", *fault, columns=80)
 
 
-def test_what_is_not_as_expected_is_named_and_the_exit_code_is_1(tmp_path: Path) -> None:
-    spoiled = played(tmp_path / "x", "--no-keep", "--fault", "list_maintenance_requests", "error_after_effect")
+def test_what_is_not_as_expected_is_named_and_the_exit_code_is_1(spoiled: Played) -> None:
     assert spoiled.code == 1
     [row] = [line for line in spoiled.table if "✗" in line]
     assert "list_maintenance_requests" in row and "failed" in row
     assert "not so       call 5, list_maintenance_requests: expected done" in spoiled.out
     assert "each as expected" not in spoiled.out
-    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+
+def test_the_page_keeps_to_the_terminal_and_is_plain_where_nobody_watches(kept: Played, spoiled: Played) -> None:
+    assert max(map(len, spoiled.out.splitlines())) <= 80
+    assert max(len(line) for line in kept.out.splitlines() if line.strip() not in kept.commands) <= 120
+    assert "\x1b" not in kept.out + spoiled.out
 
 
 # What it leaves behind
+
+
+def test_nothing_is_left_behind_where_nothing_is_to_be_kept(spoiled: Played) -> None:
+    assert list(spoiled.folder.parent.iterdir()) == []
 
 
 def test_the_commands_that_it_names_work_as_they_stand(kept: Played) -> None:
