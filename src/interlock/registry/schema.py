@@ -64,7 +64,7 @@ class Schema:
         steps = self.weight.steps(value, len(canonical(value)))
         if steps <= FAULTS_FUEL:
             return problems_of(self._validator.iter_errors(value), self.source)
-        if self.weight.alternatives and steps > 3 * FAULTS_FUEL:
+        if self.weight.alternatives:
             return () if self.is_valid(value) else (_SOMEWHERE,)
         try:
             self._validator.validate(value)

@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
@@ -22,6 +22,12 @@ from interlock.errors import DefinitionError
 from interlock.registry.bounds import subschemas
 from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, converter, not_plain
 from interlock.registry.docstring import read_docstring
+
+_Parameter = tuple[str, Any, Any]
+"""Name, annotation, default."""
+
+_UNFIT: Final = (PydanticUserError, PydanticInvalidForJsonSchema, TypeError, NameError)
+"""What pydantic raises at an annotation or a default without a JSON form."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ def read_signature(function: Callable[..., Any]) -> Signature:
         raise DefinitionError(f"{where}: {error}", code="definition.annotation", remedy=remedy) from None
     docstring = read_docstring(function)
     context = ""
-    fields: list[tuple[str, Any, Any]] = []
+    fields: list[_Parameter] = []
     for name, parameter in parameters.items():
         _check_parameter(parameter, hints, where)
         if CallContext in (hints[name], *get_args(hints[name])):
@@ -70,11 +76,13 @@ def read_signature(function: Callable[..., Any]) -> Signature:
         hint = hints[name]
         if (said := docstring.parameters.get(name)) and not _described(hint, parameter.default):
             hint = Annotated[hint, Field(description=said)]
-        default = dataclasses.MISSING if parameter.default is parameter.empty else parameter.default
-        fields.append((name, hint, default))
+        default = parameter.default
+        if isinstance(default, FieldInfo):  # `name: str = Field("a", …)` is `name: Annotated[str, Field("a", …)]`
+            hint, default = Annotated[hint, default], parameter.empty
+        fields.append((name, hint, dataclasses.MISSING if default is parameter.empty else default))
     adapter, schema = _input(fields, where)
     converters = {name: converter(hint) for name, hint, _ in fields}
-    if not_plain in converters.values() or any(isinstance(default, FieldInfo) for *_, default in fields):
+    if not_plain in converters.values():
         convert, accept = by_pydantic(adapter)
     else:
         convert, accept = by_hand(converters), None
@@ -98,38 +106,47 @@ class _Generator(GenerateJsonSchema):
         raise PydanticInvalidForJsonSchema(detail)
 
 
-def _input(fields: list[tuple[str, Any, Any]], where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+def _input(fields: list[_Parameter], where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    try:
+        adapter, schema = _adapted(_arguments(fields), "validation")
+    except _UNFIT as error:
+        raise _unfit(
+            where, _culprit(fields), _first_line(error), "Use types and defaults that have a JSON form."
+        ) from None
+    schema.pop("description", None)  # a dataclass describes itself by its signature
+    _close(schema, where, "")
+    return adapter, schema
+
+
+def _arguments(fields: list[_Parameter]) -> type:
+    """A dataclass of the parameters, by which pydantic reads and converts them; no name clashes as in a model."""
     made = dataclasses.make_dataclass(
         "Arguments",
         [
-            (name, hint) if default is dataclasses.MISSING else (name, hint, _field(default))
+            (name, hint) if default is dataclasses.MISSING else (name, hint, Field(default=default, kw_only=True))
             for name, hint, default in fields
         ],
         kw_only=True,
     )
-    made.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # type: ignore[attr-defined]
-    adapter, schema = _adapted(made, "validation", where)
-    _close(schema, where, "")
-    written = schema.get("properties", {})
-    # a dataclass puts the fields with defaults first; a model reads the parameters in the author's order
-    order = [name for name, *_ in fields if name in written]
-    schema["properties"] = {name: written[name] for name in (*order, *(key for key in written if key not in order))}
-    return adapter, schema
+    made.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+    return made
 
 
-def _adapted(annotation: Any, mode: JsonSchemaMode, where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    try:
-        adapter = TypeAdapter(annotation)
-        schema = adapter.json_schema(mode=mode, schema_generator=_Generator)
-    except (PydanticUserError, PydanticInvalidForJsonSchema, TypeError, NameError) as error:
-        said = str(error).splitlines()[0]
-        raise DefinitionError(
-            f"{where}: {said}", code="definition.annotation", remedy="Use types that have a JSON form."
-        ) from None
+def _culprit(fields: list[_Parameter]) -> str:
+    """The parameter that cannot be read even alone."""
+    for field in fields:
+        try:
+            _adapted(_arguments([field]), "validation")
+        except _UNFIT:
+            return field[0]
+    return fields[0][0]
+
+
+def _adapted(annotation: Any, mode: JsonSchemaMode) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    adapter = TypeAdapter(annotation)
+    schema = adapter.json_schema(mode=mode, schema_generator=_Generator)
     for part in [schema, *schema.get("$defs", {}).values()]:
         part.pop("title", None)
-    if "$defs" not in schema:
-        schema.pop("description", None)
     return adapter, schema
 
 
@@ -143,18 +160,17 @@ def _check_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any], whe
         raise _unfit(where, name, "has no annotation", "Annotate it: without a type nothing can be checked.")
     if name.startswith("_"):
         raise _unfit(where, name, "begins with an underscore", "Rename it.")
-    if isinstance(parameter.default, FieldInfo) and parameter.default.default_factory is not None:
+    if any(field.default_factory is not None for field in _field_infos(hints[name], parameter.default)):
         raise _unfit(where, name, "has a default that is made at run time", "Nobody could approve it: give a value.")
 
 
-def _field(default: Any) -> Any:
-    """A default as pydantic's field, because a dataclass takes no list or object by itself."""
-    return default if isinstance(default, FieldInfo) else Field(default=default)
-
-
 def _described(hint: Any, default: Any) -> bool:
+    return any(field.description for field in _field_infos(hint, default))
+
+
+def _field_infos(hint: Any, default: Any) -> list[FieldInfo]:
     parts = [default, *getattr(hint, "__metadata__", ())]
-    return any(isinstance(part, FieldInfo) and part.description for part in parts)
+    return [part for part in parts if isinstance(part, FieldInfo)]
 
 
 def _close(schema: Any, where: str, path: str) -> None:
@@ -188,7 +204,12 @@ def _output(hint: Any, where: str) -> tuple[dict[str, Any] | None, Callable[[obj
         return None, None
     if hint is None or hint is type(None):
         return {"type": "null"}, None
-    adapter, schema = _adapted(hint, "serialization", f"{where}, result")
+    try:
+        adapter, schema = _adapted(hint, "serialization")
+    except _UNFIT as error:
+        remedy = "Return what has a JSON form, or annotate Any."
+        said = f"{where}: the result cannot be described: {_first_line(error)}"
+        raise DefinitionError(said, code="definition.annotation", remedy=remedy) from None
     if converter(hint) is not not_plain:
         return schema, None
     serializer = adapter.serializer
@@ -204,3 +225,7 @@ def _output(hint: Any, where: str) -> tuple[dict[str, Any] | None, Callable[[obj
 
 def _unfit(where: str, name: str, what: str, remedy: str) -> DefinitionError:
     return DefinitionError(f"{where}: parameter {name!r} {what}", code="definition.parameter", remedy=remedy)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
