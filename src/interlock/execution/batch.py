@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio
 
 from interlock.core.call import ApprovedCall, Outcome, ToolCall
-from interlock.core.canonical import at_pointer
+from interlock.core.canonical import at_pointer, canonical, check_json
 from interlock.errors import BadInput
 
 BATCH_MAX = 64
@@ -58,7 +58,7 @@ class Batch:
         self._decided = 0
         self._open = anyio.Event()
         self._queued: list[BatchTurn] = []
-        self._last: dict[str, BatchTurn] = {}
+        self._lines: dict[str, _Line] = {}
 
     def turn(self, *, late: bool = False) -> BatchTurn:
         """The turn of the next call, in the order of the batch."""
@@ -76,9 +76,27 @@ class Batch:
             self._open.set()
 
     def _line_up(self, turn: BatchTurn) -> None:
-        if turn.resource:
-            turn.behind = self._last.get(turn.resource)
-            self._last[turn.resource] = turn
+        if turn.target is not None:
+            self._lines.setdefault(turn.target.server, _Line()).join(turn, turn.target.thing)
+
+
+class _Line:
+    """The writes on one server in the order in which they may run."""
+
+    def __init__(self) -> None:
+        self._all: BatchTurn | None = None
+        self._since: dict[str, BatchTurn] = {}
+
+    def join(self, turn: BatchTurn, thing: str) -> None:
+        """Put a write behind the last one on its thing; one on everything behind all of them."""
+        if thing:
+            last = self._since.get(thing, self._all)
+            turn.behind = () if last is None else (last,)
+            self._since[thing] = turn
+        else:
+            turn.behind = (*self._since.values(), *(() if self._all is None else (self._all,)))
+            self._since.clear()
+            self._all = turn
 
 
 class BatchTurn:
@@ -89,20 +107,20 @@ class BatchTurn:
         self._arrived = late
         self._late = late
         self._over = anyio.Event()
-        self.resource = ""
-        self.behind: BatchTurn | None = None
+        self.target: Target | None = None
+        self.behind: tuple[BatchTurn, ...] = ()
 
     async def wait(self, approved: ApprovedCall) -> None:
-        """Wait until all of the batch is decided, then until the write before this one is over."""
-        self.resource = resource_key(approved)
+        """Wait until all of the batch is decided, then until the writes before this one are over."""
+        self.target = target_of(approved)
         if self._late:
             self._batch._line_up(self)
         else:
             self._arrived = True
             self._batch._arrive()
             await self._batch._open.wait()
-        if self.behind is not None:
-            await self.behind._over.wait()
+        for other in self.behind:
+            await other._over.wait()
 
     def over(self) -> None:
         """Let the next in line go; a call that was stopped before its turn counts as decided."""
@@ -112,14 +130,31 @@ class BatchTurn:
         self._over.set()
 
 
-def resource_key(approved: ApprovedCall) -> str:
-    """What a write acts on, as a key: its resource argument's value, else its whole server; empty for a read."""
+class Target(NamedTuple):
+    """What a write acts on.
+
+    Attributes:
+        server: Where.
+        thing: Kind and id of the thing there, as one text; empty for what may be anything there.
+    """
+
+    server: str
+    thing: str
+
+
+def target_of(approved: ApprovedCall) -> Target | None:
+    """What a write acts on: what its resource argument names, else its whole server; None for a read."""
     valid = approved.valid
     tool = valid.tool
     if not tool.writes:
-        return ""
+        return None
     named = valid.arguments.get(tool.resource) if tool.resource else None
-    return f"{tool.server}/{tool.resource}/{named!r}" if named is not None else tool.server
+    if named is None:
+        return Target(tool.server, "")
+    # An entity is the same thing whatever the parameter is called that names it.
+    entity = tool.entities.get(tool.resource)
+    kind = tool.resource if entity is None else entity.type
+    return Target(tool.server, f"{kind}/{named if isinstance(named, str) else canonical(named).decode()}")
 
 
 def dependencies(calls: Sequence[tuple[str, ToolCall]]) -> list[dict[str, int]]:
@@ -167,16 +202,27 @@ def fill(call: ToolCall, results: Mapping[str, Outcome]) -> ToolCall:
 
 
 def _references(arguments: object) -> Iterator[dict[str, Any]]:
-    """Every reference in proposed arguments; a text has none, because it is not read before validation."""
+    """Every reference in proposed arguments; a text has none, because it is not read before validation.
+
+    What no JSON could have said has none either: it is not worth following, and validation refuses it.
+    """
+    try:
+        check_json(dict(arguments) if isinstance(arguments, Mapping) else arguments)
+    except BadInput:
+        return
+    yield from _found(arguments)
+
+
+def _found(arguments: object) -> Iterator[dict[str, Any]]:
     if isinstance(arguments, Mapping):
         if isinstance(arguments.get(REFERENCE), str):
             yield dict(arguments)
             return
         for value in arguments.values():
-            yield from _references(value)
+            yield from _found(value)
     elif isinstance(arguments, list):
         for value in arguments:
-            yield from _references(value)
+            yield from _found(value)
 
 
 def _filled(value: Any, results: Mapping[str, Outcome]) -> Any:
