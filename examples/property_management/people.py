@@ -7,7 +7,7 @@ import anyio.to_thread
 import interlock
 from examples.property_management.deployment import AGENT, FINANCE, OPERATOR
 from examples.property_management.scene import Scene
-from interlock.policy.flags import Scope
+from interlock import Scope
 
 CALENDAR = "schedule_visit"
 FEE = "charge_late_fee"
@@ -17,14 +17,14 @@ async def stop_the_calendar(scene: Scene, _: interlock.Outcome | None) -> None:
     """An operator stops a tool: the next call of it is refused, in every process on this ledger."""
     reason = "the calendar moves house until noon"
     scene.teller.says(OPERATOR.id, f"stops {CALENDAR}: {reason}.")
-    await scene.plane.plane.switch.turn(Scope.TOOL, CALENDAR, OPERATOR, stop=True, reason=reason)
+    await scene.plane.stop(Scope.TOOL, CALENDAR, OPERATOR, reason=reason)
     await scene.person_did(f"{OPERATOR.id} stops it", await _switched(scene), "stopped", why=reason)
 
 
 async def resume_the_calendar(scene: Scene, _: interlock.Outcome | None) -> None:
     """The operator takes the stop back."""
     scene.teller.says(OPERATOR.id, f"resumes {CALENDAR}.")
-    await scene.plane.plane.switch.turn(Scope.TOOL, CALENDAR, OPERATOR, stop=False)
+    await scene.plane.resume(Scope.TOOL, CALENDAR, OPERATOR)
     await scene.person_did(f"{OPERATOR.id} resumes it", await _switched(scene), "resumed")
 
 

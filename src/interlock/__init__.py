@@ -10,6 +10,7 @@ from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected
+from interlock.policy.flags import Scope
 from interlock.registry.define import foreign_tool, tool
 from interlock.runs import Run
 from interlock.settings import Settings, load_settings
@@ -31,6 +32,7 @@ __all__ = [
     "Proposal",
     "Rejected",
     "Run",
+    "Scope",
     "Settings",
     "Tool",
     "World",

@@ -31,6 +31,7 @@ from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
 from interlock.pipeline import Plane
 from interlock.policy.cedar import Policy
+from interlock.policy.flags import Scope
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
 from interlock.runs import Run, advance, answer, approval, open_run, settle
@@ -103,6 +104,14 @@ class Interlock:
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
         return await settle(self.plane, call_id, outcome, person, note)
+
+    async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
+        """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""
+        await self.plane.switch.turn(scope, target, person, stop=True, reason=reason)
+
+    async def resume(self, scope: Scope, target: str, person: Principal, *, reason: str = "") -> None:
+        """Take back exactly that stop; others stay."""
+        await self.plane.switch.turn(scope, target, person, stop=False, reason=reason)
 
     def reload_policy(self) -> str:
         """Load the policy again and put it in force for every call from now on; its digest.

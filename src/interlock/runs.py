@@ -13,7 +13,7 @@ from interlock.core.call import Outcome, OutcomeKind, ToolCall
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
-from interlock.core.principal import Principal
+from interlock.core.principal import OPERATOR, Principal
 from interlock.core.run import ApprovalState, CallState
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
@@ -22,9 +22,6 @@ from interlock.pipeline import Plane, call_tool, call_tools
 
 LEASE_S = 30.0
 """Seconds that a claim holds without being renewed."""
-
-OPERATOR = "operator"
-"""Role of those who settle what is unknown."""
 
 
 class Run:

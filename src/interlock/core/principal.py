@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ADMIN = "admin"
+"""Role of those who give keys and may stop things."""
+
+OPERATOR = "operator"
+"""Role of those who settle what is unknown and may stop things."""
+
+FIRST_TENANT = "default"
+"""The tenant of those who run the deployment; only they stop everything, or another tenant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -18,7 +27,7 @@ class Principal:
     """
 
     id: str
-    tenant: str = "default"
+    tenant: str = FIRST_TENANT
     roles: frozenset[str] = frozenset()
     kind: str = "user"
 

@@ -6,7 +6,8 @@ Read again as soon as anybody has written, so that a stop binds within one call,
 from __future__ import annotations
 
 from interlock.core.event import Event, Fact, Kind
-from interlock.core.principal import Principal
+from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR, Principal
+from interlock.errors import NotEntitled
 from interlock.ledger.store import DEPLOYMENT, Append, Store, tenant_chain
 from interlock.policy.flags import Flags, Scope, flag_body
 
@@ -36,8 +37,10 @@ class StopSwitch:
         Everything and a whole tenant stand in the deployment's chain, the rest in the person's tenant's.
 
         Raises:
+            NotEntitled: Neither operator nor admin; or it is not their tenant's to stop. Nothing changed.
             LedgerError: It could not be written, and nothing changed.
         """
+        _entitled(scope, target, person)
         everywhere = scope in (Scope.ALL, Scope.TENANT)
         chain = DEPLOYMENT if everywhere else tenant_chain(person.tenant)
         fact = Fact(Kind.FLAG, flag_body(scope, target, stop=stop, reason=reason), principal_id=person.id)
@@ -45,6 +48,19 @@ class StopSwitch:
         for tenant, known in self._known.items():
             if everywhere or tenant == person.tenant:
                 known.absorb(events)
+
+
+def _entitled(scope: Scope, target: str, person: Principal) -> None:
+    if not person.roles & {OPERATOR, ADMIN}:
+        raise NotEntitled(
+            f"{person.id!r} is neither {OPERATOR} nor {ADMIN}", code="switch.role", remedy="Ask somebody who is."
+        )
+    beyond = scope is Scope.ALL or (scope is Scope.TENANT and target != person.tenant)
+    if beyond and person.tenant != FIRST_TENANT:
+        raise NotEntitled(
+            f"{person.id!r} is of the tenant {person.tenant!r}, which is not all there is", code="switch.tenant",
+            remedy=f"Stop your own tenant, or ask somebody of the tenant {FIRST_TENANT!r}.",
+        )  # fmt: skip
 
 
 class _Known:
