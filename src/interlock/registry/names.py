@@ -16,6 +16,9 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _RESERVED: Final = frozenset({"call"})
 """Names of groups of actions in policies: a tool of that name would be all tools."""
 
+_COMPARED_MAX: Final = 20
+_LIKENESS_MIN: Final = 0.6
+
 _CONFUSABLE: Final = str.maketrans(
     {"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "2": "z", "8": "b"}
     | dict(zip("авеёзікмнорсѕтухһԁԛԝјӏ", "abeeslkmhopcstyxhdqwjl", strict=True))  # Cyrillic, folded
@@ -68,13 +71,21 @@ class NameIndex:
         if alike := self._by_look.get(skeleton(wanted)):
             return [alike]
         shared = Counter(found for part in _parts(wanted) for found in self._by_part.get(part, ()))
-        matcher = SequenceMatcher(b=wanted.casefold(), autojunk=False)
-        near: list[tuple[float, str]] = []
-        for found, _ in shared.most_common(20):
-            matcher.set_seq1(found.casefold())
-            if (ratio := matcher.ratio()) >= 0.6:
-                near.append((-ratio, found))
-        return [found for _, found in sorted(near)[:most]]
+        near = [(_likeness(wanted, found), found) for found, _ in shared.most_common(_COMPARED_MAX)]
+        near.sort(key=lambda each: (-each[0], each[1]))
+        return [found for likeness, found in near[:most] if likeness >= _LIKENESS_MIN]
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1; the order of the words does not matter."""
+    as_written = SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
+    by_words = SequenceMatcher(None, _ordered(one), _ordered(other), autojunk=False).ratio()
+    return max(as_written, by_words)
+
+
+def _ordered(name: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_.-]", " ", name).casefold().split()
+    return " ".join(sorted(words))
 
 
 def _parts(name: str) -> set[str]:
