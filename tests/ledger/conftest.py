@@ -10,6 +10,7 @@ import pytest
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore, Store
 from interlock.testing.clock import FrozenClock
+from tests.ledger.makers import opened
 
 
 @pytest.fixture
@@ -22,13 +23,13 @@ async def store(
     request: pytest.FixtureRequest, anyio_backend: str, clock: FrozenClock, tmp_path: Path
 ) -> AsyncIterator[Store]:
     found: Store
-    found = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "ledger.db", clock)
+    found = MemoryStore(clock) if request.param == "memory" else await opened(tmp_path / "ledger.db", clock)
     yield found
     await found.close()
 
 
 @pytest.fixture
 async def sqlite(anyio_backend: str, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    found = SqliteStore(tmp_path / "ledger.db", clock)
+    found = await opened(tmp_path / "ledger.db", clock)
     yield found
     await found.close()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+
+from interlock.core.clock import Clock
 from interlock.core.event import Event, Fact, Kind
 from interlock.ledger.chain import EMPTY, link_all
+from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append
 
 RUN = "run_1"
@@ -83,6 +88,11 @@ def read_call(call_id: str, step: int = 1) -> list[Fact]:
 
 def to(chain: str, *facts: Fact, **rest: Any) -> Append:
     return Append(chain, TENANT, facts, **rest)
+
+
+async def opened(path: Path, clock: Clock, busy_s: float = 5.0) -> SqliteStore:
+    """A store on a file; opening blocks, so it is done in a thread, as the composition root does."""
+    return await anyio.to_thread.run_sync(lambda: SqliteStore(path, clock, busy_s=busy_s))
 
 
 def chained(facts: Iterable[Fact], chain: str = RUN) -> list[Event]:

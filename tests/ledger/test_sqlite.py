@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_file import LedgerFile, refuse_affected
 from interlock.ledger.store import Claim
 from interlock.testing.clock import FrozenClock
-from tests.ledger.makers import RUN, intent, proposed, read_call, result, started, to
+from tests.ledger.makers import RUN, intent, opened, proposed, read_call, result, started, to
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_the_file_is_its_owners_alone(sqlite: SqliteStore, path: Path) -> 
 async def test_a_file_that_others_could_read_is_closed_to_them(clock: FrozenClock, path: Path) -> None:
     path.touch(mode=0o666)
     path.chmod(0o666)
-    await SqliteStore(path, clock).close()
+    await (await opened(path, clock)).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -167,7 +167,7 @@ async def test_what_is_not_sealed_is_every_event_until_a_mark_is_set(sqlite: Sql
 
 
 async def test_a_lock_that_another_process_keeps_is_waited_for_and_then_refused(clock: FrozenClock, path: Path) -> None:
-    store = SqliteStore(path, clock, busy_s=0.05)
+    store = await opened(path, clock, busy_s=0.05)
     other = apsw.Connection(str(path))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable) as refused:
@@ -201,11 +201,10 @@ async def test_a_deleted_file_is_found_out_before_the_next_append_and_read(sqlit
 async def test_a_replaced_file_is_not_written_to(clock: FrozenClock, sqlite: SqliteStore, path: Path) -> None:
     await sqlite.append(to(RUN, started()))
     path.rename(path.with_suffix(".old"))
-    LedgerFile(path, 1)
+    other = await opened(path, clock)
     await refused_from_now_on(sqlite, "ledger.replaced")
-    reader = LedgerFile(path, 1).connect(reader=True)
-    assert reader.execute("SELECT count(*) FROM event").get == 0
-    reader.close()
+    assert await other.follow() == []
+    await other.close()
 
 
 async def test_a_file_that_is_locked_away_is_not_written_to(sqlite: SqliteStore, path: Path) -> None:
@@ -244,7 +243,7 @@ async def test_a_double_that_only_the_database_knows_of_is_refused_alone(
 ) -> None:
     await sqlite.append(to(RUN, started(), intent("call_1")))
     await sqlite.close()
-    reopened = SqliteStore(path, clock)
+    reopened = await opened(path, clock)
     appends = [to("run_2", started()), to(RUN, intent("call_1")), to(RUN, intent("call_2")), to("run_3", started())]
     found = await together(reopened, *appends)
     assert [type(error) for error in found] == [type(None), DuplicateFact, type(None), type(None)]
@@ -319,12 +318,10 @@ async def test_a_cancelled_append_that_is_refused_is_cancelled(sqlite: SqliteSto
 
 
 @pytest.fixture
-def other(sqlite: SqliteStore, clock: FrozenClock, path: Path) -> Iterator[SqliteStore]:
-    found = SqliteStore(path, clock)
+async def other(sqlite: SqliteStore, clock: FrozenClock, path: Path) -> AsyncIterator[SqliteStore]:
+    found = await opened(path, clock)
     yield found
-    found._writer.stop()
-    found._writer.join()
-    found._watch.close()
+    await found.close()
 
 
 async def test_the_others_append_is_noticed_and_its_tail_read(sqlite: SqliteStore, other: SqliteStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import apsw
@@ -12,6 +13,9 @@ from interlock.ledger.migrations import APPLICATION_ID, MIGRATIONS
 
 _FIRST_AFFECTED, _FIRST_SOUND = (3, 7, 0), (3, 51, 3)
 """Two connections that write or checkpoint can corrupt a WAL database in versions between these."""
+
+_SWITCH_MS = 10
+"""Milliseconds between two tries to switch a file to WAL."""
 
 _STATEMENTS_KEPT = 400
 """Prepared statements of one connection: the writer has about a hundred and must never prepare one twice."""
@@ -30,12 +34,8 @@ class LedgerFile:
         self.path = path
         self._busy_ms = int(busy_s * 1000)
         try:
-            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.fchmod(opened, 0o600)
-                self._identity = _identity(os.fstat(opened))
-            finally:
-                os.close(opened)
+            _make_private(self.path)
+            self._identity = _identity(self.path.stat())
             connection = self.connect()
             try:
                 self.number = _prepare(connection, path)
@@ -45,7 +45,7 @@ class LedgerFile:
             raise StoreUnavailable(
                 f"the ledger {str(path)!r} cannot be opened: {error}",
                 code="ledger.open",
-                remedy="Check that the folder exists and that this user may write there.",
+                remedy="Check that the folder exists, that it is on a local disk, and that this user may write there.",
             ) from error
 
     def connect(self, *, reader: bool = False) -> apsw.Connection:
@@ -62,9 +62,20 @@ class LedgerFile:
         if reader:
             connection.execute("PRAGMA query_only = ON")
         else:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def _use_wal(self, connection: apsw.Connection) -> None:
+        """Switch the file to WAL, where it is not. Two that switch a new file at once: SQLite lets neither wait."""
+        for _ in range(self._busy_ms // _SWITCH_MS):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except apsw.BusyError:
+                time.sleep(_SWITCH_MS / 1000)
+        if (mode := connection.pragma("journal_mode")) != "wal":
+            raise apsw.CantOpenError(f"its journal mode stays {mode!r}, not 'wal'")
 
     def refuse_another(self) -> None:
         """Make sure that the path still names the file that was opened, and that its owner may write it.
@@ -133,6 +144,18 @@ def _prepare(connection: apsw.Connection, path: Path) -> int:
             connection.execute("ROLLBACK")
     assert isinstance(number, int), "the first migration sets the mark"
     return number
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner alone, or take it from all others.
+
+    A file that exists is never opened here: closing a descriptor lets go of the locks that SQLite holds on
+    the same file in this process, and the file is corrupted some time later.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        path.chmod(0o600)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:
