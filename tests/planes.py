@@ -59,7 +59,8 @@ class Far:
             return {"n": arguments["n"]} if does is None else await does(arguments, context)
 
         schema = options.pop("input_schema", NUMBER)
-        return foreign_tool(name, "local", f"Does {name} with a number.", schema, body, effect=effect, **options)
+        description = options.pop("description", f"Does {name} with a number.")
+        return foreign_tool(name, "local", description, schema, body, effect=effect, **options)
 
     @property
     def names(self) -> list[str]:

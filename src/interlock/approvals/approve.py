@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from interlock.approvals.request import Approvals, approval_digest, request
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
+from interlock.core.clock import SECOND_US
 from interlock.core.decision import Mode, Verdict
 from interlock.core.event import Fact, Kind
 from interlock.core.run import ApprovalState, RunState
@@ -53,7 +56,7 @@ def _answered(
             call, "approve.expired", "nobody approved this call in time",
             next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
         )  # fmt: skip
-        return Stop(gate=stop.gate, outcome=stop.outcome, audit=stop.audit, facts=over)
+        return replace(stop, facts=over)
     if not _same(verified, asked) or (held and not _covers(verified, asked)):
         return _hold(verified, approvals, step, instead_of=asked)
     if asked.status == "approved":
@@ -69,10 +72,15 @@ def _same(verified: VerifiedCall, asked: ApprovalState) -> bool:
 
 
 def _covers(verified: VerifiedCall, asked: ApprovalState) -> bool:
-    """Whether what was asked for is still what policy asks for, or more."""
-    hold = verified.limited.allowed.decision.hold
+    """Whether what was asked for is still what policy asks for, or more: of no fewer people, for no longer."""
+    hold, request = verified.limited.allowed.decision.hold, asked.request
     assert hold is not None, "a held call has a hold"
-    return hold.groups <= set(asked.request["groups"]) and hold.quorum <= asked.request["quorum"]
+    open_us = request["expires_us"] - request["requested_us"]
+    return (
+        hold.groups <= set(request["groups"])
+        and hold.quorum <= request["quorum"]
+        and hold.expires_s * SECOND_US >= open_us
+    )
 
 
 def _hold(
@@ -81,10 +89,11 @@ def _hold(
     call = verified.limited.allowed.valid.call
     if verified.limited.allowed.decision.hold is None:
         assert instead_of is not None, "a call that nothing holds does not ask"
-        return refuse(
+        stop = refuse(
             call, "approve.superseded", "the call that was approved is not the call that would run now",
             next_step="Propose it again.", audit={"approval": instead_of.approval_id},
         )  # fmt: skip
+        return replace(stop, facts=(_end(Kind.APPROVAL_SUPERSEDED, instead_of, call, step),))
     asked = request(verified, approvals, step)
     facts: tuple[Fact, ...] = (asked,)
     if instead_of is not None:
