@@ -133,7 +133,7 @@ async def test_no_held_call_is_executed_without_a_standing_quorum_on_its_bytes(s
                         await step(draw, life, run)
     assert life.wrong == []
     assert life.seen["approved"] > 15, "the random life has to get somewhere, or it shows nothing"
-    assert life.seen["free"] > 50
+    assert life.seen["free"] > 15
 
 
 async def step(draw: random.Random, life: Life, run: Run) -> None:
