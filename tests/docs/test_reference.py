@@ -1,0 +1,246 @@
+"""The reference pages have what the code has: names, signatures, keys, defaults, options, facts, columns, words."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import MISSING, fields
+from enum import Enum
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import interlock
+import interlock.testing
+from interlock import Effect, OutcomeKind, Settings, Tool
+from interlock.core.decision import Verdict
+from interlock.core.event import Kind
+from interlock.core.points import NAMES
+from interlock.ledger.tables import TABLES
+from interlock.policy import rules as policy_rules
+from interlock.policy.cases import Case
+from interlock.policy.schema import PRINCIPAL, SESSION, TIME, TOOL, ToolTypes
+from interlock.policy.shape import Shape, shape_of
+from interlock.registry.define import ForeignOptions, FunctionOptions
+from interlock.registry.findings import RULES
+from interlock.registry.soundness import ROLES
+from interlock.settings import LimitSettings
+from tests.docs.page import DOCS, blocks, first_codes, rows
+
+REFERENCE = DOCS / "reference"
+
+NOT_MADE_BY_CALLERS = {"Interlock", "Run", "Effect", "OutcomeKind", "Scope"}
+METHODS_ELSEWHERE = {"MemoryStore"}
+"""A store's methods are the protocol's, which ledger.md describes as far as callers need it."""
+
+
+# --------------------------------------------------------------------------- api
+
+
+def signature(of: Any) -> str:
+    """Names and defaults; a default that is no plain value is an ellipsis."""
+    said = []
+    for parameter in inspect.signature(of).parameters.values():
+        if parameter.name == "self":
+            continue
+        default = parameter.default
+        plain = default is None or default == () or isinstance(default, str | int | float)
+        if default is not parameter.empty and (not plain or isinstance(default, Enum)):
+            parameter = parameter.replace(default=_Ellipsis())
+        said.append(parameter.replace(annotation=parameter.empty))
+    return str(inspect.Signature(said))
+
+
+class _Ellipsis:
+    def __repr__(self) -> str:
+        return "…"
+
+
+def public(module: ModuleType) -> set[str]:
+    """Every public name with its signature, and every public method and property of the classes among them."""
+    found = set()
+    for name in module.__all__:
+        thing = getattr(module, name)
+        found.add(name if name in NOT_MADE_BY_CALLERS else name + signature(thing))
+        if not inspect.isclass(thing) or name in METHODS_ELSEWHERE:
+            continue
+        for own, value in vars(thing).items():
+            if own.startswith("_") or own in ("digest", "identity", "call_frame", "model_config"):
+                continue
+            if isinstance(value, property):
+                found.add(f"{name}.{own}")
+            elif inspect.isfunction(value):
+                found.add(f"{name}.{own}{signature(value)}")
+    return found
+
+
+@pytest.mark.parametrize("module", [interlock, interlock.testing], ids=lambda module: module.__name__)
+def test_every_public_name_is_described_with_its_signature_and_no_other(module: ModuleType) -> None:
+    sections = {
+        interlock: ("Opening", "Working", "Nouns", "Tools", "Errors"),
+        interlock.testing: ("`interlock.testing`",),
+    }
+    told = first_codes(REFERENCE / "api.md", *sections[module])
+    assert len(told) == len(set(told))
+    assert set(told) == public(module)
+
+
+# ---------------------------------------------------------------------- settings
+
+
+def test_every_setting_is_described_with_its_default_and_range_and_no_other() -> None:
+    told = {
+        cells[0].strip("`"): (cells[2].strip("`"), cells[3].replace("`", ""))
+        for cells in rows(REFERENCE / "settings.md")
+        if len(cells) == 5
+    }
+    found = {}
+    for prefix, model in (("", Settings), ("limits.", LimitSettings)):
+        for name, field in model.model_fields.items():
+            if name in ("folder", "limits"):
+                continue
+            shown = {None: "none", (): "empty"}.get(field.default, str(field.default))
+            bounds = {type(bound).__name__: getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
+            options = getattr(field.annotation, "__args__", ()) if name == "mode" else ()
+            limits = f"{bounds['Ge']} to {bounds['Le']}" if bounds else ", ".join(options)
+            found[prefix + name] = (shown, limits)
+    assert told == found
+
+
+def test_every_environment_variable_is_described() -> None:
+    source = inspect.getsource(inspect.getmodule(Settings))  # type: ignore[arg-type]
+    told = first_codes(REFERENCE / "settings.md", "Environment")
+    assert told and all(f'"{name}"' in source for name in told)
+    assert source.count("os.environ.get(") + source.count("os.environ[") == 1 + len(told)  # one is asked for twice
+
+
+# ------------------------------------------------------------------------- tools
+
+
+def test_every_option_of_a_tool_is_described_with_its_default_and_no_other() -> None:
+    page = REFERENCE / "tools.md"
+    common = FunctionOptions.__annotations__.keys()
+    assert set(first_codes(page, "Tool options")) == set(common)
+    assert set(first_codes(page, "Only for `foreign_tool`")) == ForeignOptions.__annotations__.keys() - common
+    defaults = {field.name: field.default for field in fields(Tool) if field.default is not MISSING}
+    told = {cells[0].strip("`"): cells[2].strip("`") for cells in rows(page, "Tool options")}
+    for name, default in defaults.items():
+        if name in told and default not in ("", (), None):
+            assert told[name] in (str(default), repr(default)), name
+        elif name in told and name != "description":
+            assert told[name] in ("none", "empty"), name
+
+
+def test_every_role_of_an_argument_is_named() -> None:
+    [told] = [cells[3] for cells in rows(REFERENCE / "tools.md", "Tool options") if cells[0] == "`roles`"]
+    assert set(told.split("`")[1::2]) == ROLES
+
+
+def test_every_field_of_an_entity_check_is_described() -> None:
+    assert first_codes(REFERENCE / "tools.md", "`Entity`") == [field.name for field in fields(interlock.Entity)]
+
+
+def test_every_rule_of_lint_is_described_in_its_own_words() -> None:
+    told = {
+        cells[0].strip("`"): (cells[1], cells[2], cells[3]) for cells in rows(REFERENCE / "tools.md", "What lint finds")
+    }
+    assert told == {code: (rule.severity.value, rule.says, rule.remedy) for code, rule in RULES.items()}
+
+
+# ------------------------------------------------------------------------ policy
+
+
+def cedar_name(shape: Shape) -> str:
+    if shape.kind == "set":
+        assert shape.item is not None
+        return f"Set of {cedar_name(shape.item)}"
+    return {"instant": "datetime"}.get(shape.kind, shape.kind)
+
+
+def test_every_fact_is_described_with_its_type_and_no_other() -> None:
+    told = {cells[0].strip("`"): cells[1] for cells in rows(REFERENCE / "policy.md", "Facts")}
+    found = {"resource": "entity", "context.arguments": "record", "context.counts": "record of Long"}
+    for prefix, shape in (("principal", PRINCIPAL), ("context.tool", TOOL), ("context.session", SESSION)):
+        found |= {f"{prefix}.{name}": cedar_name(part) for name, part in shape.fields.items()}
+    found |= {f"context.time.{name}": cedar_name(part) for name, part in TIME.fields.items()}
+    assert told == found
+
+
+def test_the_context_has_no_part_that_the_facts_leave_out() -> None:
+    told = {name.split(".")[1] for name in first_codes(REFERENCE / "policy.md", "Facts") if name.startswith("context.")}
+    assert told == set(_types().context.fields)
+
+
+def test_an_argument_has_in_a_rule_the_type_that_the_reference_says() -> None:
+    for cells in rows(REFERENCE / "policy.md", "Types of arguments"):
+        schema = json.loads(cells[0].strip("`"))
+        shape, gaps = shape_of({"type": "object", "properties": {"a": schema}, "additionalProperties": False})
+        kind = shape.fields["a"].kind
+        known = {"uri": "record", "email": "record", "set": "Set"}.get(kind, kind)
+        assert not gaps and cells[1].startswith(known), cells[0]
+
+
+def test_every_annotation_is_described_and_no_other() -> None:
+    known = {f"@{name}" for name in policy_rules._Notes._KNOWN}
+    assert set(first_codes(REFERENCE / "policy.md", "Annotations")) == known
+
+
+def test_every_key_of_a_case_is_described_and_no_other() -> None:
+    assert set(first_codes(REFERENCE / "policy.md", "Case files")) == set(Case.model_fields)
+
+
+def test_every_rule_in_the_pages_parses() -> None:
+    for page in DOCS.rglob("*.md"):
+        for block in blocks(page):
+            if block.language == "cedar":
+                assert policy_rules.parse_rules([policy_rules.Source(page.name, block.text)])
+
+
+# ------------------------------------------------------------------------ ledger
+
+
+def test_every_table_and_column_is_described_in_its_order_and_no_other() -> None:
+    page = REFERENCE / "ledger.md"
+    told = {name: tuple(first_codes(page, f"`{name}`")) for name in TABLES}
+    assert told == {name: table.columns for name, table in TABLES.items()}
+    headings = [line.strip("#` ") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("### ")]
+    assert set(headings) == set(TABLES)
+
+
+def test_every_crash_point_is_described_in_its_order() -> None:
+    assert tuple(first_codes(REFERENCE / "ledger.md", "Crash points")) == NAMES
+
+
+def test_every_kind_of_event_is_described() -> None:
+    text = (REFERENCE / "events.md").read_text(encoding="utf-8")
+    assert not [kind for kind in Kind if f"`{kind}`" not in text]
+
+
+# ---------------------------------------------------------------------- glossary
+
+WORDS = """
+    tool, tool call, effect, principal, run, step, attempt, decision, approval, grant, mandate, origin, guard,
+    intent, result, unknown, compensation, saga, event, ledger, projection, outcome
+"""
+
+
+def test_the_glossary_has_every_word_of_the_design() -> None:
+    told = {word.strip() for cells in rows(REFERENCE / "glossary.md") for word in cells[0].split(",")}
+    assert told >= {word.strip() for word in WORDS.split(",")}
+
+
+@pytest.mark.parametrize(("word", "closed"), [("effect", Effect), ("decision", Verdict), ("outcome", OutcomeKind)])
+def test_the_glossary_names_every_member_of_a_closed_set(word: str, closed: type[Enum]) -> None:
+    [told] = [cells[1] for cells in rows(REFERENCE / "glossary.md") if cells[0] == word]
+    assert not [member for member in closed if str(member) not in told]
+
+
+def _types() -> ToolTypes:
+    from interlock.policy.schema import types_of
+
+    @interlock.tool(effect="read")
+    def look(number: int) -> int:
+        return number
+
+    return types_of(look, {})
