@@ -79,7 +79,7 @@ def _description(tool: Tool) -> Iterator[tuple[str, str]]:
         yield "description.missing", ""
     elif len(text.encode("utf-8", "replace")) > DESCRIPTION_MAX:
         yield "description.long", ""
-    elif len(words) < 3 or set(words) <= of_name:
+    elif len(words) < 3 or {word.removesuffix("s") for word in words} <= {word.removesuffix("s") for word in of_name}:
         yield "description.vague", ""
     if _JOINED.search(tool.name.replace("_", " ").replace(".", " ").replace("-", " ")):
         yield "purpose.several", "by its name"

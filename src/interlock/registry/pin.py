@@ -117,14 +117,10 @@ class Pins:
             pin = self._pins.get(key)
             if pin is None:
                 found.append(_arrived(tool, gone))
+                gone.pop((tool.server, found[-1].was), None)
             elif pin.digest != tool.digest:
                 found.append(_changed(pin.definition, tool.definition(), Change.CHANGED))
-        renamed = {(each.server, each.was) for each in found if each.was}
-        found += [
-            Difference(change=Change.REMOVED, server=server, name=name)
-            for server, name in gone
-            if (server, name) not in renamed
-        ]
+        found += [Difference(change=Change.REMOVED, server=server, name=name) for server, name in gone]
         return tuple(sorted(found, key=lambda each: (each.server, each.name)))
 
 

@@ -104,6 +104,9 @@ def _problems(error: ValidationError, schema: Mapping[str, Any] | bool) -> Itera
     kind: Any = error.kind
     if keyword == "required":
         yield _missing(error, schema)
+    elif keyword == "falseSchema" and error.schema_path[-1:] == ["additionalProperties"]:
+        # the engine's word where an object declares no properties at all; it does not say which key
+        yield Problem(field=field, code="additionalProperties", message="takes no keys", allowed=[])
     elif keyword in ("additionalProperties", "unevaluatedProperties"):
         yield from _unknown_keys(error, schema)
     elif keyword in ("anyOf", "oneOf"):
@@ -117,7 +120,7 @@ def _problems(error: ValidationError, schema: Mapping[str, Any] | bool) -> Itera
     elif keyword == "const":
         yield Problem(field=field, code=keyword, message="must be the one allowed value", allowed=kind.expected_value)
     elif keyword == "type":
-        types = [str(name) for name in kind.types]
+        types = sorted(map(str, kind.types), key=lambda name: (name == "null", name))
         yield _with_example(
             error,
             schema,
