@@ -27,6 +27,10 @@ class Rows(Protocol):
         ...
 
 
+_LAST = {kind: kind.value.partition(".")[2] for kind in Kind}
+"""What comes after the point: `expired` of `approval.expired`."""
+
+
 def fold(event: Event, rows: Rows) -> None:
     """Change the rows that one event is about. Events of a chain come in order, each once."""
     change = _FOLDS.get(event.fact.kind)
@@ -98,7 +102,7 @@ def _run_claimed(rows: Rows, event: Event) -> None:
 def _run_ended(rows: Rows, event: Event) -> None:
     if row := rows.get("run", (event.chain,)):
         fact = event.fact
-        row |= {"status": _last(fact.kind), "reason": fact.body.get("reason"), "ended_us": event.at_us}
+        row |= {"status": _LAST[fact.kind], "reason": fact.body.get("reason"), "ended_us": event.at_us}
         rows.put("run", (event.chain,), row)
 
 
@@ -171,7 +175,7 @@ def _call_came_out(rows: Rows, event: Event) -> None:
     call = rows.get("tool_call", (event.chain, fact.call_id))
     rows.put("tool_result", (event.chain, event.seq), {
         **_where(event),
-        "kind": _last(fact.kind),
+        "kind": _LAST[fact.kind],
         "tool": call["tool"] if call else None,
         "outcome": fact.outcome or None,
         "code": (body.get("outcome") or {}).get("code"),
@@ -269,7 +273,7 @@ def _approval_over(rows: Rows, event: Event) -> None:
     approval_id = event.fact.approval_id
     rows.drop("due", (event.chain, approval_id))
     if row := rows.get("approval", (event.chain, approval_id)):
-        row["status"] = _last(event.fact.kind)
+        row["status"] = _LAST[event.fact.kind]
         rows.put("approval", (event.chain, approval_id), row)
 
 
@@ -312,11 +316,6 @@ def _where(event: Event) -> Row:
         "step": fact.step,
         "at_us": event.at_us,
     }
-
-
-def _last(kind: Kind) -> str:
-    """What comes after the point: `expired` of `approval.expired`."""
-    return kind.value.partition(".")[2]
 
 
 def _text(items: Sequence[Any] | None) -> str:

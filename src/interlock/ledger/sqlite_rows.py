@@ -74,8 +74,9 @@ class RowBuffer:
             added.values += (self.pos, *row.values())
             return
         known = self._known[table].get(key)
-        entry = (known[0] if known is not None else self.pos, row)
-        self._known[table][key] = self._changed[table][key] = entry
+        if known is None or known[1] is not row:
+            known = self._known[table][key] = (known[0] if known is not None else self.pos, row)
+        self._changed[table][key] = known
 
     def drop(self, table: str, key: Key) -> None:
         """See `Rows.drop`."""
