@@ -3,7 +3,7 @@
 A separate process that writes down, and forces to disk, every effect that it is asked for before it
 answers. What its file says is what really happened, whoever was killed meanwhile.
 
-    python -m interlock.testing.oracle FILE      prints its port and serves until its standard input closes
+The process prints its port and serves until its standard input closes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class EffectOracle:
 
     def __enter__(self) -> Self:
         """Start the process and wait until it listens."""
-        command = [sys.executable, "-m", "interlock.testing.oracle", str(self.file)]
+        serve = f"from {__name__} import main; main({str(self.file)!r})"  # -m would import this module twice
+        command = [sys.executable, "-c", serve]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None, "its port comes from there"
         self.port = int(self._process.stdout.readline())
@@ -98,12 +99,8 @@ class _Handler(socketserver.StreamRequestHandler):
 def main(file: str) -> None:
     """Serve until standard input closes, which it does when whoever started this is gone."""
     with _Server(Path(file)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()
         sys.stdin.read()
         server.shutdown()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
