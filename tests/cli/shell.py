@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio
 from click.testing import CliRunner
 
-from interlock.app import World
+from interlock.app import World, open_store
 from interlock.cli.command import Surroundings
 from interlock.cli.main import main
+from interlock.core.event import Fact
 from interlock.core.ids import CountedIds
+from interlock.ledger.store import Append, Claim
+from interlock.settings import load_settings
 from interlock.testing import FrozenClock
 
 TOOLS = '''
@@ -52,6 +56,18 @@ def rejecting(order_id: int) -> bool:
 def lying(order_id: int) -> int:
     """Return something else than it declares."""
     return "text"
+'''
+
+ENTITY = '''
+from pydantic import BaseModel
+
+class Found(BaseModel):
+    owner: str
+
+@interlock.tool(effect="read")
+def order(order_id: int) -> Found:
+    """Look up what an order is."""
+    return Found(owner="ana")
 '''
 
 PEOPLE = {
@@ -114,6 +130,23 @@ class Shell:
         ran = self.run(*words, "--json", who=who, typed=typed)
         assert ran.code == code, ran
         return ran.document
+
+    def add_entity(self) -> None:
+        """Let the argument of `look` name an order, which `order` looks up. Before anything is typed."""
+        [module] = self.folder.glob("shop_tools_*.py")
+        declared = 'resource="order_id", entities={"order_id": interlock.Entity(type="Order", lookup="order")}'
+        text = module.read_text().replace('(effect="read")\ndef look', f'(effect="read", {declared})\ndef look')
+        module.write_text(text + ENTITY)
+
+    def append(self, run_id: str, *facts: Fact, claim: Claim | None = None) -> None:
+        """Write to the ledger as another process would."""
+
+        async def write() -> None:
+            store = open_store(load_settings(self.folder / "interlock.toml"), self._around)
+            await store.append(Append(run_id, "default", facts, claim=claim))
+            await store.close()
+
+        anyio.run(write)
 
     def held(self, cents: int = 500) -> str:
         """Id of the approval that a fresh refund of Ana's waits for."""

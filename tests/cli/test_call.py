@@ -105,6 +105,13 @@ def test_a_file_that_cannot_be_read_is_bad_input(shell: Shell) -> None:
     assert ran.err == "error: arguments: nowhere.json: No such file or directory. Name a readable file after the @.\n"
 
 
+def test_a_file_that_is_no_text_is_bad_input(shell: Shell) -> None:
+    (shell.folder / "arguments.json").write_bytes(b"\xff")
+    ran = shell.run("call", "look", "@arguments.json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "not UTF-8" in ran.err
+
+
 def test_asking_again_by_name_in_the_same_run_gets_the_recorded_outcome(shell: Shell) -> None:
     typed = ("call", "refund", '{"order_id": 7, "cents": 500}', "--name", "refund-7")
     first = shell.json(*typed, code=3)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from interlock.core.event import Fact, Kind
 from tests.cli.shell import Shell
 
 
@@ -62,3 +63,14 @@ def test_only_an_operator_settles_and_only_what_is_unknown(shell: Shell) -> None
     done = shell.json("call", "look", '{"order_id": 7}')["call_id"]
     said = shell.json("calls", "settle", done, "failed", "--note", "x", who="olga", code=1)
     assert said["error"]["code"] == "settle.not_unknown"
+
+
+def test_a_call_that_is_on_its_way_has_no_outcome_yet(shell: Shell) -> None:
+    shell.held()
+    shell.append("run_1", Fact(Kind.CALL_PROPOSED, {"tool": "look", "arguments": {}}, "call_late", 2))
+    assert shell.run("calls", "show", "call_late").out == "proposed\nIt is on its way.\n"
+    assert shell.json("calls", "show", "call_late")["told"] is None
+
+
+def test_an_unknown_call_says_how_it_is_settled(shell: Shell) -> None:
+    assert "interlock calls settle call_1 done|failed" in shell.run("call", "flaky", '{"order_id": 7}').out

@@ -48,7 +48,9 @@ def test_only_an_admin_manages_keys(shell: Shell, typed: tuple[str, ...]) -> Non
     assert shell.run("keys", *typed, key="").code == 5
 
 
-def test_the_very_first_key_needs_no_other(empty: Shell) -> None:
+def test_the_very_first_key_needs_no_other_and_is_an_admins(empty: Shell) -> None:
+    for useless in (("--role", "approver"), ("--role", "admin", "--service")):
+        assert empty.json("keys", "add", "root", *useless, code=2)["error"]["code"] == "keys.first"
     empty.keys["root"] = empty.json("keys", "add", "root", "--role", "admin")["key"]
     assert empty.run("keys", "add", "second").code == 5
     assert empty.run("keys", "add", "second", who="root").code == 0

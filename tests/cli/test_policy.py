@@ -143,24 +143,7 @@ def test_options_that_describe_nobody_or_nothing_are_refused(shell: Shell, wrong
 
 
 def test_a_resource_is_described_because_nothing_is_looked_up(shell: Shell) -> None:
-    [module] = shell.folder.glob("shop_tools_*.py")
-    text = module.read_text().replace(
-        '@interlock.tool(effect="read")\ndef look', '@interlock.tool(effect="read", resource="order_id", '
-        'entities={"order_id": interlock.Entity(type="Order", lookup="order")})\ndef look'
-    )  # fmt: skip
-    text += '''
-
-from pydantic import BaseModel
-
-class Found(BaseModel):
-    owner: str
-
-@interlock.tool(effect="read")
-def order(order_id: int) -> Found:
-    """Look up what an order is."""
-    return Found(owner="ana")
-'''
-    module.write_text(text)
+    shell.add_entity()
     write_policy(
         shell,
         '@id("own") permit (principal, action == Action::"look", resource is Order)\n'
@@ -170,3 +153,13 @@ def order(order_id: int) -> Found:
     assert shell.run(*call, "--resource", '{"owner": "ana"}').code == 0
     assert shell.run(*call, "--resource", '{"owner": "bob"}').code == 1
     assert shell.run(*call).code == 1
+    assert "resource.owner" in shell.run("policy", "check", "--schema").out
+
+
+def test_check_names_arguments_that_no_rule_can_see(shell: Shell) -> None:
+    [module] = shell.folder.glob("shop_tools_*.py")
+    module.write_text(module.read_text().replace("def wipe(order_id: int)", "def wipe(order_id: int | str)"))
+    ran = shell.run("policy", "check")
+    assert ran.code == 0
+    assert "wipe  /order_id: " in ran.out.partition("Arguments that no rule can see\n")[2]
+    assert list(shell.json("policy", "check")["untyped"]) == ["wipe"]

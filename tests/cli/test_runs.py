@@ -27,7 +27,15 @@ def test_a_run_is_shown_call_by_call(shell: Shell) -> None:
     shell.run("approvals", "approve", approval_id, "--yes", who="maria")
     ran = shell.run("runs", "show", "run_1")
     assert ran.code == 0
-    for said in ("ana (support)", "not seen", "refund", "require_approval", "rule:irreversible-held", "done", "maria"):
+    for said in (
+        "ana (support)",
+        "not seen",
+        "refund",
+        "require_approval",
+        "(irreversible-held",
+        "done",
+        "approved by maria",
+    ):
         assert said in ran.out
     document = shell.json("runs", "show", "run_1")
     assert document["principal"] == {"id": "ana", "roles": ["support"], "kind": "user"}
@@ -41,6 +49,24 @@ def test_a_run_shows_the_users_words_and_what_was_said_of_a_refusal(shell: Shell
     out = shell.run("runs", "show", "run_1").out
     assert "where is [bold]x[/bold]?" in out
     assert "the arguments do not satisfy the tool's schema" in out
+
+
+def test_a_run_says_what_waits_what_is_unknown_and_who_settled_it(shell: Shell) -> None:
+    shell.held()
+    shell.run("call", "flaky", '{"order_id": 7}')
+    assert "interlock approvals show appr_1" in shell.run("runs", "show", "run_1").out
+    assert "interlock calls settle call_2 done|failed" in shell.run("runs", "show", "run_2").out
+    shell.run("calls", "settle", "call_2", "done", "--note", "seen", who="olga")
+    assert "settled by olga" in shell.run("runs", "show", "run_2").out
+    assert shell.json("runs", "show", "run_2")["calls"][0]["settled_by"] == "olga"
+
+
+def test_look_ups_of_interlocks_own_stand_below_their_call(shell: Shell) -> None:
+    shell.add_entity()
+    shell.run("call", "look", '{"order_id": 7}')
+    out = shell.run("runs", "show", "run_1").out
+    assert out.index("1     look") < out.index("2     · order")
+    assert "a look-up of Interlock's own" in out
 
 
 def test_a_run_of_another_tenant_or_none_is_not_found(shell: Shell) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import click
+from rich.text import Text
 
 from interlock.app import Interlock
 from interlock.approvals.decide import Answer, decide
@@ -40,12 +41,9 @@ def list_(deployment: Deployment, status: str, limit: int) -> Report:
     now_us = deployment.now_us
     cells = []
     for row in rows:
-        over = row["status"] == "pending" and row["expires_us"] <= now_us
         groups = ", ".join(plain(row, "groups")["groups"])
-        state = word("expired" if over else row["status"])
-        effect, asked, until = row["effect"], ago(row["requested_us"], now_us), ago(row["expires_us"], now_us)
-        cells.append((row["approval_id"], row["tool"], effect, row["subject"], groups, state, asked, until))
-    columns = ("approval", "tool", "effect", "for", "may decide", "status", "asked", "expires")
+        cells.append((row["approval_id"], row["tool"], row["effect"], row["subject"], groups, _stands(row, now_us)))
+    columns = ("approval", "tool", "effect", "for", "may decide", "stands")
     listing = Listing(columns, cells, empty="Nothing waits for a person." if status == "pending" else "None.")
     return Report({"approvals": [plain(row) for row in rows]}, [listing])
 
@@ -97,6 +95,13 @@ def reject(deployment: Deployment, approval_id: str, words: str) -> Report:
     asked = _asked(deployment, approval_id, person)
     said = Answer(approve=False, digest=asked.state.request["approval"], words=words)
     return _decided(deployment, asked, said, person)
+
+
+def _stands(row: dict[str, Any], now_us: int) -> Text:
+    if row["status"] != "pending":
+        return word(row["status"])
+    until = ago(row["expires_us"], now_us)
+    return told(f"expires {until}") if row["expires_us"] > now_us else told(f"expired {until}", "bad")
 
 
 def _asked(deployment: Deployment, approval_id: str, person: Principal) -> Asked:

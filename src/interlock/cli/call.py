@@ -115,14 +115,12 @@ def read_arguments(arguments: str) -> str:
     Raises:
         BadInput: The file cannot be read.
     """
-    if arguments == "-":
-        return sys.stdin.read()
-    if not arguments.startswith("@"):
-        return arguments
     try:
-        return Path(arguments[1:]).read_text(encoding="utf-8")
+        if arguments == "-":
+            return sys.stdin.read()
+        return Path(arguments[1:]).read_text(encoding="utf-8") if arguments.startswith("@") else arguments
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
-            f"arguments: {arguments[1:]}: {getattr(error, 'strerror', 'not UTF-8')}", code="cli.file",
+            f"arguments: {arguments.removeprefix('@')}: {getattr(error, 'strerror', 'not UTF-8')}", code="cli.file",
             remedy="Name a readable file after the @.",
         ) from None  # fmt: skip

@@ -10,7 +10,7 @@ import click
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, note, told, word
-from interlock.cli.outcome import exit_of_outcome, outcome_view
+from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago
@@ -84,15 +84,14 @@ def _list(deployment: Deployment, where: dict[str, Any], limit: int, *, empty: s
         (
             row["call_id"],
             row["tool"],
-            row["effect"] or "–",
             row["principal_id"],
-            word(row["outcome"] or row["status"]),
+            outcome_word(row["outcome"] or row["status"], row["code"]),
             row["code"] or "",
             ago(row["proposed_us"], now_us),
         )
         for row in rows
     ]
-    listing = Listing(("call", "tool", "effect", "for", "outcome", "why", "proposed"), cells, empty=empty)
+    listing = Listing(("call", "tool", "for", "outcome", "why", "proposed"), cells, empty=empty)
     return Report({"calls": [plain(row) for row in rows]}, [listing])
 
 

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.keys import named
-from interlock.cli.layout import fields, heading, sheet, told
+from interlock.cli.layout import Sheet, fields, heading, told
 from interlock.cli.output import Report
 from interlock.core.principal import Principal
 from interlock.errors import Conflict, SettingsError
@@ -61,7 +61,7 @@ def init(deployment: Deployment, folder: Path, name: str) -> Report:
 
 def _page(folder: Path, made: list[str], person: Principal, key: str) -> tuple[RenderableType, ...]:
     return (
-        sheet(
+        Sheet(
             f"a deployment in {folder.resolve()}",
             fields((path, _MEANING.get(Path(path).name, "")) for path in made),
             heading(f"The key of {person.id} ({', '.join(sorted(person.roles))}), shown this once"),

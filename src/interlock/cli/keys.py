@@ -12,16 +12,10 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
-from interlock.core.principal import Principal
+from interlock.core.principal import ADMIN, FIRST_TENANT, Principal
 from interlock.errors import BadInput, Conflict
 from interlock.keys import write_private
 from interlock.settings import key_file
-
-ADMIN = "admin"
-"""Role of those who hand out keys."""
-
-FIRST_TENANT = "default"
-"""Tenant of the first key, and of whoever runs a deployment of one tenant."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
@@ -55,11 +49,19 @@ def keys() -> None:
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role, as the policy names it; may be repeated.")
 @click.option("--service", is_flag=True, help="A program: it may call tools, and never approves.")
 def add(deployment: Deployment, name: str, roles: tuple[str, ...], service: bool) -> Report:
-    """Make a key for a person or a service. It is shown once. Needs the role admin, but for the very first key.
+    """Make a key for a person or a service. It is shown once.
+
+    Needs the role admin; the very first key needs nobody, and is an admin's.
 
     NAME stands in the ledger, which never forgets: an id, not an address.
     """
-    tenant = deployment.require(ADMIN).tenant if deployment.keys_file.exists() else FIRST_TENANT
+    first = not deployment.keys_file.exists()
+    if first and (service or ADMIN not in roles):
+        raise BadInput(
+            f"the first key is a person's with the role {ADMIN!r}", code="keys.first",
+            remedy="Add --role admin: nobody could hand out further keys otherwise.",
+        )  # fmt: skip
+    tenant = FIRST_TENANT if first else deployment.require(ADMIN).tenant
     person = named(Principal(name or " ", tenant, frozenset(roles), "service" if service else "user"))
     key = deployment.keys.add(person)
     return Report(

@@ -32,6 +32,7 @@ OUTCOMES = {
 """Words that a page says often, each with its style."""
 
 _NAMED_MAX = 5
+_GAP = 2
 
 Cell = str | Text
 
@@ -77,10 +78,20 @@ def fields(pairs: Iterable[tuple[str, Cell]]) -> Table:
     return grid
 
 
-def sheet(title: Cell, *parts: RenderableType) -> Panel:
-    """One thing in full: its name, and what there is to say of it."""
-    name = title if isinstance(title, Text) else told(title, "strong")
-    return Panel(Group(*parts), title=name, title_align="left", expand=False, padding=(0, 1), border_style="quiet")
+class Sheet:
+    """One thing in full: its name, and what there is to say of it; in a frame where there is a terminal."""
+
+    def __init__(self, title: str, *parts: RenderableType) -> None:
+        self._title = told(title, "bold not dim")
+        self._whole = Group(*parts)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """A file or a pipe gets no frame: it would stretch to the longest line."""
+        if console.is_terminal:
+            yield Panel(self._whole, title=self._title, title_align="left", expand=False, border_style="quiet")
+        else:
+            yield self._title
+            yield self._whole
 
 
 def heading(text: str) -> Text:
@@ -112,26 +123,31 @@ class Listing:
         if not self._rows:
             yield note(self._empty)
             return
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in self._columns:
-            table.add_column(Text(column), overflow="fold")
-        for row in self._rows:
-            table.add_row(*row)
-        if self._needs(console, options) <= options.max_width:
-            yield table
+        columns = self._measured(console, options)
+        if sum(column.minimum + _GAP for column in columns) <= options.max_width:
+            yield self._table(columns)
             return
         for number, row in enumerate(self._rows):
             if number:
                 yield Text("")
             yield fields((name, cell) for name, cell in zip(self._columns, row, strict=True) if cell.plain)
 
-    def _needs(self, console: Console, options: ConsoleOptions) -> int:
-        """Columns of the terminal that the table takes before any word of it is cut in two."""
-        cells = [
-            [Text(name), *column] for name, column in zip(self._columns, zip(*self._rows, strict=True), strict=True)
-        ]
-        widest = [max(Measurement.get(console, options, cell).minimum for cell in column) for column in cells]
-        return sum(widest) + 2 * len(widest)
+    def _table(self, columns: list[Measurement]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+        for name, column in zip(self._columns, columns, strict=True):
+            # Only what has spaces may wrap: rich narrows the widest column first, and that is mostly an id.
+            table.add_column(Text(name), overflow="fold", no_wrap=column.minimum == column.maximum)
+        for row in self._rows:
+            table.add_row(*row)
+        return table
+
+    def _measured(self, console: Console, options: ConsoleOptions) -> list[Measurement]:
+        """For each column, its longest word and its longest line."""
+        found = []
+        for name, *cells in zip(self._columns, *self._rows, strict=True):
+            each = [Measurement.get(console, options, cell) for cell in (Text(name), *cells)]
+            found.append(Measurement(max(one.minimum for one in each), max(one.maximum for one in each)))
+        return found
 
 
 def _joined(stretches: Iterable[Stretch], style: str = "") -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,9 +23,6 @@ from interlock.cli.policy import policy
 from interlock.cli.runs import runs
 from interlock.cli.stop import resume, stop
 from interlock.cli.tools import tools
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in EXITS.items())
 
@@ -55,6 +53,9 @@ for _command in (init, login, keys, call, calls, approvals, runs, audit, tools, 
 def main(arguments: Sequence[str] | None = None, around: Surroundings | None = None) -> None:
     """Run one command line and exit with its code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal cannot show is no defect
     output = Output(as_json="--json" in arguments)
     try:
         code = interlock.main(arguments, "interlock", standalone_mode=False, obj=around or Surroundings())
@@ -64,10 +65,7 @@ def main(arguments: Sequence[str] | None = None, around: Surroundings | None = N
     except click.ClickException as error:
         code = usage_error(output, error)
     except (click.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read this has gone, and the interpreter would complain while it ends
-        code = Exit.DONE
+        code = Exit.INTERRUPTED
     except Exception as error:
         output.error("internal", f"{type(error).__name__}: {error}", "This is a defect of Interlock; please report it.")
         click.echo(traceback.format_exc(), err=True)

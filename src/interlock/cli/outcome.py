@@ -35,7 +35,14 @@ def outcome_view(outcome: Outcome) -> list[RenderableType]:
         view.append(value(outcome.value))
     if outcome.next_step:
         view.append(Text.assemble(("next: ", "quiet"), told(outcome.next_step)))
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        view.append(settle_hint(outcome.call_id))
     return view
+
+
+def settle_hint(call_id: str) -> Text:
+    """How a person says what became of an unknown call."""
+    return note(f"Once you know: `interlock calls settle {call_id} done|failed --note TEXT`.")
 
 
 def approval_view(row: dict[str, Any], now_us: int, you: str) -> list[RenderableType]:
@@ -63,11 +70,16 @@ def deciders(groups: list[str], quorum: int) -> str:
     people = "one person" if quorum == 1 else f"{quorum} people"
     if len(groups) == 1:
         return f"{people} with the role {groups[0]}"
-    return f"{people}, among them the roles {' and '.join(groups)}"
+    return f"{people} who between them have the roles {' and '.join(groups)}"
+
+
+def outcome_word(outcome: str | None, code: str | None) -> Text:
+    """An outcome in its colour; the refusal that ends a dry run is none."""
+    return told("dry run") if code in REHEARSALS else word(outcome)
 
 
 def _headline(outcome: Outcome) -> Text:
-    kind = word(outcome.kind.value) if outcome.code not in REHEARSALS else told("dry run")
+    kind = outcome_word(outcome.kind.value, outcome.code)
     kind.stylize("bold")
     again = "  (recorded before; nothing ran now)" if outcome.repeated else ""
     code = f"  {outcome.code}" if outcome.code else ""

@@ -32,6 +32,7 @@ class Exit(IntEnum):
     NOT_ENTITLED = 5
     LEDGER = 6
     BUG = 7
+    INTERRUPTED = 130
 
 
 EXITS = {
@@ -43,6 +44,7 @@ EXITS = {
     Exit.NOT_ENTITLED: "no key, or its owner may not do this",
     Exit.LEDGER: "the ledger cannot be read or written, or another process holds the run",
     Exit.BUG: "a defect of Interlock",
+    Exit.INTERRUPTED: "interrupted, as by Ctrl-C",
 }
 """Every exit code with its meaning: the text of `--help` and of the reference."""
 
@@ -134,7 +136,7 @@ class Output:
 
     def _document(self, document: Mapping[str, Any]) -> None:
         # ASCII only: nothing in it can move the cursor or reorder a line, whatever the terminal's encoding.
-        click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, default=dict))
 
     def _console(self, *, to_error: bool = False) -> Console:
         stream = sys.stderr if to_error else sys.stdout

@@ -13,7 +13,7 @@ from rich.text import Text
 from interlock.cli.call import read_arguments
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
-from interlock.cli.keys import FIRST_TENANT, named
+from interlock.cli.keys import named
 from interlock.cli.layout import Listing, fields, heading, told, word
 from interlock.cli.outcome import deciders, outcome_view
 from interlock.cli.output import Exit, Report
@@ -21,7 +21,7 @@ from interlock.cli.vocabulary import vocabulary
 from interlock.core.call import Stop, ToolCall, ValidCall
 from interlock.core.canonical import parse_json
 from interlock.core.decision import Mode, Verdict
-from interlock.core.principal import Principal
+from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.errors import BadInput
 from interlock.policy.cases import read_cases, run_cases
 from interlock.policy.cedar import Policy

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from interlock.cli.layout import fields, heading, lines, note, sheet, told, value, warning, word
+from interlock.cli.layout import Sheet, fields, heading, lines, note, told, value, warning, word
 from interlock.cli.outcome import deciders
 from interlock.cli.times import ago, local
 from interlock.cli.visible import visible, visible_lines
@@ -101,7 +101,7 @@ def request_view(asked: Asked, now_us: int) -> RenderableType:
         parts.append(fields([("rejected", state.words)]))
     if state.status == "pending":
         parts.append(note("An approval counts for these bytes alone, once."))
-    return sheet("approval", *parts)
+    return Sheet("approval", *parts)
 
 
 def request_document(asked: Asked) -> dict[str, Json]:

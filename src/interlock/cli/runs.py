@@ -10,7 +10,8 @@ from rich.console import RenderableType
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
-from interlock.cli.layout import Listing, fields, heading, lines, note, sheet, told, word
+from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, told, word
+from interlock.cli.outcome import outcome_word, settle_hint
 from interlock.cli.output import Exit, Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago, local, took
@@ -22,6 +23,9 @@ from interlock.ledger.replay import replay
 from interlock.ledger.store import Store
 
 Row = dict[str, Any]
+
+ROWS_MAX = 1_000_000
+"""More rows of a kind than one run can have (settings: 100,000 calls, each held and decided a few times)."""
 
 
 @click.group()
@@ -72,7 +76,7 @@ def show(deployment: Deployment, run_id: str) -> Report:
         "words": state.words,
         "calls": calls,
     }
-    return Report(document, [sheet("run", *_page(state, tables, calls, deployment.now_us))])
+    return Report(document, [Sheet("run", *_page(state, tables, calls, deployment.now_us))])
 
 
 @command(
@@ -94,12 +98,12 @@ def replay_(deployment: Deployment, run_id: str, last: int | None) -> Report:
     steps = list(replay(events[:last]))
     problem = next((step.problem for step in steps if step.problem), "")
     document = {"run_id": run_id, "steps": [step.as_json() for step in steps], "holds": not problem, "problem": problem}
-    calls = list(dict.fromkeys(step.call_id for step in steps if step.call_id))
+    numbers = {event.fact.call_id: str(event.fact.step) for event in events if event.fact.step}
     rows = [
         (
             str(step.seq),
             "+" + took(max(step.at_us - events[0].at_us, 0)),
-            str(calls.index(step.call_id) + 1) if step.call_id else "",
+            numbers.get(step.call_id, ""),
             step.gate,
             step.text,
             word(step.status) if step.status else "",
@@ -107,7 +111,7 @@ def replay_(deployment: Deployment, run_id: str, last: int | None) -> Report:
         for step in steps
     ]
     view: list[RenderableType] = [
-        Listing(("event", "when", "call", "gate", "what happened", "then"), rows, empty="None.")
+        Listing(("event", "when", "step", "gate", "what happened", "then"), rows, empty="None.")
     ]
     ending = told(f"The record does not hold: {problem}.", "bad") if problem else note("The record holds.")
     return Report(document, [*view, told(""), ending], Exit.NO if problem else Exit.DONE)
@@ -121,21 +125,14 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
     rows = [
         (
             str(call["step"]),
-            call["tool"],
-            word(call["decision"]),
-            ", ".join(call["reasons"]),
-            word(call["outcome"] or call["status"]),
-            call["code"] or "",
-            ", ".join(call["approved_by"]) or call["approval_id"] or "",
+            f"· {call['tool']}" if call["parent_id"] else call["tool"],
+            outcome_word(call["outcome"] or call["status"], call["code"]),
+            _why(call),
             "–" if call["took_us"] is None else took(call["took_us"]),
         )
-        for call in calls
+        for call in sorted(calls, key=lambda call: call["step"])
     ]
-    told_why = [
-        (f"{call['step']} {call['tool']}", call["message"])
-        for call in calls
-        if call["message"] and call["outcome"] != "done"
-    ]
+    waiting = [call["approval_id"] for call in calls if call["status"] == "held"]
     view: list[RenderableType] = [
         fields(
             (
@@ -147,12 +144,12 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
             )
         ),
         heading("Calls"),
-        Listing(("step", "tool", "decision", "why", "outcome", "reason", "approved by", "took"), rows, empty="None."),
+        Listing(("step", "tool", "outcome", "why", "took"), rows, empty="None."),
     ]
-    if told_why:
-        view += [heading("What was said"), fields(told_why)]
-    if any(call["status"] == "held" for call in calls):
-        view.append(note("A held call runs by itself once it is approved: `interlock approvals list`."))
+    if any(call["parent_id"] for call in calls):
+        view.append(note("· a look-up of Interlock's own, to check what the call before it names"))
+    view += [settle_hint(call["call_id"]) for call in calls if call["status"] == "unknown"]
+    view += [note(f"Held: `interlock approvals show {approval_id}`.") for approval_id in waiting]
     return view
 
 
@@ -168,11 +165,26 @@ def _timeline(row: Row, tables: dict[str, list[Row]], state: RunState) -> Row:
         "decision": decision["decision"] if decision else None,
         "reasons": plain(decision, "reasons")["reasons"] if decision else [],
         "approved_by": [who["id"] for who in plain(approval, "approvers")["approvers"]] if approval else [],
+        "settled_by": result["by"] if result else None,
         "took_us": result["took_us"] if result else None,
         "attempts": result["attempts"] if result else None,
         "message": told_last.message if told_last else "",
         "told": told_last.as_json() if told_last else None,
     }
+
+
+def _why(call: Row) -> str:
+    """What decided the call, what stopped it, and who let it pass."""
+    said = []
+    if call["decision"]:
+        said.append(f"{call['decision']} ({', '.join(each.removeprefix('rule:') for each in call['reasons'])})")
+    if call["code"] and call["outcome"] != "done":
+        said.append(f"{call['code']}: {call['message']}")
+    if call["approved_by"]:
+        said.append(f"approved by {', '.join(call['approved_by'])}")
+    if call["settled_by"]:
+        said.append(f"settled by {call['settled_by']}")
+    return "; ".join(said)
 
 
 def _last(rows: list[Row], call_id: str) -> Row | None:
@@ -198,4 +210,4 @@ async def _run(run_id: str, tenant: str, store: Store) -> tuple[RunState, dict[s
     """
     conversation = await Ledger(store).conversation(run_id, tenant)
     names = ("run", "tool_call", "authz_decision", "approval", "tool_result")
-    return conversation.state, {name: await store.rows(name, {"run_id": run_id}) for name in names}
+    return conversation.state, {name: await store.rows(name, {"run_id": run_id}, ROWS_MAX) for name in names}

@@ -9,15 +9,13 @@ import click
 
 from interlock.cli.command import Work, command
 from interlock.cli.deployment import Deployment
-from interlock.cli.keys import ADMIN, FIRST_TENANT
 from interlock.cli.layout import note, told
 from interlock.cli.output import Report
-from interlock.core.principal import Principal
+from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR, Principal
 from interlock.errors import BadInput, NotEntitled
 from interlock.ledger.store import Store
 from interlock.ledger.switch import StopSwitch
 from interlock.policy.flags import Scope
-from interlock.runs import OPERATOR
 
 _COLUMNS = {Scope.TOOL: "tool", Scope.SERVER: "server", Scope.PRINCIPAL: "principal_id", Scope.TENANT: "tenant"}
 """Where a target shows in the rows of calls that were made."""

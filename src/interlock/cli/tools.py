@@ -60,11 +60,11 @@ def lint_(deployment: Deployment, fail_on: str) -> Report:
 
     Vague descriptions, free text where there is a choice, missing bounds and units, and so on.
     """
-    tools = _tools(deployment)
-    found = lint(tools)
+    every = _tools(deployment)
+    found = lint(every)
     gravest = worst(found)
     failed = gravest is not None and gravest.rank >= Severity(fail_on).rank
-    scores = {tool.name: score(tool) for tool in tools}
+    scores = {tool.name: score(tool) for tool in every}
     document = {
         "findings": [each.as_json() for each in found],
         "counts": [row._asdict() for row in counted(found)],
@@ -84,7 +84,7 @@ def lint_(deployment: Deployment, fail_on: str) -> Report:
             heading("Score on the checklist, of 100"),
             Listing(("tool", "score", "lacks"), worse, empty="All 100."),
         ]
-        view += [told(""), note(f"{counts} in {len(tools)} tools.")]
+        view += [told(""), note(f"{counts} in {len(every)} tools.")]
     return Report(document, view, Exit.NO if failed else Exit.DONE)
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 INTERLOCK = Path(sys.executable).with_name("interlock")
 
@@ -49,3 +56,38 @@ def test_a_page_goes_into_a_pipe_without_escapes_and_with_whole_rows(tmp_path: P
     )
     assert b"\x1b" not in done.stdout
     assert len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.parametrize(("columns", "colour"), [(120, True), (50, True), (120, False)])
+def test_on_a_terminal_a_page_is_framed_fits_and_is_coloured_unless_that_is_not_wanted(
+    tmp_path: Path, columns: int, colour: bool
+) -> None:
+    key = typed(tmp_path, "init")["key"]
+    held = typed(tmp_path, "call", "refund", '{"order_id": 7, "amount_cents": 500}', key=key, code=3)
+    out = seen(
+        tmp_path, columns, {} if colour else {"NO_COLOR": "1"}, "approvals", "show", held["approval_id"], key=key
+    )
+    assert ("\x1b[35mpending" in out) is colour
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert plain.startswith("╭─ approval ─")
+    assert max(map(len, plain.splitlines())) <= columns
+    assert held["call_id"] in "".join(plain.replace("│", "").split())
+
+
+def seen(folder: Path, columns: int, more: dict[str, str], *words: str, key: str) -> str:
+    """What a person sees on a terminal of so many columns."""
+    near, far = os.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {
+        name: said for name, said in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR")
+    }
+    env |= {"TERM": "xterm-256color", "INTERLOCK_KEY": key, "XDG_CONFIG_HOME": str(folder / "config")} | more
+    process = subprocess.Popen([INTERLOCK, *words], cwd=folder, stdout=far, stderr=far, stdin=far, env=env)
+    os.close(far)
+    written = b""
+    with contextlib.suppress(OSError):  # how Linux says that nobody holds the other end any more
+        while more_bytes := os.read(near, 65_536):
+            written += more_bytes
+    os.close(near)
+    assert process.wait(60) == 0
+    return written.decode()
