@@ -9,7 +9,7 @@ from typing import Any
 from interlock.core.tool import Body, Effect, Offer, Tool
 from interlock.errors import DefinitionError
 from interlock.registry.define import foreign_tool
-from interlock.registry.gemini import project
+from interlock.registry.gemini import project, unproject
 
 
 class Format(StrEnum):
@@ -85,6 +85,8 @@ def tool_in(entry: Mapping[str, Any], format: Format, *, server: str, body: Body
     name, description, schema = part.get("name"), part.get("description") or "", part.get(key)
     if not isinstance(name, str):
         raise _unlike(entry, format, "name")
+    if format is Format.GEMINI:
+        schema = part.get("parametersJsonSchema") or unproject(schema)
     if not isinstance(schema, Mapping):
         raise _unlike(entry, format, key)
     if not isinstance(description, str):

@@ -1,4 +1,4 @@
-"""JSON Schema projected on the subset that Gemini's function declarations take, saying what was left out.
+"""JSON Schema projected on the subset that Gemini's function declarations take, saying what was left out; and back.
 
 The full schema still decides: a call that the projection admits and the schema does not is refused by
 `validate` like any other.
@@ -44,6 +44,32 @@ def project(schema: Mapping[str, Any]) -> Projection:
     return Projection(work.part(schema, "", ()), tuple(work.dropped))
 
 
+def unproject(schema: Any) -> Any:
+    """A schema of the subset as JSON Schema: types in lower case, null among the types or the alternatives."""
+    if not isinstance(schema, Mapping):
+        return schema
+    said: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "properties" and isinstance(value, Mapping):
+            said[key] = {name: unproject(part) for name, part in value.items()}
+        elif key == "anyOf" and isinstance(value, list):
+            said[key] = [unproject(part) for part in value]
+        elif key == "items":
+            said[key] = unproject(value)
+        elif key == "type" and isinstance(value, str):
+            said[key] = value.lower()
+        elif key not in ("nullable", "propertyOrdering"):
+            said[key] = value
+    if schema.get("nullable") is True:
+        if "anyOf" in said:
+            said["anyOf"] = [*said["anyOf"], {"type": "null"}]
+        elif "type" in said:
+            said["type"] = [said["type"], "null"]
+        if "enum" in said:
+            said["enum"] = [*said["enum"], None]
+    return said
+
+
 @dataclass(slots=True)
 class _Work:
     root: Mapping[str, Any]
@@ -64,7 +90,8 @@ class _Work:
         if isinstance(reference, str):
             return self._referred(schema, reference, where, path)
         said: dict[str, Any] = {}
-        for key, value in schema.items():
+        # what the schema says itself comes first: it is not to be overwritten by a part that must hold besides
+        for key, value in sorted(schema.items(), key=lambda each: each[0] in ("anyOf", "oneOf", "allOf")):
             if key in _KEPT:
                 said[key] = value
             elif (say := _SAYERS.get(key)) is not None:
@@ -121,8 +148,7 @@ class _Work:
         if len(kept) < len(found):
             said["nullable"] = True
         if len(kept) == 1:
-            for name, value in kept[0].items():
-                said.setdefault(name, value)
+            self._join(said, kept[0], f"{where}/{key}")
         elif kept:
             said["anyOf"] = kept
 
@@ -131,9 +157,13 @@ class _Work:
         parts = schema["allOf"]
         if len(parts) > 1:
             self.dropped.append(f"{where}/allOf: all but the first part")
-        for name, value in self.part(parts[0], f"{where}/allOf/0", path).items():
+        self._join(said, self.part(parts[0], f"{where}/allOf/0", path), f"{where}/allOf/0")
+
+    def _join(self, said: dict[str, Any], other: dict[str, Any], where: str) -> None:
+        """What another part says besides; where both say something else, the schema's own word stays."""
+        for name, value in other.items():
             if said.setdefault(name, value) != value:
-                self.dropped.append(f"{where}/allOf/0/{name}")
+                self.dropped.append(f"{where}/{name}")
 
     def say_parts(self, said: dict[str, Any], schema: Mapping[str, Any], where: str, path: tuple[int, ...]) -> None:
         """The properties, in their order."""
