@@ -11,8 +11,8 @@ from tests.docs.page import DOCS, first_codes, rows
 ERRORS = DOCS / "reference" / "errors.md"
 REFUSALS = DOCS / "reference" / "refusals.md"
 PROBLEMS = "Codes of problems"
-KEYWORDS = {"type", "required", "oneOf"}
-"""Keywords of JSON Schema that the source names besides; the page has them in its sentence."""
+KEYWORDS = {"additionalProperties", "anyOf", "const", "enum", "oneOf", "required", "type"}
+"""Keywords of JSON Schema: a problem may bear any of them, and the page says so in its sentence."""
 
 
 def test_every_exception_class_is_described_with_its_parent() -> None:
