@@ -40,6 +40,7 @@ FOLLOWING = {
     "proposed": ["read", "deny", "hold", "write"],
     "held": ["approve", "reject", "expire", "withdraw", "supersede"],
     "approved": ["write", "deny"],
+    "over": ["deny"],
     "intent": ["result", "unknown"],
     "unknown": ["settle"],
 }
@@ -47,7 +48,7 @@ FOLLOWING = {
 
 THEN = {
     "propose": "proposed", "read": "closed", "deny": "closed", "hold": "held", "write": "intent",
-    "approve": "approved", "reject": "approved", "expire": "approved", "withdraw": "approved",
+    "approve": "approved", "reject": "over", "expire": "over", "withdraw": "over",
     "supersede": "held", "result": "closed", "unknown": "unknown", "settle": "closed",
 }  # fmt: skip
 

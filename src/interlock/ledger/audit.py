@@ -80,11 +80,15 @@ def _value(view: str, column: str, value: Any) -> Any:
     columns = [name for name in TABLES[view].columns if name != "tenant"]
     if column not in columns:
         raise BadInput(f"{view} has no column {column!r}", code="audit.column", remedy=_instead(column, columns))
-    if isinstance(value, str) and (column in _NUMBERS or column.endswith("_us")):
+    if isinstance(value, str) and _is_number(column):
         if not value.lstrip("-").isdecimal():
             raise BadInput(f"{column}: {value!r} is no number", code="audit.value", remedy="Write a whole number.")
         return int(value)
     return value
+
+
+def _is_number(column: str) -> bool:
+    return column in _NUMBERS or column.endswith("_us")
 
 
 def _instead(name: str, names: Mapping[str, Any] | list[str]) -> str:

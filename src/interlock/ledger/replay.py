@@ -65,7 +65,7 @@ def replay(events: Sequence[Event]) -> Iterator[Step]:
     if not events:
         return
     bad = first_bad(events)
-    run, whole = RunState(events[0].chain, events[0].tenant), True
+    record, whole = _Record(events[0]), True
     for number, event in enumerate(events, 1):
         if number == bad:
             why = "it does not follow what is before it, or does not match its hash"
@@ -75,13 +75,12 @@ def replay(events: Sequence[Event]) -> Iterator[Step]:
             whole = False
             yield _step(event, ("", "The content of this event was erased.", {}))
             continue
-        if whole and (problem := _out_of_order(run, event)):
+        if whole and (problem := record.objects(event)):
             yield _step(event, ("", "The record contradicts itself here.", {}), problem=problem)
             return
-        if whole:
-            run.absorb([event])
+        status = record.take(event) if whole else ""
         for said in _TOLD.get(event.fact.kind, _other)(event):
-            yield _step(event, said, _status(run, event) if whole else "")
+            yield _step(event, said, status)
 
 
 _Said = tuple[str, str, Mapping[str, Json]]
@@ -97,46 +96,70 @@ def _step(event: Event, said: _Said, status: str = "", problem: str = "") -> Ste
     )  # fmt: skip
 
 
-def _status(run: RunState, event: Event) -> str:
-    call = run.calls.get(event.fact.call_id)
-    return run.status if call is None else call.status
+class _Record:
+    """What was said so far, and what may follow it."""
 
+    def __init__(self, first: Event) -> None:
+        self._run = RunState(first.chain, first.tenant)
+        self._decided: dict[str, Event] = {}
 
-# What can follow what.
+    def take(self, event: Event) -> str:
+        """Fold the event in; how its call, or else the run, stands now."""
+        fact = event.fact
+        self._run.absorb([event])
+        if fact.kind is Kind.CALL_DECIDED:
+            self._decided[fact.call_id] = event
+        call = self._run.calls.get(fact.call_id)
+        return self._run.status if call is None else call.status
 
+    def objects(self, event: Event) -> str:
+        """Why this event cannot come here; empty where it can."""
+        run, fact = self._run, event.fact
+        if fact.kind is Kind.RUN_STARTED:
+            return "the run starts a second time" if run.principal is not None else ""
+        if run.principal is None:
+            return "" if fact.kind is Kind.RUN_CLAIMED else "it comes before the run's start"
+        call = run.calls.get(fact.call_id)
+        if fact.kind is Kind.CALL_PROPOSED:
+            return "the call is proposed a second time" if call is not None else ""
+        if fact.call_id and call is None:
+            return "it is about a call that was not proposed"
+        if fact.approval_id and fact.kind is not Kind.APPROVAL_REQUESTED:
+            return self._objects_to_answer(event)
+        return "" if call is None else self._objects_to_call(call, event)
 
-def _out_of_order(run: RunState, event: Event) -> str:
-    """Why this event cannot come here; empty where it can."""
-    fact = event.fact
-    kind = fact.kind
-    started = run.principal is not None
-    if kind is Kind.RUN_STARTED:
-        return "the run starts a second time" if started else ""
-    if not started:
-        return "" if kind is Kind.RUN_CLAIMED else "it comes before the run's start"
-    call = run.calls.get(fact.call_id)
-    if kind is Kind.CALL_PROPOSED:
-        return "" if call is None else "the call is proposed a second time"
-    if fact.call_id and call is None:
-        return "it is about a call that was not proposed"
-    if kind.value.startswith("approval.") and kind is not Kind.APPROVAL_REQUESTED:
-        asked = run.approvals.get(fact.approval_id)
+    def _objects_to_answer(self, event: Event) -> str:
+        asked = self._run.approvals.get(event.fact.approval_id)
         if asked is None:
             return "it is about an approval that was not requested"
-        if kind is Kind.APPROVAL_CONSUMED and asked.status != "approved":
+        if event.fact.kind is Kind.APPROVAL_CONSUMED and asked.status != "approved":
             return f"it uses an approval that is {asked.status}"
-    return "" if call is None else _out_of_order_in(call, event)
+        return ""
+
+    def _objects_to_call(self, call: CallState, event: Event) -> str:
+        kind, outcome = event.fact.kind, event.fact.outcome
+        if call.status == "closed" and kind in _MOVING:
+            return "the call was closed before"
+        if kind is Kind.CALL_RECONCILED and call.status not in ("intent", "unknown"):
+            return f"a call is settled that is {call.status}"
+        if kind is Kind.CALL_INTENT or (kind is Kind.CALL_RESULT and outcome == "done"):
+            return self._not_let_pass(call)
+        return ""
+
+    def _not_let_pass(self, call: CallState) -> str:
+        """Why this call may not have run; empty where policy allowed it or its hold was answered."""
+        decided = self._decided.get(call.call_id)
+        if decided is None or not decided.fact.decision:
+            return "it ran though no gate let it pass"
+        verdict = decided.fact.decision
+        asked = self._run.approvals.get(call.approval_id)
+        answered = verdict == "require_approval" and asked is not None and asked.status == "consumed"
+        binds = decided.fact.body["decision"]["mode"] == "enforce"
+        return f"it ran though policy said {verdict}" if binds and verdict != "allow" and not answered else ""
 
 
-def _out_of_order_in(call: CallState, event: Event) -> str:
-    kind = event.fact.kind
-    if kind in (Kind.CALL_INTENT, Kind.CALL_RESULT, Kind.CALL_DECIDED) and call.status == "closed":
-        return "the call was closed before"
-    if kind is Kind.CALL_INTENT and not call.digest:
-        return "an effect is intended that no gate let pass"
-    if kind is Kind.CALL_RECONCILED and call.status not in ("intent", "unknown"):
-        return f"a call is settled that is {call.status}"
-    return ""
+_MOVING = frozenset({Kind.CALL_DECIDED, Kind.CALL_INTENT, Kind.CALL_RESULT, Kind.CALL_UNKNOWN, Kind.CALL_RECONCILED})
+"""Kinds that move a call on: none may come after its end."""
 
 
 # What each event says, in sentences.
