@@ -120,7 +120,8 @@ async def staged(
     *tools: Tool, ledger: Path | None = None, world: World | None = None, settings: dict[str, Any] | None = None
 ) -> AsyncIterator[Stage]:
     """A plane over these tools without an engine; in memory unless a file is named."""
-    clock, paused = FrozenClock(), []
+    given = None if world is None else world.clock
+    clock, paused = given if isinstance(given, FrozenClock) else FrozenClock(), []
 
     async def pause(seconds: float) -> None:
         paused.append(seconds)

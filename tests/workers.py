@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from interlock import Answer, CallContext, Interlock, LedgerError, Settings, Tool, World, open_plane, tool
+from interlock import Answer, CallContext, LedgerError, Settings, Tool, World, open_plane, tool
 from interlock.core.ids import IdMaker
 from interlock.core.points import pass_by
 from interlock.policy.flags import Scope
@@ -123,7 +123,7 @@ def one_call(ledger: str, port: int, effect: str, nth: int) -> None:
     anyio.run(main)
 
 
-def advance_once(pipe: Connection, ledger: str, port: int) -> None:
+def advance_once(pipe: Connection, ledger: str, port: int, run_id: str) -> None:
     """Advance the run; say when the effect is done and wait there; say how it ended."""
 
     def wait() -> None:
@@ -133,7 +133,7 @@ def advance_once(pipe: Connection, ledger: str, port: int) -> None:
     async def main() -> None:
         async with _opened(ledger, "other", far_tools(port, wait), World()) as plane:
             try:
-                pipe.send(await plane.advance(RUN_ID))
+                pipe.send(await plane.advance(run_id))
             except LedgerError as error:
                 pipe.send(type(error).__name__)
 
@@ -154,6 +154,3 @@ def _opened(ledger: str, prefix: str, tools: list[Tool], world: World) -> Any:
     path = Path(ledger)
     own = World(clock=FrozenClock(), new_id=counted(prefix), reach=world.reach)
     return open_plane(Settings(ledger=path, folder=path.parent), tools=tools, world=own, engine=False)
-
-
-__all__ = ["RUN_ID", "Interlock", "Worker", "advance_once", "counted", "far_tools", "killed", "one_call"]

@@ -36,8 +36,8 @@ class Ledger:
         """
         known = self._conversations.get(run_id)
         if known is None:
-            known = Conversation(self, RunState(run_id, tenant))
-            self._conversations[run_id] = known
+            known = self._conversations[run_id] = Conversation(self, RunState(run_id, tenant))
+        if known.state.principal is None:  # not read yet, by whoever asked first either
             await known.refresh()
         if known.state.principal is None or known.state.tenant != tenant:
             raise NotFound(

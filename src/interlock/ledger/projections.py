@@ -188,9 +188,12 @@ def _call_came_out(rows: Rows, event: Event) -> None:
 
 
 def _tell(rows: Rows, event: Event, call: Row) -> None:
-    """Put the call back with the outcome that the event says; a call that closes waits for no approval."""
+    """Put the call back with the outcome that the event says; a call that closes waits for no approval.
+
+    A late word does not reopen a call.
+    """
     fact = event.fact
-    if fact.outcome:
+    if fact.outcome and call["status"] != "closed":
         call["outcome"] = fact.outcome
         call["code"] = (fact.body.get("outcome") or {}).get("code")
         if fact.outcome in CLOSING:
