@@ -100,7 +100,7 @@ class Run:
 async def open_run(plane: Plane, worker: str, principal: Principal, words: str | None) -> AsyncIterator[Run]:
     """A new run, claimed by this worker until it is left. It is finished then, unless a call of it still waits."""
     run_id = plane.new_id("run")
-    body: dict[str, Any] = {"principal": _person(principal), "driver": "calls"}
+    body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
     if words is not None:
         body["words"] = words
     started = Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
@@ -251,7 +251,3 @@ async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalSta
         arguments=asked.request["text"], principal=state.principal,
     )  # fmt: skip
     await call_tool(parked, plane)
-
-
-def _person(principal: Principal) -> dict[str, Any]:
-    return {"id": principal.id, "tenant": principal.tenant, "roles": sorted(principal.roles), "kind": principal.kind}

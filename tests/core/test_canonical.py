@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from interlock.core.canonical import (
     LIMITS,
     JsonLimits,
+    Written,
     at_pointer,
     canonical,
     check_json,
+    compose,
     digest,
     framed,
     parse_json,
     pointer,
+    reread,
 )
 from interlock.errors import BadInput
 
@@ -62,6 +65,34 @@ def test_reading_what_was_written_and_writing_it_again_changes_no_byte(value: An
     once = canonical(value)
     assert canonical(parse_json(once)) == once
     assert canonical(parse_json(json.dumps(value))) == once  # escapes, spaces and order make no difference
+
+
+@given(JSON)
+@settings(max_examples=150)
+def test_what_was_written_reads_back_as_it_was(value: Any) -> None:
+    assert canonical(reread(canonical(value))) == canonical(value)
+
+
+@given(st.dictionaries(TEXT, JSON, max_size=5), st.dictionaries(TEXT, JSON, max_size=3))
+@settings(max_examples=150)
+def test_an_object_of_written_parts_reads_as_if_it_were_written_at_once(
+    parts: dict[str, Any], part: dict[str, Any]
+) -> None:
+    """Fast beside plain: what is kept beside an object is what `canonical` writes of it, at any depth."""
+    plain = {**parts, "part": part}
+    whole = compose({**parts, "part": Written(part)})
+    assert whole.text == canonical(whole) == canonical(dict(whole)) == canonical(plain)
+    assert whole == plain
+    assert canonical([whole, {"whole": whole}]) == canonical([plain, {"whole": plain}])
+
+
+@pytest.mark.parametrize("part", [math.nan, {1}, "\ud800"])
+def test_an_object_with_a_part_that_has_no_form_is_not_written(part: object) -> None:
+    """T30: nothing gets into a text by way of a part."""
+    with pytest.raises(BadInput):
+        compose({"part": part})
+    with pytest.raises(BadInput):
+        Written({"part": part})
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_call_that_names_no_entity_is_decided_without_suspending() -> None:
     found = now(authorize(valid(LOOK, {"q": "x"}), policy(PERMIT), run(), ask()))
     assert isinstance(found, AllowedCall)
     assert found.decision.verdict is Verdict.ALLOW
-    assert found.facts["arguments"] == {"q": "x"} and found.facts["now_us"] == MONDAY_NOON_US
+    assert found.valid.arguments == {"q": "x"} and found.facts["now_us"] == MONDAY_NOON_US
 
 
 def test_a_denial_tells_the_model_no_rule_and_the_audit_everything() -> None:
@@ -96,7 +96,7 @@ def test_a_denial_tells_the_model_no_rule_and_the_audit_everything() -> None:
     told = json.dumps(stop.outcome.as_json())
     assert "no-large-refunds" not in told and "100" not in told and loaded.digest not in told
     assert stop.audit["decision"]["reasons"] == ["rule:no-large-refunds"]  # type: ignore[index,call-overload]
-    assert stop.audit["facts"]["arguments"] == {"amount": 101}  # type: ignore[index,call-overload]
+    assert stop.audit["facts"]["principal"] == CLERK.written  # type: ignore[index,call-overload]
 
 
 def test_a_hold_passes_the_gate_with_what_releases_it() -> None:

@@ -205,8 +205,8 @@ def neighbours(record: Facts) -> list[Facts]:
             found.append(record._replace(arguments=arguments, text=canonical(arguments)))
     if resource.type != "Server":
         for attributes in ({"owner": "u1"}, {"owner": "u3", "rent": 9}, {"owner": "u1", "rent": 10}, {}):
-            found.append(record._replace(resource=resource._replace(attributes=attributes)))
-        found.append(record._replace(resource=resource._replace(id="2")))
+            found.append(record._replace(resource=replace(resource, attributes=attributes)))
+        found.append(record._replace(resource=replace(resource, id="2")))
     return found
 
 

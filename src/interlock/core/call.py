@@ -74,7 +74,7 @@ class AllowedCall:
     Attributes:
         valid: The validated call.
         decision: Why.
-        facts: The closed record that was decided on, as JSON.
+        facts: The closed record that was decided on, but for the arguments, as JSON.
     """
 
     valid: ValidCall

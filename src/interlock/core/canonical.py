@@ -17,6 +17,7 @@ from json.encoder import (  # type: ignore[attr-defined]  # the C encoder has no
     c_make_encoder,  # pyright: ignore[reportAttributeAccessIssue]
     encode_basestring,
 )
+from typing import Any
 
 from interlock.errors import BadInput
 
@@ -170,6 +171,9 @@ def _is_flat(value: dict[object, object], limits: JsonLimits) -> bool:
         elif kind is int:
             if item.bit_length() > limits.integer_bits_max:  # type: ignore[attr-defined]
                 return False
+        elif kind is float:
+            if not math.isfinite(item):  # type: ignore[arg-type]
+                return False
         elif kind is not bool and item is not None:
             return False
     return True
@@ -182,18 +186,61 @@ def _check_key(key: object, limits: JsonLimits) -> None:
         raise BadInput("a key is too long", code="json.string", remedy=f"Use at most {limits.string_max} characters.")
 
 
+class Written(dict[str, Any]):
+    """A JSON object that keeps its canonical form, so that it is written once, wherever it stands afterwards.
+
+    Nothing may change it: its parts and its text would no longer say the same.
+
+    Attributes:
+        text: The canonical form.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, parts: Mapping[str, Any], text: bytes | None = None) -> None:
+        """Keep the text, or write it.
+
+        Raises:
+            BadInput: There was none, and a part has no JSON form.
+        """
+        super().__init__(parts)
+        self.text = canonical(parts) if text is None else text
+
+
+def compose(parts: Mapping[str, Any]) -> Written:
+    """The object of these parts; those that are `Written` are not written again.
+
+    Raises:
+        BadInput: A part has no JSON form.
+    """
+    texts = [_key(name) + canonical(part) for name, part in sorted(parts.items())]
+    return Written(parts, b"{" + b",".join(texts) + b"}")
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> bytes:
+    return canonical(name) + b":"
+
+
 def canonical(value: object) -> bytes:
     """The one spelling of a JSON value, as UTF-8.
 
     Raises:
         BadInput: A value that has no strict JSON form (NaN, a set, a lone surrogate, a cycle).
     """
+    if type(value) is Written:
+        return value.text
     try:
         return "".join(_encode(value, 0)).encode()
     except UnicodeEncodeError:
         raise BadInput("a string has a lone surrogate", code="json.surrogate") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(f"not a JSON value: {error}", code="json.type") from None
+
+
+def reread(text: bytes) -> Any:
+    """The value of a text that `canonical` wrote, in parts that nobody else holds."""
+    return _scan(text.decode(), 0)[0]
 
 
 def digest(domain: str, *fields: bytes) -> bytes:
@@ -266,3 +313,6 @@ def _no_form(value: object) -> object:
 
 _encode = c_make_encoder(None, _no_form, encode_basestring, None, ":", ",", True, False, False)
 # The standard library's C encoder, made once: `JSONEncoder.encode` makes one per call and costs twice as much.
+
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # it has no stub
+# Its C scanner: `json.loads` looks for encodings and spaces first, which a canonical text does not have.

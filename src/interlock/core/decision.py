@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
-from interlock.core.canonical import Json
+from interlock.core.canonical import Json, Written
 
 
 class Verdict(StrEnum):
@@ -49,7 +50,7 @@ class Hold:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """One answer with its reasons.
 
@@ -76,8 +77,13 @@ class Decision:
     def __post_init__(self) -> None:
         assert (self.hold is not None) == (self.verdict is Verdict.REQUIRE_APPROVAL), "a hold goes with its verdict"
 
+    @cached_property
+    def written(self) -> Written:
+        """The decision as events keep it: once for all calls that are decided by it."""
+        return Written(self.as_json())
+
     def as_json(self) -> dict[str, Json]:
-        """The decision as the ledger keeps it; empty parts left out."""
+        """The decision for the ledger and for people; empty parts left out."""
         said: dict[str, Json] = {
             "verdict": self.verdict.value,
             "reasons": list(self.reasons),

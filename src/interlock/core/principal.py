@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+from interlock.core.canonical import Written
 
 ADMIN = "admin"
 """Role of those who give keys and may stop things."""
@@ -14,7 +17,7 @@ FIRST_TENANT = "default"
 """The tenant of those who run the deployment; only they stop everything, or another tenant."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """A user or service on whose behalf calls are made, or a person who decides about them.
 
@@ -35,3 +38,8 @@ class Principal:
         assert self.id, "a principal needs an id"
         assert self.tenant, "a principal needs a tenant"
         assert self.kind in ("user", "service"), "a principal is a user or a service"
+
+    @cached_property
+    def written(self) -> Written:
+        """The principal as events keep it."""
+        return Written({"id": self.id, "tenant": self.tenant, "kind": self.kind, "roles": sorted(self.roles)})

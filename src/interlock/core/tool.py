@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from interlock.core.canonical import Json, canonical, digest, framed
+from interlock.core.canonical import Json, Written, canonical, digest, framed
 
 
 class Effect(StrEnum):
@@ -152,6 +152,11 @@ class Tool:
     def call_frame(self) -> bytes:
         """What every call digest of this tool begins with: the domain and the identity, framed."""
         return framed("interlock/call/1", self.identity)
+
+    @cached_property
+    def written(self) -> Written:
+        """Server, name and version, as events name the tool."""
+        return Written({"server": self.server, "name": self.name, "version": self.version})
 
     @property
     def reconcilable(self) -> bool:

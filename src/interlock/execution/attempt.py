@@ -42,8 +42,9 @@ async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -
     `maybe_done` unless the transport proves otherwise by `NotSent` or `Rejected`.
     """
     try:
-        with anyio.fail_after(context.deadline_s):
+        with anyio.move_on_after(context.deadline_s):
             return await tool.body(arguments, context)
+        return Failure("timeout", maybe_done=tool.writes, error=f"no answer within {context.deadline_s:g} s")
     except NotSent as error:
         return Failure("unavailable", maybe_done=False, error=_told(error))
     except Rejected as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 import anyio
 
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest, refuse
+from interlock.core.canonical import reread
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.points import Points, pass_by
 from interlock.core.tool import CallContext, Tool
@@ -83,7 +83,7 @@ async def _attempts(approved: ApprovedCall, executor: Executor, key: str) -> tup
     maybe_done = False
     while True:
         executor.reach("attempt.before")
-        answer = await attempt(tool, json.loads(valid.text), context)
+        answer = await attempt(tool, reread(valid.text), context)
         executor.reach("attempt.after")
         number = context.attempt
         if not isinstance(answer, Failure):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 from interlock.core.call import ValidCall
@@ -16,4 +15,4 @@ def idempotency_key(deployment_key: bytes, valid: ValidCall) -> str:
     """
     call = valid.call
     text = canonical([call.principal.tenant, call.run_id, call.call_id, valid.digest])
-    return hmac.new(deployment_key, text, hashlib.sha256).hexdigest()
+    return hmac.digest(deployment_key, text, "sha256").hex()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -24,7 +23,7 @@ from interlock.core.call import (
     proposal_digest,
     refuse,
 )  # fmt: skip
-from interlock.core.canonical import Json, canonical, check_json
+from interlock.core.canonical import Json, canonical, check_json, compose, reread
 from interlock.core.event import Fact, Kind
 from interlock.core.run import RunState
 from interlock.errors import BadInput, DuplicateFact, LedgerError, NotFound
@@ -279,14 +278,13 @@ class Entry:
                 body["limit"] = [guard.name for guard in reached.guards]
             reached = reached.allowed
         if isinstance(reached, AllowedCall):
-            body["decision"] = reached.decision.as_json()
-            body["facts"] = dict(reached.facts)
-            policy_hash, decision = reached.decision.policy_digest, reached.decision.verdict.value
+            body["decision"], body["facts"] = reached.decision.written, reached.facts
+            policy_hash, decision = reached.decision.policy_digest, reached.decision.verdict
             reached = reached.valid
         if isinstance(reached, ValidCall):
             tool = reached.tool
-            body["tool"] = {"server": tool.server, "name": tool.name, "version": tool.version}
-            body["effect"], body["digest"], body["arguments"] = tool.effect.value, reached.digest, reached.arguments
+            body["tool"] = tool.written
+            body["effect"], body["digest"], body["arguments"] = tool.effect, reached.digest, reached.arguments
             tool_hash = tool.digest
         if stop is not None:
             audit = dict(stop.audit)
@@ -298,7 +296,7 @@ class Entry:
             told = stop.outcome.kind.value
         return Fact(
             Kind.CALL_DECIDED,
-            body,
+            compose(body),
             call.call_id,
             self.step,
             0,
@@ -359,7 +357,7 @@ def _if_json(arguments: Mapping[str, Any]) -> Json:
         return {"unreadable": error.code}
     if len(text) > _KEPT_MAX:
         return {"unreadable": "json.too_large", "bytes": len(text)}
-    kept: Json = json.loads(text)
+    kept: Json = reread(text)
     return kept
 
 
@@ -367,7 +365,7 @@ def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Valid arguments as they were proposed, in parts that nobody else holds and could change."""
     for part in arguments.values():
         if type(part) is dict or type(part) is list:
-            own: Mapping[str, Any] = json.loads(canonical(arguments))
+            own: Mapping[str, Any] = reread(canonical(arguments))
             return own
     return dict(arguments)
 

@@ -14,7 +14,7 @@ from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.run import Due
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
-from interlock.ledger.chain import EMPTY, Entropy, Head, link
+from interlock.ledger.chain import EMPTY, Entropy, Head, link_all
 from interlock.ledger.projections import Tables
 from interlock.ledger.tables import TABLES
 
@@ -140,11 +140,7 @@ class MemoryStore:
         values = self._changed(append.guards)
         stored = self._chains.setdefault(chain, [])
         head = Head(stored[-1].seq, stored[-1].hash) if stored else EMPTY
-        events = []
-        for fact in facts:
-            event = link(head, chain, append.tenant, fact, now_us, self._entropy)
-            head = Head(event.seq, event.hash)
-            events.append(event)
+        events = link_all(head, chain, append.tenant, facts, now_us, self._entropy)
         if append.claim is not None:
             until = now_us + int(append.claim.lease_s * SECOND_US)
             self._claims[chain] = (epoch, append.claim.worker, until)

@@ -93,7 +93,7 @@ _DENIED = _Words(
 
 
 def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Policy, facts: Facts) -> Stop:
-    audit: dict[str, Json] = {"decision": decision.as_json(), "facts": policy.record(facts)}
+    audit: dict[str, Json] = {"decision": decision.written, "facts": policy.record(facts)}
     return refuse(valid.call, words.code, words.message, next_step=words.next_step, audit=audit)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from interlock.core.canonical import Json, canonical, digest
+from interlock.core.canonical import Written, canonical, digest
 from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.principal import Principal
 from interlock.core.tool import Effect, Tool
@@ -144,8 +144,8 @@ class Policy:
             errors=(error,) if error else (),
         )
 
-    def record(self, facts: Facts) -> dict[str, Json]:
-        """The facts as they are kept with the decision."""
+    def record(self, facts: Facts) -> Written:
+        """The facts as they are kept with the decision; see `facts.record_of`."""
         compiled = self._compile(facts.tool)
         return record_of(facts, tool_facts(facts.tool) if compiled is None else compiled.types.facts)
 

@@ -101,7 +101,7 @@ def explain(policy: Policy, facts: Facts) -> Explanation:
         )
         for rule in rules
     )
-    record = policy.record(facts)
+    record = {**policy.record(facts), "arguments": facts.arguments}
     whole = {
         "principal": record["principal"],
         "resource": dict(facts.resource.attributes),

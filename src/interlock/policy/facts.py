@@ -7,11 +7,12 @@ record is kept with the decision, so that it can be explained, replayed and aske
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from interlock.core.call import ValidCall
-from interlock.core.canonical import Json
+from interlock.core.canonical import Written
 from interlock.core.clock import SECOND_US
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
@@ -42,7 +43,8 @@ class Session(NamedTuple):
     words_seen: bool = False
 
 
-class Resource(NamedTuple):
+@dataclass(frozen=True)
+class Resource:
     """What the call acts on: the entity that the tool's resource argument names, or else the server.
 
     Attributes:
@@ -54,6 +56,11 @@ class Resource(NamedTuple):
     type: str
     id: str
     attributes: Mapping[str, Any]
+
+    @cached_property
+    def written(self) -> Written:
+        """The resource as events keep it."""
+        return Written({"type": self.type, "id": self.id, "attributes": dict(self.attributes)})
 
 
 class Facts(NamedTuple):
@@ -107,33 +114,31 @@ def forged(text: bytes) -> bool:
     return b'"__e' in text and any(f'"{key}":'.encode() in text for key in RESERVED)
 
 
-def record_of(facts: Facts, tool: dict[str, Json]) -> dict[str, Json]:
-    """The facts as they are kept.
+def record_of(facts: Facts, tool: Written) -> Written:
+    """The facts as they are kept, but for the arguments, which stand beside them.
 
     Args:
         tool: What a decision sees of the definition, made once per tool.
     """
-    principal, session, resource = facts.principal, facts.session, facts.resource
-    return {
-        "principal": {
-            "id": principal.id,
-            "tenant": principal.tenant,
-            "kind": principal.kind,
-            "roles": sorted(principal.roles),
+    principal, resource = facts.principal.written, facts.resource.written
+    calls, tool_calls, writes, refusals, age_s, words_seen = session = facts.session
+    text = (
+        b'{"now_us":%d,"principal":%b,"resource":%b,"session":{"age_s":%d,"calls":%d,"refusals":%d,'
+        b'"tool_calls":%d,"words_seen":%b,"writes":%d},"tool":%b}'
+    ) % (
+        facts.now_us, principal.text, resource.text, age_s, calls, refusals, tool_calls,
+        b"true" if words_seen else b"false", writes, tool.text,
+    )  # fmt: skip
+    return Written(
+        {
+            "now_us": facts.now_us,
+            "principal": principal,
+            "resource": resource,
+            "session": session._asdict(),
+            "tool": tool,
         },
-        "tool": tool,
-        "arguments": facts.arguments,
-        "session": {
-            "calls": session.calls,
-            "tool_calls": session.tool_calls,
-            "writes": session.writes,
-            "refusals": session.refusals,
-            "age_s": session.age_s,
-            "words_seen": session.words_seen,
-        },
-        "now_us": facts.now_us,
-        "resource": {"type": resource.type, "id": resource.id, "attributes": dict(resource.attributes)},
-    }
+        text,
+    )
 
 
 def context_of(facts: Facts) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.core.canonical import Json
+from interlock.core.canonical import Written
 from interlock.core.tool import Effect, Entity, Tool
 from interlock.errors import PolicyError
 from interlock.policy.shape import (
@@ -83,7 +83,7 @@ class ToolTypes:
     action: str
     groups: frozenset[str]
     context: Shape
-    facts: dict[str, Json]
+    facts: Written
     entity: Entity | None
     attributes: Shape
     resources: tuple[str, ...]
@@ -145,19 +145,21 @@ def types_of(tool: Tool, lookups: Mapping[str, Tool]) -> ToolTypes:
     )
 
 
-def tool_facts(tool: Tool) -> dict[str, Json]:
+def tool_facts(tool: Tool) -> Written:
     """What a decision sees of a definition."""
-    return {
-        "name": tool.name,
-        "server": tool.server,
-        "version": tool.version,
-        "effect": tool.effect.value,
-        "category": tool.category,
-        "tags": list(tool.tags),
-        "outward": tool.outward,
-        "keyed": tool.keyed,
-        "idempotent": tool.idempotent,
-    }
+    return Written(
+        {
+            "name": tool.name,
+            "server": tool.server,
+            "version": tool.version,
+            "effect": tool.effect.value,
+            "category": tool.category,
+            "tags": list(tool.tags),
+            "outward": tool.outward,
+            "keyed": tool.keyed,
+            "idempotent": tool.idempotent,
+        }
+    )
 
 
 def cedar_schema(tools: Iterable[ToolTypes], reads: frozenset[tuple[str, ...]]) -> dict[str, Any]:

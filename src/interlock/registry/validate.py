@@ -6,12 +6,11 @@ What leaves is immutable: the canonical text is what is shown, approved, hashed 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from interlock.core.call import Problem, Stop, ToolCall, ValidCall, call_digest, refuse
-from interlock.core.canonical import LIMITS, Json, canonical, check_json, parse_json
+from interlock.core.canonical import LIMITS, Json, Written, canonical, check_json, parse_json, reread
 from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry
@@ -45,10 +44,10 @@ def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
         return _invalid(call, known.input.problems(value) or known.input.problems(filled))
     if known.tool.accept is not None:
         try:
-            known.tool.accept(json.loads(text))
+            known.tool.accept(reread(text))
         except BadInput as error:
             return _not_accepted(call, error)
-    return ValidCall(call, known.tool, filled, text, call_digest(known.tool, text))
+    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text))
 
 
 def _owned(proposed: Mapping[str, Any]) -> dict[str, Any]:

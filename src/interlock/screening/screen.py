@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
 from interlock.core.call import Outcome, OutcomeKind, RawResult, Stop
-from interlock.core.canonical import Json, JsonLimits, canonical, check_json
+from interlock.core.canonical import Json, JsonLimits, canonical, check_json, reread
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
 
@@ -53,7 +52,7 @@ def _told(value: object, text: bytes, screens: Screens) -> Json:
     """What a model is told of the value: in parts of its own, for the tool may go on changing what it returned."""
     if len(text) > screens.told_max:
         return _cut(text, screens.told_max)
-    own = json.loads(text) if isinstance(value, dict | list) else value
+    own = reread(text) if isinstance(value, dict | list) else value
     return cast(Json, own)
 
 
