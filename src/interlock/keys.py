@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,13 @@ class Keys:
             return {}
         check_private(self._file)
         try:
-            stored: dict[str, dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))
+            stored: Any = json.loads(self._file.read_text(encoding="utf-8"))
         except ValueError:
             raise BadInput(f"{self._file}: not JSON", code="keys.syntax", remedy="Restore it from a backup.") from None
-        return stored
+        if not isinstance(stored, dict) or not all(_sound(entry) for entry in stored.values()):
+            raise BadInput(f"{self._file}: no file of keys", code="keys.syntax", remedy="Restore it from a backup.")
+        entries: dict[str, dict[str, Any]] = stored
+        return entries
 
     def _write(self, stored: dict[str, dict[str, Any]]) -> None:
         write_private(self._file, json.dumps(stored, indent=1, sort_keys=True).encode() + b"\n")
@@ -104,7 +108,7 @@ def deployment_key(file: Path) -> bytes:
         SettingsError: Others may read the file, or it has not 32 bytes.
     """
     if not file.exists():
-        write_private(file, secrets.token_bytes(32))
+        write_private(file, secrets.token_bytes(32), once=True)
     check_private(file)
     key = file.read_bytes()
     if len(key) != 32:
@@ -124,18 +128,34 @@ def check_private(file: Path) -> None:
         raise SettingsError(f"{file}: others may read it", code="settings.mode", remedy=f"Run `chmod 600 {file}`.")
 
 
-def write_private(file: Path, content: bytes) -> None:
-    """Replace a file whole, with mode 0600 from its first byte on."""
+def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
+    """Replace a file whole, with mode 0600 from its first byte on.
+
+    Args:
+        once: Leave a file that is there already: of several processes that make it, the first one does.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(file.name + ".new")
-    fresh.unlink(missing_ok=True)
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
-    fresh.replace(file)
+    if once:
+        with suppress(FileExistsError):
+            os.link(fresh, file)
+        fresh.unlink()
+    else:
+        fresh.replace(file)
+
+
+def _sound(entry: object) -> bool:
+    """Whether this says who somebody is."""
+    if not isinstance(entry, dict) or entry.keys() != {"id", "tenant", "roles", "kind"}:
+        return False
+    texts = [entry["id"], entry["tenant"], *(entry["roles"] if isinstance(entry["roles"], list) else [None])]
+    return all(isinstance(text, str) and text for text in texts) and entry["kind"] in ("user", "service")
 
 
 def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -115,7 +115,7 @@ def typed_key() -> str:
     if key := os.environ.get("INTERLOCK_KEY", ""):
         return key
     file = key_file()
-    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    return file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else ""
 
 
 def _nearest(folder: Path) -> Path | None:
