@@ -77,7 +77,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def do(self, asked: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            if asked["dedupe"] and asked["key"] in self._keys:
+            if asked["dedupe"] and asked["key"] and asked["key"] in self._keys:
                 return {"n": self._keys[asked["key"]], "again": True}
             self._count += 1
             line = {"n": self._count, "effect": asked["effect"], "key": asked["key"], "arguments": asked["arguments"]}

@@ -1,0 +1,162 @@
+"""The composition root: what is opened, by what, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from interlock import Answer, Interlock, OutcomeKind, Principal, Settings, World, open_plane
+from interlock.core.ids import CountedIds
+from interlock.errors import DefinitionError, InterlockError, PolicyError, SettingsError, StoreUnavailable
+from interlock.ledger.sqlite import SqliteStore
+from interlock.ledger.store import MemoryStore
+from interlock.testing import FrozenClock
+from tests.planes import ANA, BOB, Far
+
+pytestmark = pytest.mark.anyio
+
+
+async def shown(plane: Interlock, approval_id: str) -> str:
+    return str((await plane.approval(approval_id, "default")).request["approval"])
+
+
+async def test_without_a_ledger_nothing_is_kept_and_with_one_everything(tmp_path: Path) -> None:
+    far, kept = Far(), Settings(ledger=tmp_path / "l.db", folder=tmp_path)
+    for settings, store in ((Settings(ledger=None), MemoryStore), (kept, SqliteStore)):
+        async with open_plane(settings, tools=[far.tool("get")], engine=False) as plane:
+            assert isinstance(plane.store, store)
+            async with plane.run(ANA) as run:
+                assert (await run.call("get", {"n": 1})).done
+    async with open_plane(kept, engine=False) as plane:
+        assert [row["status"] for row in await plane.store.rows("run")] == ["finished"]
+        assert len(await plane.store.rows("tool_call")) == 1
+
+
+async def test_the_idempotency_key_survives_the_process(tmp_path: Path) -> None:
+    """Defect 34: another open of the same deployment makes the same key for the same call."""
+    far, keys = Far(), []
+    for _ in range(2):
+        world = World(clock=FrozenClock(), new_id=CountedIds())
+        settings = Settings(ledger=tmp_path / "l.db", folder=tmp_path)
+        async with open_plane(settings, tools=[far.tool("get")], world=world, engine=False) as plane:
+            keys.append(plane.plane.executor.deployment_key)
+    assert keys[0] == keys[1]
+
+
+async def test_an_engine_runs_what_was_approved_by_itself() -> None:
+    far = Far()
+    tools = [far.tool("pay", "irreversible")]
+    async with open_plane(Settings(ledger=None), tools=tools) as plane, plane.run(ANA) as run:
+        held = await run.call("pay", {"n": 1})
+        assert held.kind is OutcomeKind.HELD
+        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        await plane.answer(held.approval_id, answer, BOB)
+        assert (await run.wait(held, timeout_s=5)).done
+    assert far.names == ["pay"]
+
+
+async def test_an_engine_ends_what_nobody_answered() -> None:
+    far, clock = Far(), FrozenClock()
+    tools = [far.tool("pay", "irreversible")]
+    async with open_plane(Settings(ledger=None), tools=tools, world=World(clock=clock)) as plane, plane.run(ANA) as run:
+        held = await run.call("pay", {"n": 1})
+        clock.advance(86_400)
+        assert (await run.wait(held, timeout_s=5)).code == "approve.expired"
+        assert far.ran == []
+
+
+async def test_an_error_of_the_block_comes_out_as_itself_and_closes_the_store() -> None:
+    for engine in (True, False):
+        with pytest.raises(ZeroDivisionError):
+            async with open_plane(Settings(ledger=None), engine=engine) as plane:
+                raise ZeroDivisionError
+        with pytest.raises(StoreUnavailable):
+            async with plane.run(ANA):
+                pass
+
+
+async def test_leaving_while_something_is_approved_waits_for_no_engine(tmp_path: Path) -> None:
+    """It is run by whoever opens the ledger next."""
+    far = Far()
+    settings = Settings(ledger=tmp_path / "l.db", folder=tmp_path)
+    tools = [far.tool("pay", "irreversible")]
+    async with open_plane(settings, tools=tools, engine=False) as plane:
+        async with plane.run(ANA) as run:
+            held = await run.call("pay", {"n": 1})
+        await plane.answer(held.approval_id, Answer(approve=True, digest=await shown(plane, held.approval_id)), BOB)
+    async with open_plane(settings, tools=tools) as plane:
+        with anyio.fail_after(5):
+            while not far.ran:
+                await anyio.sleep(0.01)
+    assert far.names == ["pay"]
+
+
+BAD: list[tuple[dict[str, Any], type[InterlockError]]] = [
+    ({"policy": Path("none")}, PolicyError),
+    ({"policy": Path("bad")}, PolicyError),
+    ({"shadow": Path("bad")}, PolicyError),
+    ({"pins": Path("bad/p.cedar")}, InterlockError),
+    ({"tools": ("no_such_module_anywhere",)}, SettingsError),
+    ({"tools": ("json",)}, SettingsError),
+]
+
+
+@pytest.mark.parametrize(("options", "error"), BAD, ids=str)
+async def test_what_is_not_acceptable_opens_nothing(
+    options: dict[str, Any], error: type[InterlockError], tmp_path: Path
+) -> None:
+    """T34: refuse to start, rather than start with less."""
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "p.cedar").write_text("permit (principal, action, resource) when { context.nothing };")
+    with pytest.raises(error):
+        async with open_plane(Settings(ledger=Path("l.db"), folder=tmp_path, **options)):
+            pass
+    assert not (tmp_path / "l.db").exists()
+
+
+async def test_two_tools_of_one_name_open_nothing() -> None:
+    """Defect 15: shadowing is an error and not a replacement."""
+    far = Far()
+    with pytest.raises(DefinitionError):
+        async with open_plane(Settings(ledger=None), tools=[far.tool("get"), far.tool("get", "reversible")]):
+            pass
+
+
+async def test_a_policy_that_does_not_load_leaves_the_one_in_force(tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    rules = folder / "p.cedar"
+    rules.write_text('@id("all") permit (principal, action, resource);')
+    far = Far()
+    settings = Settings(ledger=None, folder=tmp_path, policy=Path("policy"))
+    async with open_plane(settings, tools=[far.tool("get")], engine=False) as plane, plane.run(Principal("x")) as run:
+        before = plane.plane.policy.digest
+        rules.write_text("permit (")
+        with pytest.raises(PolicyError):
+            await anyio.to_thread.run_sync(plane.reload_policy)
+        assert plane.plane.policy.digest == before
+        assert (await run.call("get", {"n": 1})).done
+        rules.write_text('@id("none") forbid (principal, action, resource);')
+        assert await anyio.to_thread.run_sync(plane.reload_policy) != before
+        assert not (await run.call("get", {"n": 2})).done
+
+
+async def test_a_candidate_policy_is_recorded_and_decides_nothing(tmp_path: Path) -> None:
+    """Shadow mode."""
+    for name, text in (
+        ("now", "permit (principal, action, resource);"),
+        ("next", "forbid (principal, action, resource);"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "p.cedar").write_text(f'@id("{name}") {text}')
+    far = Far()
+    settings = Settings(ledger=None, folder=tmp_path, policy=Path("now"), shadow=Path("next"))
+    async with open_plane(settings, tools=[far.tool("get")], engine=False) as plane, plane.run(ANA) as run:
+        outcome = await run.call("get", {"n": 1})
+        assert outcome.done
+        decided = next(event.fact for event in await plane.store.read(run.run_id) if event.fact.kind == "call.decided")
+        assert decided.body["decision"]["verdict"] == "allow"
+        assert decided.body["decision"]["shadow"]["verdict"] == "deny"
