@@ -213,6 +213,7 @@ def private(_name: str) -> None: ...
 def made_later(name: list[str] = Field(default_factory=list)) -> None: ...  # noqa: B008  # what is tested
 def made_later_too(name: Annotated[list[str], Field(default_factory=list)]) -> None: ...
 def no_json(name: Callable[[], int]) -> None: ...
+def no_json_between(first: str, name: Callable[[], int], last: int) -> None: ...
 def no_json_default(name: str | None = object()) -> None: ...  # type: ignore[assignment]
 def unknown_type(name: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 def no_result(name: str) -> threading.Lock: ...  # type: ignore[empty-body]
@@ -235,6 +236,7 @@ def no_result(name: str) -> threading.Lock: ...  # type: ignore[empty-body]
         (made_later, "made at run time"),
         (made_later_too, "made at run time"),
         (no_json, "'name'"),
+        (no_json_between, "'name'"),
         (no_json_default, "'name'"),
         (unknown_type, "Missing"),
         (no_result, "result"),
@@ -312,6 +314,16 @@ async def test_a_whole_number_written_as_a_fraction_reaches_the_body_as_an_int()
     text = '{"one": 1.0, "some": [2e0, 3], "by_name": {"a": 4.0}, "maybe": 5.0, "either": 6.0, "real": 7.0}'
     assert await run(take, text) == ["int"] * 6 + ["float"]
     assert take.accept is None, "pydantic has no part in it"
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_called_without_a_default_uses_the_functions_own() -> None:
+    @tool
+    def take(one: int, other: int = 2) -> int:
+        """Take."""
+        return one + other
+
+    assert await take.body({"one": 1.0}, CONTEXT) == 3
 
 
 @pytest.mark.parametrize(

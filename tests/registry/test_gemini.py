@@ -59,6 +59,7 @@ def test_types_are_written_large_and_bounds_stay() -> None:
         ({"enum": ["a", None]}, {"type": "STRING", "enum": ["a"], "nullable": True}),
         ({"const": "a"}, {"type": "STRING", "enum": ["a"]}),
         ({"allOf": [{"type": "string"}]}, {"type": "STRING"}),
+        ({"properties": {"a": True}}, {"properties": {"a": {}}}),
         ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}}, {"type": "STRING"}),
         (
             {"$ref": "#/$defs/A", "description": "Mine.", "$defs": {"A": {"type": "string", "description": "Its."}}},
@@ -131,6 +132,7 @@ def test_anything_else_is_handed_through() -> None:
     assert unproject(True) is True
     assert unproject({"propertyOrdering": ["a"], "nullable": False, "properties": 5}) == {"properties": 5}
     assert unproject({"nullable": True}) == {}
+    assert unproject({"nullable": True, "enum": ["a"]}) == {"enum": ["a", None]}
 
 
 def test_the_data_folders_definitions_are_projected(data_dir: Path) -> None:

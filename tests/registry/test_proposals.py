@@ -57,6 +57,10 @@ def proposals(answer: dict[str, Any], format: Format, **options: Any) -> tuple[P
         (Format.ANTHROPIC, claude({"type": "tool_use", "id": "c1", "name": "pay", "input": ARGUMENTS})),
         (Format.ANTHROPIC, claude({"type": "tool_use", "id": "c1", "name": "pay", "input": TEXT})),
         (
+            Format.ANTHROPIC,
+            claude({"type": "thinking"}, {"type": "tool_use", "id": "c1", "name": "pay", "input": TEXT}),
+        ),
+        (
             Format.GEMINI,
             {
                 "candidates": [

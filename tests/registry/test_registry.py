@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 from interlock.core.tool import Effect, Entity, Tool
 from interlock.errors import DefinitionError
+from interlock.registry.define import tool
 from interlock.registry.pin import pins_of
 from interlock.registry.registry import Registry
 from tests.registry.makers import foreign, refused, valid
 
 OBJECT: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": False}
+
+
+ROLES = {"id": "target"}
 
 
 def read(name: str, **options: Any) -> Tool:
@@ -52,7 +57,7 @@ def test_a_tool_is_found_by_exactly_its_name() -> None:
     assert found is not None and found.tool.name == "pay"
     assert registry.find("Pay") is None
     assert "pay" in registry and "Pay" not in registry
-    assert [tool.name for tool in registry.tools] == ["pay", "refund"]
+    assert [known.name for known in registry.tools] == ["pay", "refund"]
     assert registry.closest("refnd") == ["refund"]
 
 
@@ -109,6 +114,27 @@ def test_a_default_that_its_own_schema_refuses_is_refused() -> None:
     Registry([foreign("pay", schema)])  # a foreign tool's are only shown
 
 
+def test_an_example_that_a_validator_refuses_is_refused() -> None:
+    def even(number: int) -> int:
+        if number % 2:
+            raise ValueError("must be even")
+        return number
+
+    def take(number: Annotated[int, AfterValidator(even)], other: int = 2) -> None:
+        """Take."""
+
+    hints = {"number": Annotated[int, AfterValidator(even)], "other": int, "return": None}
+    take.__annotations__ = hints
+    Registry([tool(examples=[{"number": 2}])(take)])
+    with pytest.raises(DefinitionError, match="examples number 1 is not accepted: /number must be even"):
+        Registry([tool(examples=[{"number": 3}])(take)])
+
+
+def test_a_fault_that_is_no_defaults_is_not_blamed_on_one() -> None:
+    schema = {"type": "object", "properties": {"a": {"default": 1}}, "minProperties": 2}
+    assert len(Registry([foreign("pay", schema, sealed=True)])) == 1
+
+
 @pytest.mark.parametrize(
     ("said", "tools"),
     [
@@ -137,7 +163,7 @@ def test_a_tool_that_is_named_must_be_there_and_a_check_must_be_a_read(said: str
 def test_tools_that_name_each_other_are_registered_together() -> None:
     entity = Entity(type="Payment", lookup="get_payment", by="id", suggest="find_payment")
     tools = [
-        foreign("pay", OBJECT, entities={"id": entity}, compensate="refund", reconcile="get_payment"),
+        foreign("pay", OBJECT, entities={"id": entity}, compensate="refund", reconcile="get_payment", roles=ROLES),
         foreign("refund", fallback="pay"),
         read("get_payment"),
         read("find_payment"),
@@ -155,7 +181,7 @@ def test_tools_are_looked_up_by_category_tags_and_words() -> None:
     )
 
     def names(**by: Any) -> list[str]:
-        return [tool.name for tool in registry.lookup(**by)]
+        return [found.name for found in registry.lookup(**by)]
 
     assert names(category="travel") == ["list_flights", "book_hotel"]
     assert names(tags=["air", "read"]) == ["list_flights"]

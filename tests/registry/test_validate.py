@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from interlock.core.call import Stop, ValidCall, call_digest
 from interlock.core.canonical import canonical
+from interlock.errors import BadInput
 from interlock.registry.define import tool
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
@@ -238,6 +240,14 @@ def test_no_value_is_repeated(arguments: Any) -> None:
     outcome = refused(REGISTRY, "refund", arguments)
     said = json.dumps(outcome.as_json())
     assert SECRET not in said
+
+
+def test_a_check_of_a_tool_that_was_made_by_hand_refuses_in_its_own_words() -> None:
+    def accept(arguments: dict[str, Any]) -> None:
+        raise BadInput("is not for today", code="calendar.closed")
+
+    outcome = refused(Registry([replace(foreign("pay"), accept=accept)]), "pay", {})
+    assert (outcome.code, faults(outcome)) == ("validate.rejected", [("", "calendar.closed")])
 
 
 def test_a_fault_after_filling_defaults_is_told_too() -> None:

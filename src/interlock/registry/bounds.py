@@ -163,6 +163,7 @@ class _Way(NamedTuple):
 class _Read:
     """What one pass over a schema found: where its names lead, and its own cost by identity of the part."""
 
+    draft: int
     bases: dict[int, str] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
     anchors: dict[str, list[Any]] = field(default_factory=dict)
@@ -172,7 +173,7 @@ class _Read:
 
 
 def _read(schema: Any, limits: SchemaLimits) -> _Read:
-    read = _Read(resources={"": schema})
+    read = _Read(draft=_draft(schema, ""), resources={"": schema})
     waiting: list[tuple[Any, str, str, int]] = [(schema, "", "", 0)]
     while waiting:
         part, where, base, depth = waiting.pop()
@@ -194,20 +195,18 @@ def _read(schema: Any, limits: SchemaLimits) -> _Read:
 
 def _named(part: dict[str, Any], where: str, base: str, read: _Read) -> str:
     """Enter the names that a part gives itself; return the base that holds within it."""
-    meta = part.get("$schema")
-    if isinstance(meta, str) and meta.rstrip("#") not in DRAFTS:
-        raise DefinitionError(
-            f"{where or '/'}: unknown meta-schema {meta[:200]!r}",
-            code="schema.remote",
-            remedy="Use draft 7 or 2020-12.",
-        )
-    own = part.get("$id", part.get("id"))
-    if isinstance(own, str):
+    if "$schema" in part and _draft(part, where) != read.draft:
+        raise DefinitionError(f"{where or '/'}: another meta-schema", code="schema.remote", remedy="Use one draft.")
+    own = part.get("id" if read.draft == 4 else "$id")
+    if isinstance(own, str) and not (read.draft <= 7 and "$ref" in part):  # there a reference stands alone
         if own.startswith("#"):
             read.anchors.setdefault(base + own, []).append(part)
         else:
             base = urldefrag(_joined(base, own)).url
-            read.resources.setdefault(base, part)
+            if read.resources.setdefault(base, part) is not part:
+                raise DefinitionError(
+                    f"two parts are named {base[:200]!r}", code="schema.reference", remedy="Rename one."
+                )
     for keyword in ("$anchor", "$dynamicAnchor"):
         anchor = part.get(keyword)
         if isinstance(anchor, str):
@@ -283,9 +282,28 @@ def _within(resource: Any, address: str, fragment: str, read: _Read) -> Iterator
         raise DefinitionError(f"the reference to {fragment[:200]!r} leads nowhere", code="schema.reference") from None
 
 
+def _draft(schema: Any, where: str) -> int:
+    """The draft that a schema names, 2020-12 where it names none."""
+    meta = schema.get("$schema") if isinstance(schema, dict) else None
+    if meta is None:
+        return 2020
+    draft = DRAFTS.get(meta.rstrip("#")) if isinstance(meta, str) else None
+    if draft is None:
+        named = repr(meta)[:200]
+        raise DefinitionError(
+            f"{where or '/'}: unknown meta-schema {named}", code="schema.remote", remedy="Use draft 7 or 2020-12."
+        )
+    return draft
+
+
 def _joined(base: str, reference: str) -> str:
     """An address within a base; `urljoin` alone does not know that a URN has fragments."""
-    return base + reference if reference.startswith("#") else urljoin(base, reference)
+    if reference.startswith("#"):
+        return base + reference
+    try:
+        return urljoin(base, reference)
+    except ValueError as error:
+        raise DefinitionError(f"{reference[:200]!r} is no address: {error}", code="schema.reference") from None
 
 
 def _growth(loops: list[tuple[str, ...]]) -> int:

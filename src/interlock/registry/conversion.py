@@ -37,39 +37,58 @@ Convert = Callable[[dict[str, Any]], dict[str, Any]]
 Accept = Callable[[dict[str, Any]], None]
 """Runs validators on checked arguments; raises `BadArguments`."""
 
-Converter = Callable[[Any], Any]
+_Converter = Callable[[Any], Any]
 
 
-def not_plain(value: Any) -> Any:
-    """Marks an annotation that only pydantic can convert; compared by identity and never called."""
-    raise AssertionError("a mark")
+class _NotPlain(Exception):
+    """Only pydantic can convert a value of this annotation."""
 
 
-def converter(hint: Any) -> Converter | None:
-    """How to convert a value of JSON's own types: only a whole number written as a fraction (1.0) needs it.
+def is_plain(hint: Any) -> bool:
+    """Whether a value of this annotation is JSON as it stands."""
+    try:
+        _converter(hint)
+    except _NotPlain:
+        return False
+    return True
 
-    Returns:
-        A function; None where nothing is to be done; `not_plain` where only pydantic knows.
-    """
+
+def by_hand(hints: Mapping[str, Any]) -> Convert | None:
+    """Conversion by annotations of which every one is of JSON's own types; None where one is not."""
+    try:
+        converters = {name: _converter(hint) for name, hint in hints.items()}
+    except _NotPlain:
+        return None
+    needed = [(name, each) for name, each in converters.items() if each is not None]
+
+    def convert(arguments: dict[str, Any]) -> dict[str, Any]:
+        for name, each in needed:
+            if name in arguments:
+                arguments[name] = each(arguments[name])
+        return arguments
+
+    return convert
+
+
+def _converter(hint: Any) -> _Converter | None:
+    """How to convert a value of JSON's own types: only a whole number written as a fraction (1.0) needs it."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return converter(arguments[0]) if all(map(_says_all, arguments[1:])) else not_plain
+    if origin is Annotated and all(map(_says_all, arguments[1:])):
+        return _converter(arguments[0])
     if hint in (str, bool, float, None, type(None)) or origin is Literal:
         return None
     if hint is int:
         return _whole
     if origin in _UNIONS:
-        return _joined([converter(each) for each in arguments], float in arguments)
-    if origin is list or origin is dict:
-        if origin is dict and arguments[0] is not str:
-            return not_plain
-        each = converter(arguments[-1])
-        if each is None or each is not_plain:
-            return each
+        return _of_union([_converter(each) for each in arguments], float in arguments)
+    if origin is list or (origin is dict and arguments[0] is str):
+        each = _converter(arguments[-1])
+        if each is None:
+            return None
         if origin is list:
             return lambda values: [each(value) for value in values]
         return lambda values: {key: each(value) for key, value in values.items()}
-    return not_plain
+    raise _NotPlain
 
 
 def _says_all(metadata: Any) -> bool:
@@ -80,31 +99,18 @@ def _says_all(metadata: Any) -> bool:
     return isinstance(metadata, _BOUNDS) or set(getattr(metadata, "__dict__", {"": 0})) <= {"pattern"}
 
 
-def _joined(converters: list[Converter | None], fractions: bool) -> Converter | None:
-    if not_plain in converters:
-        return not_plain
+def _of_union(converters: list[_Converter | None], fractions: bool) -> _Converter | None:
     needed = [each for each in converters if each is not None]
-    if not needed or (needed == [_whole] and fractions):
-        return None
-    return _whole if needed == [_whole] else not_plain
+    if needed == [_whole]:
+        return None if fractions else _whole
+    if needed:  # two alternatives would each convert what is the other's
+        raise _NotPlain
+    return None
 
 
 def _whole(value: Any) -> Any:
     """1.0 is an integer by JSON Schema; the function asked for an `int`."""
     return int(value) if type(value) is float else value
-
-
-def by_hand(converters: Mapping[str, Converter | None]) -> Convert:
-    """Conversion of a signature of which every parameter has a plain converter."""
-    needed = [(name, each) for name, each in converters.items() if each is not None]
-
-    def convert(arguments: dict[str, Any]) -> dict[str, Any]:
-        for name, each in needed:
-            if name in arguments:
-                arguments[name] = each(arguments[name])
-        return arguments
-
-    return convert
 
 
 def by_pydantic(adapter: TypeAdapter[Any]) -> tuple[Convert, Accept]:

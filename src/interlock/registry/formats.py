@@ -62,7 +62,7 @@ def tool_out(tool: Tool, format: Format) -> dict[str, Any]:
             return {"name": name, "description": description, "input_schema": schema}
         case Format.GEMINI:
             return {"name": name, "description": description, "parameters": project(schema).schema}
-        case Format.MCP:
+        case _:  # MCP
             return _mcp_out(tool, description)
 
 

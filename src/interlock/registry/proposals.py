@@ -75,7 +75,7 @@ def result_out(proposal: Proposal, outcome: Outcome, format: Format) -> dict[str
             if proposal.id:
                 response["id"] = proposal.id
             return {"functionResponse": response}
-        case Format.MCP:
+        case _:  # MCP
             return _mcp_result(outcome, text)
 
 

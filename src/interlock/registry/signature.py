@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError
 from interlock.core.tool import CallContext
 from interlock.errors import DefinitionError
 from interlock.registry.bounds import subschemas
-from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, converter, not_plain
+from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, is_plain
 from interlock.registry.docstring import read_docstring
 
 _Parameter = tuple[str, Any, Any]
@@ -81,11 +81,9 @@ def read_signature(function: Callable[..., Any]) -> Signature:
             hint, default = Annotated[hint, default], parameter.empty
         fields.append((name, hint, dataclasses.MISSING if default is parameter.empty else default))
     adapter, schema = _input(fields, where)
-    converters = {name: converter(hint) for name, hint, _ in fields}
-    if not_plain in converters.values():
+    convert, accept = by_hand({name: hint for name, hint, _ in fields}), None
+    if convert is None:
         convert, accept = by_pydantic(adapter)
-    else:
-        convert, accept = by_hand(converters), None
     output, plain = _output(hints.get("return", Any), where)
     return Signature(
         description=docstring.text, input_schema=schema, output_schema=output, context=context,
@@ -134,12 +132,12 @@ def _arguments(fields: list[_Parameter]) -> type:
 
 def _culprit(fields: list[_Parameter]) -> str:
     """The parameter that cannot be read even alone."""
-    for field in fields:
+    for field in fields[:-1]:
         try:
             _adapted(_arguments([field]), "validation")
         except _UNFIT:
             return field[0]
-    return fields[0][0]
+    return fields[-1][0]
 
 
 def _adapted(annotation: Any, mode: JsonSchemaMode) -> tuple[TypeAdapter[Any], dict[str, Any]]:
@@ -210,7 +208,7 @@ def _output(hint: Any, where: str) -> tuple[dict[str, Any] | None, Callable[[obj
         remedy = "Return what has a JSON form, or annotate Any."
         said = f"{where}: the result cannot be described: {_first_line(error)}"
         raise DefinitionError(said, code="definition.annotation", remedy=remedy) from None
-    if converter(hint) is not not_plain:
+    if is_plain(hint):
         return schema, None
     serializer = adapter.serializer
 
