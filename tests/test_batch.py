@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from interlock import CallContext, Entity, OutcomeKind, Proposal
 from interlock.errors import BadInput, NotSent, StoreUnavailable
 from interlock.pipeline import call_tools
-from tests.planes import Far, WatchedStore, codes, kinds, proposed, staged
+from interlock.policy.flags import Scope
+from tests.planes import OPA, Far, WatchedStore, codes, kinds, proposed, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -318,3 +319,23 @@ async def test_a_store_that_fails_ends_the_batch_and_every_effect_has_its_intent
                 assert facts.count("call.intent") == len(far.ran)
                 for state in (await stage.state(run.run_id)).calls.values():
                     assert state.outcome is not None
+
+
+async def test_a_stop_thrown_while_a_batch_runs_holds_back_what_has_not_begun() -> None:
+    """B19: within one call; what waits in line was decided before, and does not run after."""
+    far = Far()
+    batch = [call("put", 1, note=str(number)) for number in range(4)]
+
+    async def stop(arguments: dict[str, Any], context: CallContext) -> object:
+        if arguments["note"] == "1":
+            await stage.plane.plane.switch.turn(Scope.TOOL, "put", OPA, stop=True)
+        return None
+
+    async with staged(far.tool("put", "reversible", stop, resource="n")) as stage, stage.run() as run:
+        outcomes = await run.calls(batch)
+        assert codes(outcomes) == ["", "", "authorize.stopped", "authorize.stopped"]
+        assert [arguments["note"] for _, arguments in far.ran] == ["0", "1"]
+        for outcome in outcomes[2:]:
+            said = await stage.said(run.run_id, outcome.call_id)
+            assert "call.intent" not in said
+            assert said[-1].endswith("/refused")

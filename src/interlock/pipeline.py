@@ -23,7 +23,7 @@ from interlock.ledger.conversation import Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
-from interlock.policy.authorize import Ask, authorize
+from interlock.policy.authorize import Ask, authorize, unstopped
 from interlock.policy.cedar import Policy
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
@@ -78,7 +78,8 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
             limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
             verified = entry.through(await verify(limited, plane.verifier, entry.run))
             approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
-            await turn.wait(approved)
+            if await turn.wait(approved):
+                approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
             result = entry.through(await execute(approved, plane.executor, entry))
             outcome = entry.through(screen(result, plane.screens))
         except Stopped as stopped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interlock import Proposal
+from interlock import Entity, Proposal
 from tests.planes import Far, codes, kinds, staged
 
 pytestmark = pytest.mark.anyio
@@ -61,3 +61,13 @@ async def test_a_limit_says_no_number_of_the_audits() -> None:
         assert refused.next_step
         fact = (await stage.events(run.run_id, refused.call_id))[-1].fact
         assert fact.body["stop"]["audit"] == {"step": 2}
+
+
+async def test_what_is_looked_up_for_a_call_is_no_loop_of_the_models() -> None:
+    """Ten different calls about one thing look it up ten times; none of them is refused for that."""
+    far = Far()
+    put = far.tool("put", "reversible", entities={"n": Entity(type="Thing", lookup="find", by="n")})
+    async with staged(far.tool("find"), put) as stage, stage.run() as run:
+        outcomes = [await run.call("put", {"n": 1, "note": str(number)}) for number in range(10)]
+        assert codes(outcomes) == [""] * 10
+        assert kinds([await run.call("find", {"n": 1}) for _ in range(3)]) == ["done"] * 3, "nor counted with its own"

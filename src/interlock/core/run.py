@@ -41,6 +41,7 @@ class CallState:
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
         writes: Whether it is more than a read.
+        parent_id: The call that it was made for; empty for one of the run's own.
         told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
     """
@@ -52,6 +53,7 @@ class CallState:
     status: str = "proposed"
     digest: str = ""
     writes: bool = False
+    parent_id: str = ""
     told: bytes = b""
     approval_id: str = ""
 
@@ -95,7 +97,7 @@ class RunState:
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
         open_writes: Call digest to the call that is on its way, held or unknown with it.
-        alike: Call digest to the ids of the calls that had it, reads included.
+        alike: Call digest to the ids of the calls that had it, the run's own reads included.
         tool_calls: Tool name to how many calls of it were proposed.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
     """
@@ -132,7 +134,7 @@ class RunState:
                 apply(self, event)
 
     def note_valid(self, call_id: str, digest: str, writes: bool) -> None:
-        """A call was found valid: count it among its equals.
+        """A call was found valid: count it among its equals. Not for a read that was made for another call.
 
         Noting it twice is noting it once, so that a process may note what it is about to record.
         """
@@ -179,7 +181,10 @@ def _run_cancelled(run: RunState, event: Event) -> None:
 def _call_proposed(run: RunState, event: Event) -> None:
     fact = event.fact
     tool = fact.body["tool"]
-    run.calls[fact.call_id] = CallState(fact.call_id, tool, fact.body.get("proposal", ""), fact.step)
+    parent_id = fact.body.get("parent", "")
+    run.calls[fact.call_id] = CallState(
+        fact.call_id, tool, fact.body.get("proposal", ""), fact.step, parent_id=parent_id
+    )
     run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
 
 
@@ -192,7 +197,8 @@ def _call_decided(run: RunState, event: Event) -> None:
             writes = fact.body["effect"] != "read"
             run.writes += writes - call.writes
             call.digest, call.writes = found, writes
-        run.note_valid(call.call_id, found, call.writes)
+        if call.writes or not call.parent_id:
+            run.note_valid(call.call_id, found, call.writes)
     if fact.outcome:
         _tell(run, call, event)
 

@@ -26,8 +26,8 @@ REFERENCE = "$result"
 class Turn(Protocol):
     """When an approved call may run."""
 
-    async def wait(self, approved: ApprovedCall) -> None:
-        """Return once it is this call's turn."""
+    async def wait(self, approved: ApprovedCall) -> bool:
+        """Return once it is this call's turn, and whether it had to wait behind another."""
         ...
 
     def over(self) -> None:
@@ -38,8 +38,9 @@ class Turn(Protocol):
 class AtOnce:
     """The turn of a call that belongs to no batch."""
 
-    async def wait(self, approved: ApprovedCall) -> None:
+    async def wait(self, approved: ApprovedCall) -> bool:
         """Return at once."""
+        return False
 
     def over(self) -> None:
         """Nobody waits for it."""
@@ -110,7 +111,7 @@ class BatchTurn:
         self.target: Target | None = None
         self.behind: tuple[BatchTurn, ...] = ()
 
-    async def wait(self, approved: ApprovedCall) -> None:
+    async def wait(self, approved: ApprovedCall) -> bool:
         """Wait until all of the batch is decided, then until the writes before this one are over."""
         self.target = target_of(approved)
         if self._late:
@@ -121,6 +122,7 @@ class BatchTurn:
             await self._batch._open.wait()
         for other in self.behind:
             await other._over.wait()
+        return bool(self.behind)
 
     def over(self) -> None:
         """Let the next in line go; a call that was stopped before its turn counts as decided."""

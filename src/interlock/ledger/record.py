@@ -159,7 +159,8 @@ class Entry:
             self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
         if isinstance(step, ValidCall):
             self._digest = step.digest
-            self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
+            if step.tool.writes or not self.call.parent_id:
+                self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
             if isinstance(self.call.arguments, Mapping):
                 self._arguments = _own(self.call.arguments)
         return step

@@ -15,7 +15,7 @@ class Limits:
     Attributes:
         calls_max: Calls of one run, refused ones included.
         alike_max: Calls of one run with the same tool and the same arguments, reads included; the next
-            one is a loop.
+            one is a loop. What is looked up for another call counts with that one.
     """
 
     calls_max: int = 200
@@ -42,7 +42,8 @@ def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> Lim
             next_step=f"Wait for {first}, or change the arguments if another effect is meant.", audit={"first": first},
         )  # fmt: skip
     alike = len(run.alike.get(valid.digest, ()))
-    if alike > limits.alike_max:
+    looked_up = call.parent_id and not valid.tool.writes  # for another call, as often as that one is made
+    if alike > limits.alike_max and not looked_up:
         return refuse(
             call, "limit.loop", f"this exact call was made {alike - 1} times already",
             next_step="Use the earlier results or try something else.", audit={"alike": alike},

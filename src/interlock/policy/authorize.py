@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
-from interlock.core.call import AllowedCall, Outcome, Problem, Stop, ValidCall, refuse
+from interlock.core.call import AllowedCall, ApprovedCall, Outcome, Problem, Stop, ValidCall, refuse
 from interlock.core.canonical import Json, pointer
 from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.run import RunState
@@ -73,6 +73,16 @@ async def authorize(valid: ValidCall, policy: Policy, run: RunState, ask: Ask) -
         words = _DENIED if policy.may_have(principal, tool) else _NOT_AVAILABLE
         return _refused(words, valid, decision, policy, facts)
     return AllowedCall(valid, decision, policy.record(facts))
+
+
+def unstopped(approved: ApprovedCall, flags: Flags) -> ApprovedCall | Stop:
+    """The call, unless somebody stopped it while it waited for its turn: a stop binds within one call."""
+    call, tool = approved.valid.call, approved.valid.tool
+    reason = flags.stopped(tool.name, tool.server, call.principal.id, call.principal.tenant)
+    if reason is None:
+        return approved
+    code, message, next_step = _STOPPED
+    return refuse(call, code, message, next_step=next_step, audit={"reason": reason})
 
 
 class _Words(NamedTuple):
