@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from interlock.core.canonical import canonical
 from interlock.core.event import Event, Fact, Kind
-from interlock.errors import BadInput
+from interlock.errors import BadInput, LedgerError
 from interlock.ledger.chain import EMPTY, Head, first_bad, link, link_all, read_event
 from tests.ledger.makers import chained, read_call, started
 
@@ -73,6 +73,25 @@ def test_salts_are_fresh_for_every_event() -> None:
 def test_what_is_no_unicode_is_refused(fact: Fact) -> None:
     with pytest.raises(BadInput):
         link(EMPTY, "run_1", "acme", fact, 5)
+
+
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [
+        (b"\xff\xfe", b"{}"),
+        (b"[]", b"{}"),
+        (b"{}", b"{}"),
+        (b'{"kind":"call.teleported","prev_hash":""}', b"{}"),
+        (b'{"kind":"flag","prev_hash":"zz"}', b"{}"),
+        (b'{"kind":"flag","prev_hash":""}', b"{"),
+    ],
+    ids=["no text", "no object", "nothing", "unknown kind", "no hash", "no body"],
+)
+def test_bytes_that_are_no_event_are_refused_by_name(header: bytes, payload: bytes) -> None:
+    """Fault K46 too: what a newer release wrote is not guessed at."""
+    with pytest.raises(LedgerError) as refused:
+        read_event(header, b"", payload)
+    assert refused.value.code == "ledger.unreadable"
 
 
 def chain() -> list[Event]:

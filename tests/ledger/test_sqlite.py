@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ import anyio
 import apsw
 import pytest
 
+from interlock.core.event import GuardChange
 from interlock.errors import DuplicateFact, LedgerError, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import first_bad
 from interlock.ledger.migrations import MIGRATIONS
@@ -274,6 +276,7 @@ async def test_a_bug_in_the_writer_refuses_everybody_and_lets_nobody_wait(
     with anyio.fail_after(5):
         found = await together(sqlite, to(RUN, started()), to("run_2", started()))
         later = await together(sqlite, to("run_3", started()))
+        await sqlite.close()
     assert {type(error) for error in found + later} == {StoreUnavailable}
     assert escaped == [AssertionError]
 
@@ -435,3 +438,73 @@ def test_the_path_may_be_text(clock: FrozenClock, path: Path) -> None:
     store = SqliteStore(os.fspath(path), clock)
     anyio.run(store.close)
     assert path.exists()
+
+
+# Bounds and damage.
+
+
+async def test_more_appends_than_may_wait_are_refused_at_once(
+    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault K48: every queue has a bound."""
+    monkeypatch.setattr("interlock.ledger.sqlite_writer._WAITING_MAX", 5)
+    found = await together(sqlite, *(to(f"run_{number}", started()) for number in range(8)))
+    refused = [error for error in found if error is not None]
+    assert [type(error) for error in refused] == [StoreUnavailable] * 3
+    assert len(await sqlite.follow()) == 5
+
+
+async def test_what_is_forgotten_for_its_number_is_read_again(
+    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.ledger.sqlite_append._KNOWN_MAX", 2)
+    monkeypatch.setattr("interlock.ledger.sqlite_rows._KEPT_MAX", 2)
+    monkeypatch.setattr("interlock.ledger.sqlite_writer.GROUP_MAX", 3)
+    runs = [f"run_{number}" for number in range(7)]
+    guard = GuardChange("acme/budget", 1, at_most=7)
+    await together(sqlite, *(to(run_id, started(), proposed("call_1")) for run_id in runs))
+    assert await together(sqlite, *(to(run_id, intent("call_1"), guards=(guard,)) for run_id in runs)) == [None] * 7
+    twice = await together(sqlite, *(to(run_id, intent("call_1")) for run_id in runs))
+    assert [type(error) for error in twice] == [DuplicateFact] * 7
+    await together(sqlite, *(to(run_id, result("call_1")) for run_id in runs))
+    assert {row["status"] for row in await sqlite.rows("tool_call")} == {"closed"}
+    assert await sqlite.guards() == {"acme/budget": 7}
+    assert [first_bad(await sqlite.read(run_id)) for run_id in runs] == [0] * 7
+
+
+async def test_a_closed_store_is_not_read_either(sqlite: SqliteStore) -> None:
+    await sqlite.append(to(RUN, started()))
+    await sqlite.close()
+    with pytest.raises(StoreUnavailable):
+        await sqlite.read(RUN)
+    with pytest.raises(StoreUnavailable):
+        sqlite.changes()
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_a_damaged_file_is_refused_or_its_damage_found_and_nothing_is_forged(
+    clock: FrozenClock, sqlite: SqliteStore, path: Path, seed: int
+) -> None:
+    """Fault K11, K13: garbage over a part of the file never reads as an event that verifies and was not written."""
+    written = [event for step in range(1, 31) for event in await sqlite.append(to(RUN, *read_call(f"c_{step}", step)))]
+    await sqlite.close()
+    chance = random.Random(seed)
+    whole = bytearray(path.read_bytes())
+    begin = chance.randrange(4096, len(whole) - 512)
+    whole[begin : begin + 512] = chance.randbytes(512)
+    path.write_bytes(whole)
+    try:
+        reopened = await opened(path, clock)
+    except StoreUnavailable:
+        return
+    try:
+        found = await reopened.read(RUN)
+    except (StoreUnavailable, LedgerError):
+        pass
+    else:
+        sound = found if not (bad := first_bad(found)) else found[: bad - 1]
+        # A payload that cannot be found reads as erased; whether that was recorded is the whole verification's.
+        assert [event.header for event in sound] == [event.header for event in written[: len(sound)]]
+        assert all(event.payload in (b"", known.payload) for event, known in zip(sound, written, strict=False))
+    finally:
+        await reopened.close()

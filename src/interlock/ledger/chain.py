@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from interlock.core.canonical import canonical
 from interlock.core.event import Event, Fact, Kind
-from interlock.errors import BadInput
+from interlock.errors import BadInput, LedgerError
 
 SALT_BYTES = 32
 Entropy = Callable[[int], bytes]
@@ -113,15 +113,25 @@ def chain_hash(prev_hash: bytes, header: bytes) -> bytes:
 
 
 def read_event(header: bytes, salt: bytes | None, payload: bytes | None) -> Event:
-    """The event that stands in the store; a missing payload reads as an empty body."""
-    fields = json.loads(header)
-    body = json.loads(payload) if payload is not None else {}
-    fact = Fact(Kind(fields["kind"]), body, *(fields.get(name, default) for name, default in _DEFAULTS))
-    prev = bytes.fromhex(fields["prev_hash"])
-    return Event(
-        fact, fields["tenant"], fields["run_id"], fields["seq"], fields["at"], prev, header,
-        chain_hash(prev, header), salt or b"", payload or b"",
-    )  # fmt: skip
+    """The event that stands in the store; a missing payload reads as an empty body.
+
+    Raises:
+        LedgerError: The bytes are no event that this release knows.
+    """
+    try:
+        fields = json.loads(header)
+        body = json.loads(payload) if payload is not None else {}
+        fact = Fact(Kind(fields["kind"]), body, *(fields.get(name, default) for name, default in _DEFAULTS))
+        prev = bytes.fromhex(fields["prev_hash"])
+        return Event(
+            fact, fields["tenant"], fields["run_id"], fields["seq"], fields["at"], prev, header,
+            chain_hash(prev, header), salt or b"", payload or b"",
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(
+            f"an event cannot be read: {error}", code="ledger.unreadable",
+            remedy="It is damaged, or a newer release wrote it: verify the ledger.",
+        ) from error  # fmt: skip
 
 
 _DEFAULTS = tuple(Fact._field_defaults.items())

@@ -68,7 +68,7 @@ class LedgerFile:
 
     def _use_wal(self, connection: apsw.Connection) -> None:
         """Switch the file to WAL, where it is not. Two that switch a new file at once: SQLite lets neither wait."""
-        for _ in range(self._busy_ms // _SWITCH_MS):
+        for _ in range(1 + self._busy_ms // _SWITCH_MS):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 break
