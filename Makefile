@@ -37,7 +37,7 @@ format: $(VENV)/.stamp ## write the format and the mends that are safe
 venv: $(VENV)/.stamp ## only the virtual environment
 
 clean: ## remove virtual environments, caches and build products
-	@rm -rf $(VENV) $(BENCH) build dist htmlcov .coverage .hypothesis \
+	@rm -rf $(VENV) $(BENCH) .interlock-demo build dist htmlcov .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

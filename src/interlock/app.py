@@ -80,14 +80,20 @@ class Interlock:
         """Where everything is recorded."""
         return self.plane.ledger.store
 
-    def run(self, principal: Principal, *, words: str | None = None) -> AbstractAsyncContextManager[Run]:
-        """Start a run: `async with plane.run(principal, words=…) as run: await run.call(…)`.
+    def run(
+        self, principal: Principal, *, words: str | None = None, run_id: str = ""
+    ) -> AbstractAsyncContextManager[Run]:
+        """Start a run, or come back to one: `async with plane.run(principal, words=…) as run: await run.call(…)`.
 
         Args:
             principal: On whose behalf its calls are made.
-            words: The user's own words; None where they are not seen.
+            words: The user's own words; None where they are not seen. A run keeps those that it started with.
+            run_id: A run of this principal to come back to; empty for a new one.
+
+        Raises:
+            NotFound, StaleClaim: It cannot be come back to; see `runs.open_run`.
         """
-        return open_run(self.plane, self.worker, principal, words)
+        return open_run(self.plane, self.worker, principal, words, run_id)
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""
@@ -103,7 +109,7 @@ class Interlock:
 
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
-        return await settle(self.plane, call_id, outcome, person, note)
+        return await settle(self.plane, self.worker, call_id, outcome, person, note)
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""
@@ -182,21 +188,25 @@ def open_store(settings: Settings, world: World) -> Store:
     return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy)
 
 
-def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Policy]]:
-    registry = Registry(
-        [*import_tools(settings.tools, settings.folder), *tools],
-        pins=read_pins(settings.at(settings.pins)) if settings.pins is not None else None,
+def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:
+    """The tools that the settings name and the given ones, held against the pins where the settings name a file."""
+    pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
+    return Registry([*import_tools(settings.tools, settings.folder), *tools], pins=pins)
+
+
+def load_policy(settings: Settings, registry: Registry) -> Policy:
+    """The policy that the settings name, checked against the tools."""
+    return Policy.load(
+        settings.at(settings.policy) if settings.policy is not None else None,
+        registry.tools,
+        shadow=settings.at(settings.shadow) if settings.shadow is not None else None,
+        mode=Mode(settings.mode),
     )
 
-    def load_policy() -> Policy:
-        return Policy.load(
-            settings.at(settings.policy) if settings.policy is not None else None,
-            registry.tools,
-            shadow=settings.at(settings.shadow) if settings.shadow is not None else None,
-            mode=Mode(settings.mode),
-        )
 
-    policy = load_policy()
+def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Policy]]:
+    registry = open_registry(settings, tools)
+    policy = load_policy(settings, registry)
     new_id = world.new_id or RandomIds(world.clock)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
@@ -218,4 +228,4 @@ def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[P
         clock=world.clock,
         new_id=new_id,
     )  # fmt: skip
-    return plane, load_policy
+    return plane, lambda: load_policy(settings, plane.registry)

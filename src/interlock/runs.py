@@ -97,26 +97,38 @@ class Run:
 
 
 @asynccontextmanager
-async def open_run(plane: Plane, worker: str, principal: Principal, words: str | None) -> AsyncIterator[Run]:
-    """A new run, claimed by this worker until it is left. It is finished then, unless a call of it still waits."""
-    run_id = plane.new_id("run")
-    body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
-    if words is not None:
-        body["words"] = words
-    started = Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
-    conversation = await plane.ledger.open(run_id, principal.tenant, started, Claim(worker, LEASE_S))
+async def open_run(
+    plane: Plane, worker: str, principal: Principal, words: str | None, run_id: str
+) -> AsyncIterator[Run]:  # fmt: skip
+    """A run, claimed by this worker until it is left. It is finished then, unless a call of it still waits.
+
+    Args:
+        run_id: The principal's own run to come back to; empty for a new one. One that is over runs nothing
+            new, and tells what became of its calls.
+
+    Raises:
+        NotFound: No such run of this principal.
+        StaleClaim: Somebody works on it now.
+    """
+    claim = Claim(worker, LEASE_S)
+    if run_id:
+        conversation = await _returned_to(plane, principal, run_id)
+        if conversation.state.status == "open":
+            await conversation.claim(claim)
+    else:
+        conversation = await plane.ledger.open(plane.new_id("run"), principal.tenant, _start(principal, words), claim)
     try:
         yield Run(plane, conversation, principal)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            waiting = any(call.status != "closed" for call in conversation.state.calls.values())
-            if not waiting and not conversation.on_the_way:
-                await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": "left"}, principal_id=principal.id)])
+            await _finish(conversation, "left")
             await conversation.release()
 
 
 async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
     """Do what is due in a run: settle what a lost worker left open, run what was approved, end what expired.
+
+    A run of which nothing is left is finished. What this process has no tool for waits for one that has.
 
     Returns:
         Whether this worker could work on it; False where another one holds it, and then nothing was done.
@@ -127,7 +139,10 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
     """
     conversation = await plane.ledger.conversation(run_id, tenant)
     async with conversation.advancing:
+        await conversation.refresh()
         ours = conversation.epoch == 0
+        if not _due(plane, conversation) and not (ours and _over(conversation)):
+            return True  # a claim for nothing would be an event for nothing, at every look
         if ours:
             try:
                 await conversation.claim(Claim(worker, LEASE_S))
@@ -135,7 +150,10 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
                 return False
         try:
             await conversation.refresh()
-            await _do_what_is_due(plane, conversation)
+            for call in _due(plane, conversation):
+                await _settled_or_run(plane, conversation, call)
+            if ours:
+                await _finish(conversation, "nothing left")
         finally:
             if ours:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(5):
@@ -168,8 +186,10 @@ async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal
     return asked
 
 
-async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, note: str) -> Outcome:
-    """A person's word on what became of an unknown call.
+async def settle(
+    plane: Plane, worker: str, call_id: str, outcome: str, person: Principal, note: str
+) -> Outcome:  # fmt: skip
+    """A person's word on what became of an unknown call; its run is finished where nothing else of it is left.
 
     Args:
         outcome: `done` or `failed`.
@@ -203,16 +223,61 @@ async def settle(plane: Plane, call_id: str, outcome: str, person: Principal, no
         await conversation.append_outside([fact])
     except DuplicateFact:
         raise Conflict(f"call {call_id} was settled a moment ago", code="settle.not_unknown") from None
+    await advance(plane, worker, conversation.state.run_id, person.tenant)
     return told
 
 
-async def _do_what_is_due(plane: Plane, conversation: Conversation) -> None:
+async def _returned_to(plane: Plane, principal: Principal, run_id: str) -> Conversation:
+    conversation = await plane.ledger.conversation(run_id, principal.tenant)
+    await conversation.refresh()
     state = conversation.state
-    for call in list(state.calls.values()):
-        if call.status == "intent" and call.call_id not in conversation.on_the_way:
-            await _lost(conversation, call)
-        elif call.status == "held":
-            await _answered(plane, conversation, state.approvals[call.approval_id])
+    if state.principal is None or state.principal.id != principal.id:
+        raise NotFound(
+            f"no run {run_id!r} of {principal.id!r}",
+            code="run.not_found",
+            remedy="List runs with `interlock runs list`.",
+        )
+    if conversation.epoch:
+        raise StaleClaim(f"run {run_id} is open in this process already")
+    return conversation
+
+
+def _due(plane: Plane, conversation: Conversation) -> list[CallState]:
+    """The calls that something can be done about here and now."""
+    state = conversation.state
+    return [
+        call
+        for call in state.calls.values()
+        if (call.status == "intent" and call.call_id not in conversation.on_the_way)
+        or (call.status == "held" and _ripe(plane, state.approvals[call.approval_id]))
+    ]
+
+
+def _ripe(plane: Plane, asked: ApprovalState) -> bool:
+    """Whether a held call can go on: it expired, or was answered and its tool is known here, if only as removed."""
+    if plane.clock.wall_us() >= asked.request["expires_us"]:
+        return True
+    tool = asked.request["tool"]["name"]
+    return asked.status != "pending" and (tool in plane.registry or tool in plane.registry.withdrawn)
+
+
+def _over(conversation: Conversation) -> bool:
+    """Whether an open run has no call left that anything can happen to."""
+    state = conversation.state
+    waiting = any(call.status != "closed" for call in state.calls.values())
+    return state.status == "open" and not waiting and not conversation.on_the_way
+
+
+async def _finish(conversation: Conversation, reason: str) -> None:
+    if _over(conversation):
+        await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
+
+
+async def _settled_or_run(plane: Plane, conversation: Conversation, call: CallState) -> None:
+    if call.status == "intent":
+        await _lost(conversation, call)
+    else:
+        await _answered(plane, conversation, conversation.state.approvals[call.approval_id])
 
 
 async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:
@@ -239,10 +304,7 @@ async def _lost(conversation: Conversation, call: CallState) -> None:
 
 async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalState) -> None:
     """Let a held call that was decided, or whose time is up, go through every gate again."""
-    over = plane.clock.wall_us() >= asked.request["expires_us"]
     if asked.status == "pending":
-        if not over:
-            return
         await conversation.append([Fact(Kind.APPROVAL_EXPIRED, {}, asked.call_id, approval_id=asked.approval_id)])
     state = conversation.state
     assert state.principal is not None, "a run that has calls was started"
@@ -251,3 +313,10 @@ async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalSta
         arguments=asked.request["text"], principal=state.principal,
     )  # fmt: skip
     await call_tool(parked, plane)
+
+
+def _start(principal: Principal, words: str | None) -> Fact:
+    body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
+    if words is not None:
+        body["words"] = words
+    return Fact(Kind.RUN_STARTED, body, principal_id=principal.id)

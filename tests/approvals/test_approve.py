@@ -379,16 +379,30 @@ async def test_a_schema_that_no_longer_takes_the_arguments_ends_the_call() -> No
         assert await stage.plane.store.due() == []
 
 
-async def test_a_tool_that_is_gone_ends_the_call() -> None:
+async def test_a_tool_that_was_removed_ends_the_call() -> None:
     """Defect 72."""
     far = Far()
     async with staged(paying(far)) as stage, stage.run() as run:
         held = await run.call("pay", {"n": 1})
         await stage.answer(run.run_id, held)
-        stage.plane.plane.registry = Registry([])
+        stage.plane.plane.registry = Registry([], withdrawn={"pay": ""})
         await stage.plane.advance(run.run_id)
-        assert await now(stage, run, held.call_id) == ("refused", "validate.unknown_tool")
+        assert await now(stage, run, held.call_id) == ("refused", "validate.withdrawn")
         assert far.ran == []
+
+
+async def test_an_approved_call_waits_for_a_process_that_has_its_tool() -> None:
+    far = Far()
+    async with staged(paying(far)) as stage, stage.run() as run:
+        held = await run.call("pay", {"n": 1})
+        await stage.answer(run.run_id, held)
+        here, stage.plane.plane.registry = stage.plane.plane.registry, Registry([])
+        await stage.plane.advance(run.run_id)
+        assert (await now(stage, run, held.call_id))[0] == "held"
+        stage.plane.plane.registry = here
+        await stage.plane.advance(run.run_id)
+        assert (await now(stage, run, held.call_id))[0] == "done"
+        assert far.ran != []
 
 
 @pytest.mark.parametrize(

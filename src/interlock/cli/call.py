@@ -19,8 +19,7 @@ from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.core.call import Outcome
 from interlock.core.principal import Principal
-from interlock.errors import BadInput, NotFound
-from interlock.runs import Run
+from interlock.errors import BadInput
 
 _EXAMPLE = """\
 interlock call look_up_order '{"order_id": 7}' --words "where is order 7?"
@@ -82,31 +81,12 @@ def call(deployment: Deployment, arguments: str, **given: Any) -> Report:
 
 
 async def _call(asked: _Asked, person: Principal, plane: Interlock) -> _Told:
-    if asked.run_id is None:
-        async with plane.run(person, words=asked.words) as run:
-            outcome = await _propose(run, asked)
-    else:
-        run = await _own_run(plane, asked.run_id, person)
-        outcome = await _propose(run, asked)
+    async with plane.run(person, words=asked.words, run_id=asked.run_id or "") as run:
+        outcome = await run.call(asked.tool, asked.arguments, name=asked.name, dry_run=asked.dry_run)
     held = {"run_id": run.run_id, "approval_id": outcome.approval_id}
     approvals = await plane.store.rows("approval", held) if outcome.approval_id else []
     decisions = await plane.store.rows("authz_decision", {"run_id": run.run_id, "call_id": outcome.call_id}, 1)
     return _Told(run.run_id, outcome, next(iter(approvals), None), next(iter(decisions), None))
-
-
-async def _propose(run: Run, asked: _Asked) -> Outcome:
-    return await run.call(asked.tool, asked.arguments, name=asked.name, dry_run=asked.dry_run)
-
-
-async def _own_run(plane: Interlock, run_id: str, person: Principal) -> Run:
-    """The person's own run of that id; somebody else's is as good as none."""
-    conversation = await plane.plane.ledger.conversation(run_id, person.tenant)
-    owner = conversation.state.principal
-    if owner is None or owner.id != person.id:
-        raise NotFound(
-            f"no run {run_id!r} of yours", code="run.not_found", remedy="List runs with `interlock runs list`."
-        )
-    return Run(plane.plane, conversation, person)
 
 
 def read_arguments(arguments: str) -> str:

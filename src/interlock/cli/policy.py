@@ -10,6 +10,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from interlock.app import load_policy, open_registry
 from interlock.cli.call import read_arguments
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
@@ -20,17 +21,14 @@ from interlock.cli.output import Exit, Report
 from interlock.cli.vocabulary import vocabulary
 from interlock.core.call import Stop, ToolCall, ValidCall
 from interlock.core.canonical import parse_json
-from interlock.core.decision import Mode, Verdict
+from interlock.core.decision import Verdict
 from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.errors import BadInput
 from interlock.policy.cases import read_cases, run_cases
-from interlock.policy.cedar import Policy
 from interlock.policy.explain import Explanation, Reading, explain
 from interlock.policy.facts import Facts, Resource, Session, server_resource
 from interlock.policy.rules import DEFAULT_POLICY, Rule
-from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
-from interlock.sources.python import import_tools
 
 _EXITS = {Verdict.ALLOW: Exit.DONE, Verdict.DENY: Exit.NO, Verdict.REQUIRE_APPROVAL: Exit.HELD}
 
@@ -47,10 +45,10 @@ def check(deployment: Deployment, schema: bool) -> Report:
 
     Rules that reach no tool, and arguments that no rule can see, are listed; they are no error.
     """
-    registry = _registry(deployment)
+    registry = open_registry(deployment.settings)
     if schema:
         return vocabulary(registry.tools)
-    loaded = _policy(deployment, registry)
+    loaded = load_policy(deployment.settings, registry)
     reach = {
         rule.rule_id: [tool.name for tool in registry.tools if rule in loaded.concerning(tool)] for rule in loaded.rules
     }
@@ -90,7 +88,7 @@ def test(deployment: Deployment, files: tuple[Path, ...]) -> Report:
 
     Exit code 1 where one differs.
     """
-    loaded = _policy(deployment, _registry(deployment))
+    loaded = load_policy(deployment.settings, open_registry(deployment.settings))
     results = [(file, result) for file in files for result in run_cases(read_cases(file), loaded)]
     wrong = [(file, result) for file, result in results if result.wrong]
     document = {
@@ -126,8 +124,8 @@ def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) ->
 
     Exit code: 0 allowed, 1 denied, 3 held. Entities are not looked up: --resource says what would be found.
     """
-    registry = _registry(deployment)
-    loaded = _policy(deployment, registry)
+    registry = open_registry(deployment.settings)
+    loaded = load_policy(deployment.settings, registry)
     person = _principal(deployment, **{name: given[name] for name in ("who", "roles", "service")})
     call = ToolCall(
         run_id="run_explain", call_id="call_explain", tool=tool, arguments=read_arguments(arguments), principal=person
@@ -157,18 +155,6 @@ def _explained(found: Explanation) -> list[RenderableType]:
     if found.read:
         view += [heading("What they can read"), fields((path, _shown(said)) for path, said in found.read.items())]
     return view
-
-
-def _registry(deployment: Deployment) -> Registry:
-    return Registry(import_tools(deployment.settings.tools, deployment.settings.folder))
-
-
-def _policy(deployment: Deployment, registry: Registry) -> Policy:
-    settings = deployment.settings
-    return Policy.load(
-        settings.at(settings.policy) if settings.policy is not None else None, registry.tools,
-        shadow=settings.at(settings.shadow) if settings.shadow is not None else None, mode=Mode(settings.mode),
-    )  # fmt: skip
 
 
 def _where(deployment: Deployment) -> Path:
