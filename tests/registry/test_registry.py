@@ -144,6 +144,18 @@ def test_a_fault_that_is_no_defaults_is_not_blamed_on_one() -> None:
         ("reconcile names 'other', which is no read", [foreign("pay", reconcile="other"), foreign("other")]),
         ("lookup names 'other'", [foreign("pay", OBJECT, entities={"id": Entity(type="A", lookup="other")})]),
         (
+            "the resolver 'get' takes no 'by'",
+            [foreign("pay", OBJECT, entities={"id": Entity(type="A", lookup="get", by="by")}), read("get")],
+        ),
+        (
+            "the resolver 'find' takes no 'query'",
+            [
+                foreign("pay", OBJECT, entities={"id": Entity(type="A", lookup="get", suggest="find")}),
+                read("get"),
+                read("find"),
+            ],
+        ),
+        (
             "suggest names 'other', which is no read",
             [
                 foreign("pay", OBJECT, entities={"id": Entity(type="A", lookup="get", suggest="other")}),
@@ -166,7 +178,7 @@ def test_tools_that_name_each_other_are_registered_together() -> None:
         foreign("pay", OBJECT, entities={"id": entity}, compensate="refund", reconcile="get_payment", roles=ROLES),
         foreign("refund", fallback="pay"),
         read("get_payment"),
-        read("find_payment"),
+        foreign("find_payment", {"type": "object", "properties": {"query": {"type": "string"}}}, effect="read"),
     ]
     assert len(Registry(tools)) == 4
 

@@ -77,6 +77,19 @@ def check_references(tools: Mapping[str, Tool]) -> None:
                     code="definition.reference",
                     remedy="Checks and questions must not have effects.",
                 )
+        for name, entity in tool.entities.items():
+            _check_resolver(tool, tools[entity.lookup], entity.by or name)
+            if entity.suggest:
+                _check_resolver(tool, tools[entity.suggest], "query")
+
+
+def _check_resolver(tool: Tool, resolver: Tool, parameter: str) -> None:
+    if parameter not in resolver.input_schema.get("properties", {}):
+        raise DefinitionError(
+            f"tool {tool.name!r}: the resolver {resolver.name!r} takes no {parameter!r}",
+            code="definition.reference",
+            remedy="Say by which parameter it looks up.",
+        )
 
 
 def _check_numbers(tool: Tool) -> None:
