@@ -41,9 +41,9 @@ class InterlockError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """The message and, after a space, the remedy."""
+        """The message and, as a sentence of its own, the remedy."""
         message = super().__str__()
-        return f"{message} {self.remedy}" if self.remedy else message
+        return f"{message.rstrip('.')}. {self.remedy}" if self.remedy else message
 
 
 class BadInput(InterlockError):

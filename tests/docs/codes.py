@@ -24,13 +24,6 @@ _PLACES = {"refuse": 1, "_Words": 0}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Found(NamedTuple):
-    """One code and where it is said."""
-
-    code: str
-    place: str
-
-
 class Module(NamedTuple):
     path: str
     tree: ast.Module
@@ -51,13 +44,12 @@ def error_classes() -> dict[str, str]:
 def error_codes() -> set[str]:
     """Every code of an exception, and those with which the command line says an error itself."""
     known = error_classes()
-    said = {found.code for found in _said(lambda name: name in known)}
-    return said | set(known.values()) | {found.code for found in _printed()}
+    return {*_said(lambda name: name in known), *known.values(), *_printed()}
 
 
 def outcome_codes() -> set[str]:
     """Every code of an outcome; `screen.json.…` for all that strict JSON refuses."""
-    said = {found.code for found in _said(lambda name: name in ("Outcome", *_PLACES))}
+    said = _said(lambda name: name in ("Outcome", *_PLACES))
     return {"screen.json.…" if code.startswith("screen.json.") else code for code in said}
 
 
@@ -68,7 +60,7 @@ def problem_codes() -> set[str]:
     return {str(node.value) for node in said if isinstance(node, ast.Constant)}
 
 
-def _said(wanted: Callable[[str], bool]) -> Iterator[Found]:
+def _said(wanted: Callable[[str], bool]) -> Iterator[str]:
     for module in MODULES:
         for function, call in _calls(module.tree):
             name = _name(call.func)
@@ -78,8 +70,7 @@ def _said(wanted: Callable[[str], bool]) -> Iterator[Found]:
             if isinstance(call.func, ast.Name) and name in _PLACES:
                 given = [call.args[_PLACES[name]]]
             for node in given:
-                for code in _values(node, module, function):
-                    yield Found(code, f"{module.path}:{call.lineno}")
+                yield from _values(node, module, function)
 
 
 def _values(node: ast.expr, module: Module, function: Function | None) -> Iterator[str]:
@@ -95,6 +86,8 @@ def _values(node: ast.expr, module: Module, function: Function | None) -> Iterat
             yield from (first + part for part in _parts(rest, module, function))
         case ast.Name(id=name) if function is not None and name in _parameters(function):
             yield from _handed_to(function, name, module)
+        case ast.Name(id=name) if function is not None and _unpacked(function, name):
+            return
         case ast.Attribute(attr="code"):
             return
         case ast.Call(func=ast.Attribute(attr="get")):  # read back from the ledger
@@ -120,6 +113,18 @@ def _parts(node: ast.expr, module: Module, function: Function | None) -> Iterato
             yield from _values(assigned.value, module, function)
 
 
+def _unpacked(function: Function, name: str) -> bool:
+    """Whether a name is a part of a constant of the module, which says its code where it is made."""
+    return any(
+        isinstance(each, ast.Assign)
+        and isinstance(each.targets[0], ast.Tuple)
+        and name in (ast.unparse(part) for part in each.targets[0].elts)
+        and isinstance(each.value, ast.Name)
+        and each.value.id.isupper()
+        for each in ast.walk(function)
+    )
+
+
 def _parameters(function: Function) -> list[str]:
     return [each.arg for each in function.args.args]
 
@@ -139,14 +144,14 @@ def _handed_to(function: Function, parameter: str, module: Module) -> Iterator[s
             yield from _values(node, module, None)
 
 
-def _printed() -> Iterator[Found]:
+def _printed() -> Iterator[str]:
     """`output.error("code", …)` of the command line."""
     for module in MODULES:
         if not module.path.startswith("cli/"):
             continue
         for _, call in _calls(module.tree):
             if _name(call.func) == "error" and call.args and isinstance(call.args[0], ast.Constant):
-                yield Found(str(call.args[0].value), f"{module.path}:{call.lineno}")
+                yield str(call.args[0].value)
 
 
 def _calls(tree: ast.AST, function: Function | None = None) -> Iterator[tuple[Function | None, ast.Call]]:

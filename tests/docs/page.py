@@ -28,7 +28,7 @@ from interlock.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 WIDTH = 160
 """Columns of a command's page: a table stays a table."""
@@ -80,10 +80,10 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> Iterator[str]:
-    """The command lines of a block: behind `$` where it has any, else every line."""
+    """The command lines of a block: those behind `$` where it has any, else every line."""
     lines = [line for line in block.text.splitlines() if line.strip()]
     typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    yield from typed or (line for line in lines if block.language == "sh")
+    yield from typed or (line for line in lines if block.language in ("sh", ""))
 
 
 def rows(page: Path, *headings: str) -> list[list[str]]:

@@ -19,7 +19,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
-HOSTS = {"docs.cedarpolicy.com", "example.com"}
+HOSTS = {"docs.cedarpolicy.com", "example.com", "keepachangelog.com", "semver.org"}
 """Hosts that pages may name."""
 
 _HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|dev|io|net|org)\b|\blocalhost\b|\b\d+\.\d+\.\d+\.\d+\b")
@@ -122,12 +122,15 @@ def test_every_command_that_a_page_types_exists_with_its_options(page: Path) -> 
     assert not [problem for words in interlock_lines(page) if (problem := problem_of(words))]
 
 
+def targets(page: Path) -> set[str]:
+    """The make targets that a page types or names."""
+    return {found[1] for line in typed(page) if (found := re.match(r"make ([a-z][a-z-]*)", line))}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    there = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    named = [found[1] for line in typed(page) if (found := re.match(r"make ([a-z][a-z-]*)", line))]
-    assert not [target for target in named if target not in there]
+    assert not targets(page) - set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
 
 def test_the_check_of_commands_finds_what_it_is_for() -> None:
@@ -135,3 +138,4 @@ def test_the_check_of_commands_finds_what_it_is_for() -> None:
     assert problem_of(["stop", "--tol", "refund"])
     assert not problem_of(["approvals", "approve", "appr_1", "--yes", "--json"])
     assert len(list(interlock_lines(DOCS / "tutorial.md"))) > 8
+    assert targets(ROOT / "README.md") >= {"demo", "test", "bench"}
