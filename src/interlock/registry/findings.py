@@ -56,9 +56,7 @@ RULES: Final[dict[str, Rule]] = {
     "timeout.undeclared": Rule(_NOTE, "has the default timeout", "Say how long one attempt may take."),
     "effect.undeclared": Rule(_WARNING, "is privileged for want of a declared effect", "Declare its effect."),
     "effect.claimed": Rule(_NOTE, "is claimed to do less than its effect says", "Review it; a claim never lowers."),
-    "idempotency.undeclared": Rule(
-        _WARNING, "cannot be settled", "Declare keyed, idempotent or reconcile, as is true."
-    ),
+    "idempotency.undeclared": Rule(_WARNING, "may be done twice", "Declare keyed, idempotent or reconcile, if true."),
     "undo.undeclared": Rule(_WARNING, "is reversible, and nothing reverses it", "Declare compensate."),
     "scope.undeclared": Rule(_NOTE, "does not say what it acts on", "Declare resource or the target's role."),
     "deprecated": Rule(_NOTE, "is deprecated", "Remove it when nothing calls it any more."),
