@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock import Outcome, OutcomeKind, Principal, Tool
+from interlock import Outcome, OutcomeKind, Principal, Proposal, Tool
 from interlock.core.call import ToolCall
 from interlock.core.tool import CallContext
 from interlock.errors import NotFound, NotSent, Rejected
@@ -255,6 +255,34 @@ async def test_the_tool_gets_the_bytes_that_were_checked_and_a_copy_of_its_own()
         assert proposal == {"n": 1, "note": "a"}
         decided = (await stage.events(run.run_id, outcome.call_id))[1].fact.body
         assert decided["arguments"] == {"n": 1, "note": "a"}
+
+
+async def test_what_is_personal_reaches_the_tool_as_it_was_given() -> None:
+    """Defect 10: redacting arguments before they run mails «<EMAIL>»; copies may be redacted, what runs may not."""
+    far = Far()
+    async with staged(*tools(far)) as stage, stage.run() as run:
+        note = "ana.lopez@example.org, +1 555 0100, 4111 1111 1111 1111"
+        assert (await run.call("put", {"n": 1, "note": note})).done
+        assert far.ran == [("put", {"n": 1, "note": note})]
+
+
+@pytest.mark.parametrize("door", ["object", "text", "bytes", "batch", "path"])
+async def test_no_door_leaves_validation_to_the_provider(door: str) -> None:
+    """Defect 14: «strict» schemas and enums are the provider's word; here every call is validated."""
+    far = Far()
+    text = '{"n":"one"}'
+    async with staged(*tools(far)) as stage, stage.run() as run:
+        match door:
+            case "batch":
+                (outcome,) = await run.calls([Proposal(tool="put", arguments=text, id="call_1")])
+            case "path":
+                outcome = await call_tool(proposed(run, "put", text), stage.plane.plane)
+            case "object":
+                outcome = await run.call("put", {"n": "one"})
+            case _:
+                outcome = await run.call("put", text if door == "text" else text.encode())
+        assert outcome.code == "validate.schema"
+        assert far.ran == []
 
 
 async def test_what_the_caller_does_with_its_proposal_later_changes_nothing() -> None:

@@ -110,6 +110,77 @@ async def test_a_run_that_is_cancelled_is_left_with_its_claim_given_back() -> No
         await conversation.claim(Claim("another", LEASE_S))
 
 
+# ------------------------------------------------------------------------ come back to
+
+
+async def test_a_run_is_come_back_to_by_its_principal_alone(tmp_path: Path) -> None:
+    """T35: the run's id is no permission; nor is the tenant."""
+    far = Far()
+    for tenant, person in (("default", "eve"), ("evil", "ana")):
+        async with staged(far.tool("pay", "irreversible")) as stage:
+            async with stage.run() as run:
+                await run.call("pay", {"n": 1}, name="mine")
+            with pytest.raises(NotFound):
+                async with stage.plane.run(replace(ANA, id=person, tenant=tenant), run_id=run.run_id):
+                    pass
+            with pytest.raises(NotFound):
+                async with stage.plane.run(ANA, run_id="run_none"):
+                    pass
+            async with stage.plane.run(ANA, run_id=run.run_id) as again:
+                assert (await again.call("pay", {"n": 1}, name="mine")).repeated
+                assert (await again.call("pay", {"n": 2})).kind is OutcomeKind.HELD
+
+
+async def test_a_run_that_is_over_tells_what_was_and_runs_nothing_new() -> None:
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage:
+        async with stage.run() as run:
+            await run.call("put", {"n": 1}, name="mine")
+        async with stage.plane.run(ANA, run_id=run.run_id) as again:
+            assert (await again.call("put", {"n": 1}, name="mine")).repeated
+            assert (await again.call("put", {"n": 2})).code == "recall.run_over"
+        assert (await stage.said(run.run_id)).count("run.finished") == 1
+        assert len(far.ran) == 1
+
+
+async def test_a_run_that_somebody_works_on_is_not_come_back_to() -> None:
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
+        with pytest.raises(StaleClaim):
+            async with stage.plane.run(ANA, run_id=run.run_id):
+                pass
+        assert (await run.call("put", {"n": 1})).done, "and whoever works on it is not disturbed"
+        stage.store_in(stage.plane.store)
+        stage.plane.worker = "another"
+        with pytest.raises(StaleClaim):
+            async with stage.plane.run(ANA, run_id=run.run_id):
+                pass
+
+
+async def test_of_two_who_come_back_at_once_one_works_on_the_run() -> None:
+    """Both have seen that nobody holds it before either has claimed it."""
+    far = Far()
+    async with staged(far.tool("pay", "irreversible")) as stage:
+        stage.store_in(WatchedStore(stage.clock))
+        async with stage.run() as run:
+            await run.call("pay", {"n": 1})
+        entered: list[str] = []
+
+        async def come_back() -> None:
+            try:
+                async with stage.plane.run(ANA, run_id=run.run_id):
+                    entered.append("in")
+                    for _ in range(5):
+                        await anyio.lowlevel.checkpoint()
+            except StaleClaim:
+                entered.append("refused")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(come_back)
+            tasks.start_soon(come_back)
+        assert sorted(entered) == ["in", "refused"]
+
+
 # ------------------------------------------------------------------ advanced, alone
 
 

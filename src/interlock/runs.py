@@ -112,9 +112,7 @@ async def open_run(
     """
     claim = Claim(worker, LEASE_S)
     if run_id:
-        conversation = await _returned_to(plane, principal, run_id)
-        if conversation.state.status == "open":
-            await conversation.claim(claim)
+        conversation = await _returned_to(plane, principal, run_id, claim)
     else:
         conversation = await plane.ledger.open(plane.new_id("run"), principal.tenant, _start(principal, words), claim)
     try:
@@ -227,7 +225,7 @@ async def settle(
     return told
 
 
-async def _returned_to(plane: Plane, principal: Principal, run_id: str) -> Conversation:
+async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: Claim) -> Conversation:
     conversation = await plane.ledger.conversation(run_id, principal.tenant)
     await conversation.refresh()
     state = conversation.state
@@ -237,8 +235,11 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str) -> Conve
             code="run.not_found",
             remedy="List runs with `interlock runs list`.",
         )
-    if conversation.epoch:
-        raise StaleClaim(f"run {run_id} is open in this process already")
+    async with conversation.advancing:  # of two who come back at once, one finds it claimed
+        if conversation.epoch:
+            raise StaleClaim(f"run {run_id} is open in this process already")
+        if state.status == "open":
+            await conversation.claim(claim)
     return conversation
 
 

@@ -15,7 +15,6 @@ from interlock.core.ids import named_call_id
 from interlock.errors import NotFound
 from interlock.execution.idempotency import idempotency_key
 from interlock.ledger.chain import first_bad
-from interlock.pipeline import call_tool
 from interlock.registry.validate import validate
 from interlock.testing import EffectOracle, FrozenClock
 from tests.planes import ANA, OPA, Stage, staged
@@ -73,8 +72,9 @@ async def check_recovered(stage: Stage, far: Far, effect: str, acknowledged: boo
     assert len(before) <= 1
     if effect != "get":
         assert all(done["key"] in keys for done in before), "defect 35: no effect without an intent"
-    assert await stage.plane.advance(RUN_ID)
-    outcome = await call_tool(mine(effect), stage.plane.plane)
+    async with stage.plane.run(ANA, run_id=RUN_ID) as run:
+        assert await stage.plane.advance(RUN_ID)
+        outcome = await run.call(effect, {"n": 1}, name="mine")
     effects = far.effects()
     if effect == "get":
         assert outcome.done
