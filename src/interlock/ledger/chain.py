@@ -121,7 +121,7 @@ def read_event(header: bytes, salt: bytes | None, payload: bytes | None) -> Even
     try:
         fields = json.loads(header)
         body = json.loads(payload) if payload is not None else {}
-        fact = Fact(Kind(fields["kind"]), body, *(fields.get(name, default) for name, default in _DEFAULTS))
+        fact = Fact(_KINDS[fields["kind"]], body, *map(fields.get, _OPTIONAL, _BLANK))
         prev = bytes.fromhex(fields["prev_hash"])
         return Event(
             fact, fields["tenant"], fields["run_id"], fields["seq"], fields["at"], prev, header,
@@ -134,7 +134,8 @@ def read_event(header: bytes, salt: bytes | None, payload: bytes | None) -> Even
         ) from error  # fmt: skip
 
 
-_DEFAULTS = tuple(Fact._field_defaults.items())
+_KINDS = {kind.value: kind for kind in Kind}
+_OPTIONAL, _BLANK = zip(*Fact._field_defaults.items(), strict=True)
 
 
 def first_bad(events: Iterable[Event]) -> int:

@@ -38,7 +38,10 @@ BUSY_S = 5.0
 
 
 class SqliteStore:
-    """See `Store`. Opening blocks for some milliseconds, longer where another process is writing."""
+    """See `Store`. Opening blocks for some milliseconds, longer where another process is writing.
+
+    Several event loops may use it; close it when no other one appends any more.
+    """
 
     def __init__(self, path: Path | str, clock: Clock, entropy: Entropy = os.urandom, busy_s: float = BUSY_S) -> None:
         """Open the file, creating it where there is none.
