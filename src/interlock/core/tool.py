@@ -174,8 +174,13 @@ class Tool:
         return self.outward or self.effect is not Effect.READ
 
     def definition(self) -> dict[str, Json]:
-        """Everything that is declared, as JSON."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self) if item.compare}
+        """Everything that is declared, as JSON.
+
+        What stands at its default is left out, so that a field which `Tool` gets later voids no pin and no
+        approval; identity and risk always stand there.
+        """
+        said = {item.name: _plain(getattr(self, item.name)) for item in fields(self) if item.compare}
+        return {name: value for name, value in said.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,19 @@ class Offer:
     input_schema: Mapping[str, Any]
 
 
+_STANDING = {"name", "server", "input_schema", "effect", "outward", "keyed", "idempotent", "sealed"}
+
+
+def _defaults() -> dict[str, Any]:
+    """What each field that may be left out is when it is, in its JSON form."""
+    made = Tool(name="", input_schema={}, body=_no_body)
+    return {item.name: _plain(getattr(made, item.name)) for item in fields(Tool) if item.name not in _STANDING}
+
+
+async def _no_body(arguments: dict[str, Any], context: CallContext) -> object:
+    raise AssertionError("nothing runs it: it only shows the defaults")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Entity):
         return {item.name: getattr(value, item.name) for item in fields(value)}
@@ -195,3 +213,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return str(value) if isinstance(value, StrEnum) else value
+
+
+_DEFAULTS = _defaults()
