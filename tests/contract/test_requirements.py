@@ -1,0 +1,44 @@
+"""The manifest of what was promised: every id has tests, every test named exists, nothing else is claimed."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = tomllib.loads((Path(__file__).parent / "requirements.toml").read_text(encoding="utf-8"))
+
+REQUIREMENTS = "A1 A2 A3 A4 A5 B1 B2 B4 B5 B9 B12 B14 B18 B19 D2 D3 E8 G5".split()
+THREATS = "T30 T31 T34 T42".split()
+DEFECTS = [f"defect-{number}" for number in (*range(1, 25), 53, 54, *range(61, 68))]
+NAMED = {*REQUIREMENTS, *THREATS, *DEFECTS}
+"""What issue 2 names."""
+
+
+@cache
+def names_in(file: str) -> frozenset[str]:
+    """The names of a file's tests."""
+    path = ROOT / file
+    assert path.is_file(), f"no file {file}"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+
+
+def test_every_id_that_the_issue_names_is_in_the_manifest_and_no_other() -> None:
+    assert set(MANIFEST) == NAMED
+
+
+@pytest.mark.parametrize("promised", MANIFEST)
+def test_every_promise_has_tests_and_every_test_that_is_named_exists(promised: str) -> None:
+    entry = MANIFEST[promised]
+    assert entry["says"]
+    assert entry["tests"], f"{promised} is held by nothing"
+    assert len(set(entry["tests"])) == len(entry["tests"])
+    for test in entry["tests"]:
+        file, _, name = test.partition("::")
+        assert name in names_in(file), f"{promised}: there is no {test}"
