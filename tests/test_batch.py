@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
@@ -300,7 +301,7 @@ async def test_a_stop_in_the_first_call_lets_the_next_on_the_same_thing_go() -> 
 
 
 async def test_a_store_that_fails_ends_the_batch_and_every_effect_has_its_intent() -> None:
-    """Defects 35, 49: nobody waits for a call that could not be recorded."""
+    """Defects 35, 49: nobody waits for a call that could not be recorded; the error is the store's own."""
     for nth in range(1, 14):
         far, trace = Far(), Trace()
         async with staged(far.tool("put", "reversible", trace.body, resource="n")) as stage:
@@ -309,11 +310,8 @@ async def test_a_store_that_fails_ends_the_batch_and_every_effect_has_its_intent
             async with stage.run() as run:
                 store.fail_at = {len(store.appends) + nth}
                 batch = [call("put", 1, note=str(n)) for n in range(6)]
-                try:
-                    with anyio.fail_after(5):
-                        assert kinds(await run.calls(batch)) == ["done"] * 6
-                except* StoreUnavailable:
-                    pass
+                with anyio.fail_after(5), contextlib.suppress(StoreUnavailable):
+                    assert kinds(await run.calls(batch)) == ["done"] * 6
                 store.fail_at = set()
                 facts = [str(event.fact.kind) for event in await store.read(run.run_id)]
                 assert facts.count("call.intent") == len(far.ran)

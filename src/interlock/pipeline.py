@@ -17,6 +17,7 @@ from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker
+from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
 from interlock.execution.execute import Executor, execute
 from interlock.ledger.conversation import Ledger
@@ -102,11 +103,13 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
 
     Raises:
         BadInput: More than 64 calls, an id twice, or a reference to no earlier call. Nothing has run.
+        LedgerError: A call could not be recorded; the others were cut off, each with its record.
     """
     needs = dependencies(calls)
     batch = Batch(sum(not needed for needed in needs))
     turns = [batch.turn(late=bool(needed)) for needed in needs]
     outcomes: dict[int, Outcome] = {}
+    failed: list[InterlockError] = []
     finished = [anyio.Event() for _ in calls]
 
     async def one(index: int) -> None:
@@ -115,12 +118,18 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
             await finished[needed].wait()
         if needs[index]:
             call = fill(call, {name: outcomes[needed] for name, needed in needs[index].items()})
-        outcomes[index] = await call_tool(call, plane, turns[index])
-        finished[index].set()
+        try:
+            outcomes[index] = await call_tool(call, plane, turns[index])
+            finished[index].set()
+        except InterlockError as error:
+            failed.append(error)  # told as itself, not within the task group's
+            tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         for index in range(len(calls)):
             tasks.start_soon(one, index)
+    if failed:
+        raise failed[0]
     return [outcomes[index] for index in range(len(calls))]
 
 
