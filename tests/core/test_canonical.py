@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
 from collections import UserDict
@@ -21,6 +22,7 @@ from interlock.core.canonical import (
     compose,
     digest,
     framed,
+    keyed,
     parse_json,
     pointer,
     reread,
@@ -342,3 +344,15 @@ def test_a_pointer_to_nothing_is_refused(where: str) -> None:
     with pytest.raises(BadInput) as caught:
         at_pointer({"list": [1, 2], "text": "abc"}, where)
     assert caught.value.code == "json.pointer"
+
+
+@given(st.binary(max_size=64), st.binary(max_size=200))
+@settings(max_examples=150)
+def test_a_keyed_hash_is_hmac(key: bytes, text: bytes) -> None:
+    """T42, fast beside plain: an offline verifier needs `hmac.digest` and nothing else."""
+    assert keyed(key, text) == hmac.digest(key, text, "sha256")
+
+
+def test_a_key_that_is_longer_than_a_block_is_a_bug() -> None:
+    with pytest.raises(AssertionError):
+        keyed(b"k" * 65, b"")

@@ -40,7 +40,9 @@ def _scoped(work: Work) -> Work:
     example='interlock stop --tool refund --reason "the bank is down"\ninterlock stop --everything --reason drill',
 )
 @_scoped
-@click.option("--reason", required=True, metavar="TEXT", help="Why; kept for the audit. Whoever is stopped is not told.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; kept for the audit. Whoever is stopped is not told."
+)
 def stop(deployment: Deployment, reason: str, **scoped: Any) -> Report:
     """Stop a tool, a server, a principal, a tenant, or everything.
 

@@ -248,6 +248,21 @@ def digest(domain: str, *fields: bytes) -> bytes:
     return hashlib.sha256(framed(domain, *fields)).digest()
 
 
+def keyed(key: bytes, text: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104), from its definition: `hmac.digest` takes twice as long for a short text.
+
+    Args:
+        key: At most 64 bytes.
+    """
+    assert len(key) <= 64, "a longer key would have to be hashed first"
+    block = key.ljust(64, b"\0")
+    inner = hashlib.sha256(block.translate(_INNER) + text).digest()
+    return hashlib.sha256(block.translate(_OUTER) + inner).digest()
+
+
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
 def framed(domain: str, *fields: bytes) -> bytes:
     """The domain and the length-prefixed fields, as `digest` hashes them."""
     parts = [domain.encode()]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
-
 from interlock.core.call import ValidCall
-from interlock.core.canonical import canonical
+from interlock.core.canonical import canonical, keyed
 
 
 def idempotency_key(deployment_key: bytes, valid: ValidCall) -> str:
@@ -15,4 +13,4 @@ def idempotency_key(deployment_key: bytes, valid: ValidCall) -> str:
     """
     call = valid.call
     text = canonical([call.principal.tenant, call.run_id, call.call_id, valid.digest])
-    return hmac.digest(deployment_key, text, "sha256").hex()
+    return keyed(deployment_key, text).hex()

@@ -9,14 +9,13 @@ Lengths are 8 bytes, big endian. A header has no floats and no empty fields.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
-from interlock.core.canonical import canonical
+from interlock.core.canonical import canonical, keyed
 from interlock.core.event import Event, Fact, Kind
 from interlock.errors import BadInput, LedgerError
 
@@ -59,7 +58,7 @@ def link_all(
         seq += 1
         salt = entropy(SALT_BYTES)
         payload = canonical(fact.body)
-        header = _header(place, seq, prev, fact, hmac.digest(salt, payload, "sha256"))
+        header = _header(place, seq, prev, fact, keyed(salt, payload))
         found = chain_hash(prev, header)
         events.append(Event(fact, tenant, chain, seq, at_us, prev, header, found, salt, payload))
         prev = found
@@ -86,7 +85,7 @@ def _header(place: _Place, seq: int, prev_hash: bytes, fact: Fact, commit: bytes
         f',"attempt":{attempt}' if attempt else "",
         f',"call_id":{quoted(call_id)}' if call_id else "",
         f',"decision":{quoted(decision)}' if decision else "",
-        f',"kind":"{kind.value}"',
+        f',"kind":{quoted(kind)}',
         f',"outcome":{quoted(outcome)}' if outcome else "",
         f',"payload_commit":"{commit.hex()}"',
         f',"policy_hash":{quoted(policy_hash)}' if policy_hash else "",
@@ -150,7 +149,7 @@ def first_bad(events: Iterable[Event]) -> int:
             canonical(fields) == event.header
             and (fields["seq"], fields["prev_hash"]) == (head.seq + 1, head.hash.hex())
             and chain_hash(head.hash, event.header) == event.hash
-            and (not event.salt or hmac.digest(event.salt, event.payload, "sha256").hex() == fields["payload_commit"])
+            and (not event.salt or keyed(event.salt, event.payload).hex() == fields["payload_commit"])
         )
         if not sound:
             return head.seq + 1

@@ -67,6 +67,7 @@ class Policy:
         self._by_id = {rule.rule_id: rule for rule in self.rules}
         self._compiled: dict[str, _Compiled] = {}
         self._decisions: Memo[Decision] = Memo()
+        self._determined: Memo[Decision] = Memo(256)
         self._rights: Memo[str] = Memo()
 
     @classmethod
@@ -207,13 +208,19 @@ class Policy:
         return replace(decision, verdict=Verdict.REQUIRE_APPROVAL, hold=hold)
 
     def _decision(self, verdict: Verdict, rules: Sequence[str]) -> Decision:
-        return Decision(
-            verdict=verdict,
-            reasons=tuple(f"rule:{rule_id}" for rule_id in rules),
-            policy_digest=self.digest,
-            verify=verdict is Verdict.ALLOW and any(self._by_id[rule_id].verify for rule_id in rules),
-            mode=self.mode,
-        )
+        """What these rules determine: one object, however many facts lead there, because its text is kept with it."""
+        key = (verdict, *rules)
+        found = self._determined.get(key)
+        if found is None:
+            found = Decision(
+                verdict=verdict,
+                reasons=tuple(f"rule:{rule_id}" for rule_id in rules),
+                policy_digest=self.digest,
+                verify=verdict is Verdict.ALLOW and any(self._by_id[rule_id].verify for rule_id in rules),
+                mode=self.mode,
+            )
+            self._determined.put(key, found)
+        return found
 
 
 _NO_SESSION = Session()
