@@ -10,9 +10,10 @@ import pytest
 
 from interlock import Answer, Interlock, OutcomeKind, Principal, Settings, World, open_plane
 from interlock.core.ids import CountedIds
-from interlock.errors import DefinitionError, InterlockError, PolicyError, SettingsError, StoreUnavailable
+from interlock.errors import DefinitionError, InterlockError, NotEntitled, PolicyError, SettingsError, StoreUnavailable
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore
+from interlock.policy.flags import Scope
 from interlock.testing import FrozenClock
 from tests.planes import ANA, BOB, Far
 
@@ -160,3 +161,50 @@ async def test_a_candidate_policy_is_recorded_and_decides_nothing(tmp_path: Path
         decided = next(event.fact for event in await plane.store.read(run.run_id) if event.fact.kind == "call.decided")
         assert decided.body["decision"]["verdict"] == "allow"
         assert decided.body["decision"]["shadow"]["verdict"] == "deny"
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "person", "may"),
+    [
+        (Scope.TOOL, "get", Principal("op", roles=frozenset({"operator"})), True),
+        (Scope.ALL, "", Principal("ad", roles=frozenset({"admin"})), True),
+        (Scope.TOOL, "get", ANA, False),
+        (Scope.TENANT, "default", Principal("op", "evil", frozenset({"operator"})), False),
+        (Scope.ALL, "", Principal("op", "evil", frozenset({"operator", "admin"})), False),
+    ],
+)
+async def test_only_operators_and_admins_stop_and_another_tenants_stop_no_more_than_their_own(
+    scope: Scope, target: str, person: Principal, may: bool
+) -> None:
+    """B19, T35."""
+    far = Far()
+    async with open_plane(Settings(ledger=None), tools=[far.tool("get")], engine=False) as plane, plane.run(ANA) as run:
+        for throw in (plane.stop, plane.resume):
+            if may:
+                await throw(scope, target, person, reason="drill")
+            else:
+                with pytest.raises(NotEntitled):
+                    await throw(scope, target, person, reason="x")
+            assert (await run.call("get", {"n": 1})).done == (not may or throw == plane.resume)
+
+
+async def test_stops_of_several_processes_all_count(tmp_path: Path) -> None:
+    """Each has written what the others have not read yet; resuming one takes back that one alone."""
+    far = Far()
+    settings = Settings(ledger=tmp_path / "l.db", folder=tmp_path)
+    tools = [far.tool(name) for name in ("one", "other", "third")]
+    operator = Principal("op", roles=frozenset({"operator"}))
+    async with (
+        open_plane(settings, tools=tools, engine=False) as here,
+        open_plane(settings, tools=tools, engine=False) as there,
+        here.run(ANA) as run,
+        there.run(ANA) as far_run,
+    ):
+        assert (await run.call("one", {"n": 1})).done
+        await here.stop(Scope.TOOL, "one", operator, reason="x")
+        await there.stop(Scope.TOOL, "other", operator, reason="y")
+        await here.stop(Scope.TOOL, "third", operator, reason="z")
+        await there.resume(Scope.TOOL, "third", operator)
+        for each in (run, far_run):
+            stopped = [(await each.call(name, {"n": 2})).code for name in ("one", "other", "third")]
+            assert stopped == ["authorize.stopped", "authorize.stopped", ""]

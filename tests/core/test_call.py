@@ -126,3 +126,20 @@ def test_a_refusal_has_a_text_for_the_model_and_another_for_the_audit() -> None:
     assert stop.gate == "authorize"
     assert stop.outcome.kind is OutcomeKind.REFUSED
     assert "no-big-payments" not in repr(stop.outcome.as_json())
+
+
+def test_an_outcome_reads_as_a_sentence() -> None:
+    """What a person sees who prints one: kind, reason, what to repair, what to do."""
+    problem = Problem(field="/n", code="type", message="must be an integer", closest=7)
+    told = Outcome(kind=OutcomeKind.REFUSED, call_id="c", tool="t", code="validate.schema", message="not valid",
+                   next_step="Correct it.", problems=(problem,))  # fmt: skip
+    said = str(told)
+    for part in ("refused", "validate.schema", "not valid", "/n must be an integer", "closest: 7", "Correct it."):
+        assert part in said
+    assert str(Outcome(kind=OutcomeKind.DONE, call_id="c", tool="t", value=[1])) == "done: [1]"
+
+
+def test_tiers_are_ordered_from_the_least_to_the_most() -> None:
+    assert [effect.value for effect in sorted(Effect, key=lambda effect: effect.rank)] == [
+        "read", "reversible", "irreversible", "privileged"
+    ]  # fmt: skip

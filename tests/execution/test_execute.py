@@ -269,3 +269,13 @@ async def test_two_calls_race_and_the_failure_of_one_is_not_the_others() -> None
                 await call_tool(proposed(run, "put", {"n": 1}), stage.plane.plane)
             assert (await call_tool(proposed(run, "put", {"n": 2}, "call_y"), stage.plane.plane)).done
             assert [arguments["n"] for _, arguments in far.ran] == [2]
+
+
+async def test_what_undoes_a_call_stands_in_its_intent() -> None:
+    """Defect 36: registered before the effect, and not in memory."""
+    far = Far()
+    tools = [far.tool("put", "reversible", compensate="take"), far.tool("take", "reversible")]
+    async with staged(*tools) as stage, stage.run() as run:
+        outcome = await run.call("put", {"n": 1})
+        intent = (await stage.events(run.run_id, outcome.call_id))[2].fact
+        assert (intent.kind, intent.body["compensate"]) == ("call.intent", "take")
