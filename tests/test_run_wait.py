@@ -9,6 +9,7 @@ import pytest
 
 from interlock import OutcomeKind
 from interlock.core.tool import CallContext
+from interlock.errors import NotFound
 from tests.planes import Far, staged
 
 
@@ -34,3 +35,21 @@ async def test_waiting_for_a_held_call_lasts_until_the_approved_call_has_run() -
                 afterwards = await run.wait(held, timeout_s=4)
     assert while_it_runs is held
     assert afterwards.value == {"n": 7}
+
+
+@pytest.mark.anyio
+async def test_waiting_for_another_runs_call_says_that_it_is_not_here() -> None:
+    far = Far()
+    async with staged(far.tool("get")) as stage, stage.run() as run, stage.run() as other:
+        done = await other.call("get", {"n": 1})
+        with pytest.raises(NotFound):
+            await run.wait(done)
+
+
+@pytest.mark.anyio
+async def test_arguments_that_are_no_object_are_refused_as_such() -> None:
+    far = Far()
+    async with staged(far.tool("get")) as stage, stage.run() as run:
+        outcome = await run.call("get", [1])  # type: ignore[arg-type]
+        assert (outcome.kind.value, outcome.code) == ("refused", "validate.arguments")
+        assert far.ran == []

@@ -80,6 +80,11 @@ class Interlock:
         """Where everything is recorded."""
         return self.plane.ledger.store
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that can be called, in the order of registration: what a model is offered."""
+        return self.plane.registry.offered
+
     def run(
         self, principal: Principal, *, words: str | None = None, run_id: str = ""
     ) -> AbstractAsyncContextManager[Run]:

@@ -78,11 +78,12 @@ class Keys:
         raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")
 
     def list(self) -> list[Principal]:
-        """Everybody who has a key."""
-        return [
+        """Everybody who has a key, by tenant and id."""
+        found = [
             Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
             for entry in self._read().values()
         ]
+        return sorted(found, key=lambda person: (person.tenant, person.id))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         if not self._file.exists():

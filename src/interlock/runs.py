@@ -10,6 +10,7 @@ import anyio
 
 from interlock.approvals.decide import Answer, decide
 from interlock.core.call import Outcome, OutcomeKind, ToolCall
+from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
@@ -75,7 +76,13 @@ class Run:
         """The outcome of a held call once somebody decided it, or as it stands when the time is up.
 
         Needs an engine, or somebody else, that advances the run.
+
+        Raises:
+            NotFound: It is the outcome of another run's call.
         """
+        await self._conversation.refresh()
+        if outcome.call_id not in self._conversation.state.calls:
+            raise NotFound(f"no call {outcome.call_id!r} in run {self.run_id}", code="call.not_found")
         with anyio.move_on_after(timeout_s):
             while True:
                 await self._conversation.refresh()
@@ -90,8 +97,12 @@ class Run:
         self, tool: str, arguments: str | bytes | Mapping[str, Any] | None, name: str = "", dry_run: bool = False
     ) -> ToolCall:
         call_id = named_call_id(self.run_id, name) if name else self._plane.new_id("call")
+        if arguments is None:
+            arguments = {}
+        elif not isinstance(arguments, str | bytes | Mapping):
+            arguments = canonical(arguments)  # a list or a number is refused by the gate, as its text would be
         return ToolCall(
-            run_id=self.run_id, call_id=call_id, tool=tool, arguments={} if arguments is None else arguments,
+            run_id=self.run_id, call_id=call_id, tool=tool, arguments=arguments,
             principal=self.principal, name=name, dry_run=dry_run,
         )  # fmt: skip
 

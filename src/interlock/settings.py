@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -102,6 +103,13 @@ def load_settings(file: Path | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = LimitSettings.model_fields if len(first["loc"]) > 1 else Settings.model_fields
+            near = get_close_matches(str(first["loc"][-1]), known, n=1)
+            raise SettingsError(
+                f"{found}: unknown key {where!r}", code="settings.unknown_key",
+                remedy=f"Did you mean {near[0]!r}?" if near else f"Keys are {', '.join(sorted(known))}.",
+            ) from None  # fmt: skip
         raise SettingsError(f"{found}: {where}: {first['msg']}", code="settings.value") from None
 
 

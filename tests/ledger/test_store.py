@@ -254,6 +254,29 @@ async def test_an_unanswered_request_is_due_when_its_time_is_over(store: Store, 
     assert await store.due() == []
 
 
+async def test_a_run_whose_worker_was_lost_while_it_executed_a_call_is_due_when_its_claim_lapses(
+    store: Store, clock: FrozenClock
+) -> None:
+    proposed = Fact(Kind.CALL_PROPOSED, {"tool": "pay", "arguments": {}}, "call_1", 1)
+    intent = Fact(Kind.CALL_INTENT, {"key": "k", "digest": "d", "effect": "irreversible"}, "call_1", 1, 1)
+    await store.append(Append("run_1", "default", [proposed, intent], claim=Claim("worker_1", 30.0)))
+    assert await store.due() == []
+    clock.advance(30)
+    assert [(due.run_id, due.tenant, due.why) for due in await store.due()] == [("run_1", "default", "claim.lapsed")]
+    unknown = Fact(Kind.CALL_UNKNOWN, {"outcome": {"outcome": "unknown", "call_id": "call_1", "tool": "pay"}}, "call_1")
+    await store.append(Append("run_1", "default", [unknown._replace(outcome="unknown")]))
+    assert await store.due() == []
+
+
+async def test_a_released_claim_is_not_a_lapsed_one(store: Store, clock: FrozenClock) -> None:
+    proposed = Fact(Kind.CALL_PROPOSED, {"tool": "pay", "arguments": {}}, "call_1", 1)
+    intent = Fact(Kind.CALL_INTENT, {"key": "k", "digest": "d", "effect": "irreversible"}, "call_1", 1, 1)
+    await store.append(Append("run_1", "default", [proposed, intent], claim=Claim("worker_1", 30.0)))
+    await store.release("run_1", 1)
+    clock.advance(60)
+    assert await store.due() == []
+
+
 async def test_what_is_due_comes_earliest_first_and_no_more_than_asked_for(store: Store, clock: FrozenClock) -> None:
     for number, seconds in enumerate((30, 10, 20)):
         expires_us = clock.wall_us() + seconds * SECOND_US

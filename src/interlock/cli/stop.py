@@ -73,7 +73,8 @@ def _turn(deployment: Deployment, scoped: dict[str, Any], reason: str, *, stoppi
     async def turn(store: Store) -> bool:
         await StopSwitch(store).turn(scope, target, person, stop=stopping, reason=reason)
         column = _COLUMNS.get(scope)
-        return column is None or bool(await store.rows("tool_call", {column: target}, 1))
+        own = {} if scope is Scope.TENANT else {"tenant": person.tenant}
+        return column is None or bool(await store.rows("tool_call", {column: target, **own}, 1))
 
     seen = deployment.with_store(turn, writes=True)
     what = "everything" if scope is Scope.ALL else f"the {scope.value} {target}"

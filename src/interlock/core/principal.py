@@ -38,6 +38,8 @@ class Principal:
         assert self.id, "a principal needs an id"
         assert self.tenant, "a principal needs a tenant"
         assert self.kind in ("user", "service"), "a principal is a user or a service"
+        assert not isinstance(self.roles, str), "roles are several: give a set of names"
+        object.__setattr__(self, "roles", frozenset(self.roles))  # any set or list of names will do
 
     @cached_property
     def written(self) -> Written:

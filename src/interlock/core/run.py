@@ -18,8 +18,9 @@ class Due(NamedTuple):
     Attributes:
         run_id, tenant: Which run, whose.
         at_us: From when.
-        why: `approval.decided`, `approval.expires`, `run.open`.
-        ref: The approval or call that it is about.
+        why: `approval.decided`, `approval.expires`, or `claim.lapsed`: the worker of a run was lost while it
+            executed a call.
+        ref: The approval that it is about; empty for a lapsed claim.
     """
 
     run_id: str

@@ -107,9 +107,8 @@ def _failed(approved: ApprovedCall, failure: Failure, tries: int) -> Stop:
     """No answer: failed where nothing can have happened, unknown where something may have."""
     audit: dict[str, Any] = {"kind": failure.kind, "error": failure.error, "attempts": tries}
     if failure.maybe_done:
-        return _unknown(
-            approved, f"the tool did not answer ({failure.kind}); whether it took effect is not known", audit
-        )
+        what = "did not answer in time" if failure.kind == "timeout" else "failed"
+        return _unknown(approved, f"the tool {what}, and whether it took effect is not known", audit)
     call = approved.valid.call
     said = f": {failure.said}" if failure.said else ""
     message = {

@@ -35,6 +35,7 @@ CREATE TABLE claim (
     chain INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, worker TEXT NOT NULL, until_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX claim_of_worker ON claim (worker);
+CREATE INDEX claim_held ON claim (until_us) WHERE until_us > 0;
 
 CREATE VIEW unsealed AS
     SELECT pos, header FROM event WHERE pos > (SELECT value FROM mark WHERE name = 'sealed');

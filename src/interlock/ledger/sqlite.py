@@ -174,7 +174,15 @@ SELECT event.pos, event.header, payload.salt, payload.body
 FROM event LEFT JOIN payload ON payload.pos = event.pos
 WHERE event.pos > ? ORDER BY event.pos LIMIT ?
 """
-_DUE = "SELECT run_id, tenant, at_us, why, ref FROM due WHERE at_us <= ? ORDER BY at_us, pos LIMIT ?"
+_DUE = """
+SELECT run_id, tenant, at_us, why, ref FROM due WHERE at_us <= ?1
+UNION ALL
+SELECT chain.name, chain.tenant, claim.until_us, 'claim.lapsed', ''
+FROM claim JOIN chain ON chain.no = claim.chain
+WHERE claim.until_us > 0 AND claim.until_us <= ?1
+  AND EXISTS (SELECT 1 FROM tool_call WHERE run_id = chain.name AND status = 'intent')
+ORDER BY 3 LIMIT ?2
+"""
 _GUARDS = "SELECT name, value FROM guard WHERE name >= ? AND substr(name, 1, length(?)) = ?"
 
 _OPEN = ("proposed", "held", "intent", "unknown")

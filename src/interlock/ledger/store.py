@@ -89,7 +89,10 @@ class Store(Protocol):
         ...
 
     async def due(self, limit: int = 100) -> list[Due]:
-        """What is due now, by store time, earliest first."""
+        """What is due now, by store time, earliest first.
+
+        Besides the rows of `due`: runs whose claim lapsed while a call of theirs had an intent and no result.
+        """
         ...
 
     async def guards(self, prefix: str = "") -> dict[str, int]:
@@ -174,8 +177,14 @@ class MemoryStore:
     async def due(self, limit: int = 100) -> list[Due]:
         """See `Store.due`."""
         now_us = self._clock.wall_us()
-        rows = sorted(self._folded().rows("due"), key=lambda row: row["at_us"])
-        return [Due(**row) for row in rows if row["at_us"] <= now_us][:limit]
+        tables = self._folded()
+        found = [Due(**row) for row in tables.rows("due") if row["at_us"] <= now_us]
+        executing = {row["run_id"]: row["tenant"] for row in tables.rows("tool_call") if row["status"] == "intent"}
+        for run_id, tenant in executing.items():
+            until_us = self._claims.get(run_id, (0, "", 0))[2]
+            if 0 < until_us <= now_us:
+                found.append(Due(run_id, tenant, until_us, "claim.lapsed", ""))
+        return sorted(found, key=lambda due: due.at_us)[:limit]
 
     async def guards(self, prefix: str = "") -> dict[str, int]:
         """See `Store.guards`."""

@@ -81,7 +81,7 @@ def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) 
         )  # fmt: skip
     near = registry.closest(call.tool)
     problem = Problem(
-        field="", code="unknown_tool", message="is no tool that can be called", closest=near[0] if near else None,
+        field="", code="unknown_tool", message="are for a tool that does not exist", closest=near[0] if near else None,
         allowed=list(near) or None,
     )  # fmt: skip
     return refuse(
@@ -99,10 +99,10 @@ def _no_object(call: ToolCall, value: object) -> Stop:
 
 
 def _not_json(call: ToolCall, error: BadInput) -> Stop:
-    said = str(error)
+    said = Exception.__str__(error)  # without the remedy: the next step says what to do
     return refuse(
         call, "validate.json", f"the arguments cannot be read: {said}",
-        next_step="Send the arguments again, as one strict JSON object.",
+        next_step=f"{error.remedy} Send the arguments again, as one strict JSON object.".lstrip(),
         problems=(Problem(field="", code=error.code, message=said),),
     )  # fmt: skip
 
