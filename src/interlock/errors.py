@@ -77,7 +77,7 @@ class NotFound(InterlockError):
 
 
 class NotEntitled(InterlockError):
-    """This principal may not do this. Recorded where it was tried on an approval."""
+    """This principal may not do this. Nothing changed."""
 
     code = "not_entitled"
 
