@@ -154,7 +154,8 @@ async def open_plane(
     settings = settings or Settings()
     world = world or World()
     # In a thread: it reads files, compiles every tool and forces a new key to disk.
-    plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world)
+    slots = anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True)  # one made in a thread would look for its loop each time
+    plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world, slots)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     opened = Interlock(plane, worker, load_policy)
     try:
@@ -209,7 +210,9 @@ def load_policy(settings: Settings, registry: Registry) -> Policy:
     )
 
 
-def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Policy]]:
+def _compose(
+    settings: Settings, tools: Iterable[Tool], world: World, slots: anyio.Semaphore
+) -> tuple[Plane, Callable[[], Policy]]:
     registry = open_registry(settings, tools)
     policy = load_policy(settings, registry)
     new_id = world.new_id or RandomIds(world.clock)
@@ -225,8 +228,7 @@ def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[P
         verifier=None,
         approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
-            deployment_key=key, clock=world.clock, slots=anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True),
-            pause=world.pause, reach=world.reach,
+            deployment_key=key, clock=world.clock, slots=slots, pause=world.pause, reach=world.reach
         ),
         screens=Screens(matches=registry.output_matches),
         ledger=ledger,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def link(head: Head, chain: str, tenant: str, fact: Fact, at_us: int, entropy: E
 
 
 def link_all(
-    head: Head, chain: str, tenant: str, facts: Iterable[Fact], at_us: int, entropy: Entropy = os.urandom
+    head: Head, chain: str, tenant: str, facts: Sequence[Fact], at_us: int, entropy: Entropy = os.urandom
 ) -> list[Event]:
     """The events that facts become, one after the other, after `head`.
 
@@ -54,9 +54,10 @@ def link_all(
     seq, prev = head
     place = _Place(at_us, quoted(chain), quoted(tenant))
     events = []
-    for fact in facts:
+    salts = entropy(SALT_BYTES * len(facts))
+    for number, fact in enumerate(facts):
         seq += 1
-        salt = entropy(SALT_BYTES)
+        salt = salts[SALT_BYTES * number : SALT_BYTES * (number + 1)]
         payload = canonical(fact.body)
         header = _header(place, seq, prev, fact, keyed(salt, payload))
         found = chain_hash(prev, header)

@@ -32,6 +32,8 @@ from interlock.ledger.conversation import Conversation, Ledger
 S = TypeVar("S")
 State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
 
+_TEXT = (str, bytes)
+
 _KEPT_MAX = 65_536
 """Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
 
@@ -161,7 +163,7 @@ class Entry:
             self._digest = step.digest
             if step.tool.writes or not self.call.parent_id:
                 self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
-            if isinstance(self.call.arguments, Mapping):
+            if not isinstance(self.call.arguments, _TEXT):
                 self._arguments = _own(self.call.arguments)
         return step
 
@@ -249,10 +251,10 @@ class Entry:
         if call.call_id in self.run.calls:
             return []
         body: dict[str, Json] = {"tool": _text(call.tool)}
-        if isinstance(call.arguments, Mapping):
-            body["arguments"] = _if_json(call.arguments) if self._arguments is None else self._arguments
-        else:
+        if isinstance(call.arguments, _TEXT):
             body["arguments_text"] = _text(call.arguments)
+        else:
+            body["arguments"] = _if_json(call.arguments) if self._arguments is None else self._arguments
         if call.name:
             body["name"], body["proposal"] = _text(call.name), _proposal(call)
         if call.parent_id:

@@ -140,7 +140,7 @@ class MemoryStore:
         for pair in once:
             if pair in self._once or once.count(pair) > 1:
                 raise DuplicateFact(f"{pair[1]} stands in chain {chain} already")
-        values = self._changed(append.guards)
+        values = self._changed(append.guards) if append.guards else {}
         stored = self._chains.setdefault(chain, [])
         head = Head(stored[-1].seq, stored[-1].hash) if stored else EMPTY
         events = link_all(head, chain, append.tenant, facts, now_us, self._entropy)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import cedarpy
 from cedarpy import Entities, PolicySet, Schema, pst
 
-from interlock.core.canonical import Json
+from interlock.core.canonical import Json, canonical
 from interlock.core.principal import Principal
+from interlock.errors import BadInput
 from interlock.policy.facts import Facts, context_of
 from interlock.policy.memo import Memo, reading, reads_of
 from interlock.policy.rules import Rule
@@ -59,11 +60,11 @@ class Evaluator:
     def ask(self, facts: Facts) -> Answer:
         """One evaluation: 30 to 60 µs, and 30 more where a resource was resolved or the principal is new."""
         try:
-            context = json.dumps(fit(self._context, {**context_of(facts), "tool": self._types.facts}))
+            context = canonical(fit(self._context, {**context_of(facts), "tool": self._types.facts})).decode()
             entities = self._entities(facts)
         except Untyped as error:
             return Answer(False, (), (f"a fact that the rules read has no type: {error}",))
-        except ValueError as error:
+        except (BadInput, ValueError) as error:
             return Answer(False, (), (f"the facts are no entities of the schema: {error}",))
         result = cedarpy.is_authorized(
             {

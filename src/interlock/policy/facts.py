@@ -121,7 +121,7 @@ def record_of(facts: Facts, tool: Written) -> Written:
         tool: What a decision sees of the definition, made once per tool.
     """
     principal, resource = facts.principal.written, facts.resource.written
-    calls, tool_calls, writes, refusals, age_s, words_seen = session = facts.session
+    calls, tool_calls, writes, refusals, age_s, words_seen = facts.session
     text = (
         b'{"now_us":%d,"principal":%b,"resource":%b,"session":{"age_s":%d,"calls":%d,"refusals":%d,'
         b'"tool_calls":%d,"words_seen":%b,"writes":%d},"tool":%b}'
@@ -134,7 +134,14 @@ def record_of(facts: Facts, tool: Written) -> Written:
             "now_us": facts.now_us,
             "principal": principal,
             "resource": resource,
-            "session": session._asdict(),
+            "session": {
+                "calls": calls,
+                "tool_calls": tool_calls,
+                "writes": writes,
+                "refusals": refusals,
+                "age_s": age_s,
+                "words_seen": words_seen,
+            },
             "tool": tool,
         },
         text,

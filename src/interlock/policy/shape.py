@@ -138,7 +138,7 @@ def fit(shape: Shape, value: object) -> Json:
             return value
         case "Long":
             return _long(value)
-        case "record" if isinstance(value, Mapping):
+        case "record" if isinstance(value, (dict, Mapping)):  # most are dicts, which is quickly asked
             return {name: fit(part, value[name]) for name, part in shape.fields.items() if value.get(name) is not None}
         case "set" if isinstance(value, list):
             assert shape.item is not None, "a set has an item"
