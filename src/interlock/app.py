@@ -30,7 +30,7 @@ from interlock.ledger.store import MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
 from interlock.pipeline import Plane
-from interlock.policy.cedar import Policy
+from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
@@ -70,7 +70,7 @@ class Interlock:
         worker: Id of this process in claims.
     """
 
-    def __init__(self, plane: Plane, worker: str, load_policy: Callable[[], Policy]) -> None:
+    def __init__(self, plane: Plane, worker: str, load_policy: Callable[[], Rules]) -> None:
         self.plane = plane
         self.worker = worker
         self._load_policy = load_policy
@@ -200,8 +200,10 @@ def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:
     return Registry([*import_tools(settings.tools, settings.folder), *tools], pins=pins)
 
 
-def load_policy(settings: Settings, registry: Registry) -> Policy:
+def load_policy(settings: Settings, registry: Registry) -> Rules:
     """The policy that the settings name, checked against the tools."""
+    from interlock.policy.cedar import Policy  # brings Cedar, which a module of tools need not wait for
+
     return Policy.load(
         settings.at(settings.policy) if settings.policy is not None else None,
         registry.tools,
@@ -212,7 +214,7 @@ def load_policy(settings: Settings, registry: Registry) -> Policy:
 
 def _compose(
     settings: Settings, tools: Iterable[Tool], world: World, slots: anyio.Semaphore
-) -> tuple[Plane, Callable[[], Policy]]:
+) -> tuple[Plane, Callable[[], Rules]]:
     registry = open_registry(settings, tools)
     policy = load_policy(settings, registry)
     new_id = world.new_id or RandomIds(world.clock)

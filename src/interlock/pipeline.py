@@ -24,8 +24,7 @@ from interlock.ledger.conversation import Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
-from interlock.policy.authorize import Ask, authorize, unstopped
-from interlock.policy.cedar import Policy
+from interlock.policy.authorize import Ask, Rules, authorize, unstopped
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen
@@ -49,7 +48,7 @@ class Plane:
     """
 
     registry: Registry
-    policy: Policy
+    policy: Rules
     switch: StopSwitch
     limits: Limits
     verifier: Verifier | None

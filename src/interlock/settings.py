@@ -39,7 +39,7 @@ class LimitSettings(BaseModel):
         alike_max: Calls of one run with the same tool and arguments.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
     calls_max: int = Field(default=200, ge=1, le=100_000)
     alike_max: int = Field(default=5, ge=1, le=1000)
 
@@ -58,7 +58,7 @@ class Settings(BaseModel):
         limits: Limits of one run.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     ledger: Path | None = Path(".interlock/ledger.db")
     policy: Path | None = None
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     mode: Literal["enforce", "evaluate_only"] = "enforce"
     pins: Path | None = None
     tools: tuple[str, ...] = ()
-    limits: LimitSettings = LimitSettings()
+    limits: LimitSettings = Field(default_factory=LimitSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""

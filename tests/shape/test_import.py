@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 LATER = frozenset(
-    {"cryptography", "click", "rich"}  # core, imported where used
+    {"cedarpy", "cryptography", "click", "rich"}  # core, imported where used
     | {"mcp", "httpx", "httpx2"}  # the extra mcp
     | {"fastapi", "starlette", "uvicorn", "jinja2", "pydantic_settings", "prometheus_client"}  # server
     | {"psycopg", "pydantic_ai", "pydantic_monty", "tantivy", "opentelemetry", "presidio_analyzer", "hvac"}

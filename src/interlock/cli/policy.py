@@ -25,9 +25,11 @@ from interlock.core.decision import Verdict
 from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.errors import BadInput
 from interlock.policy.cases import read_cases, run_cases
+from interlock.policy.cedar import Policy
 from interlock.policy.explain import Explanation, Reading, explain
 from interlock.policy.facts import Facts, Resource, Session, server_resource
 from interlock.policy.rules import DEFAULT_POLICY, Rule
+from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 
 _EXITS = {Verdict.ALLOW: Exit.DONE, Verdict.DENY: Exit.NO, Verdict.REQUIRE_APPROVAL: Exit.HELD}
@@ -48,7 +50,7 @@ def check(deployment: Deployment, schema: bool) -> Report:
     registry = open_registry(deployment.settings)
     if schema:
         return vocabulary(registry.tools)
-    loaded = load_policy(deployment.settings, registry)
+    loaded = _loaded(deployment, registry)
     reach = {
         rule.rule_id: [tool.name for tool in registry.tools if rule in loaded.concerning(tool)] for rule in loaded.rules
     }
@@ -88,7 +90,7 @@ def test(deployment: Deployment, files: tuple[Path, ...]) -> Report:
 
     Exit code 1 where one differs.
     """
-    loaded = load_policy(deployment.settings, open_registry(deployment.settings))
+    loaded = _loaded(deployment, open_registry(deployment.settings))
     results = [(file, result) for file in files for result in run_cases(read_cases(file), loaded)]
     wrong = [(file, result) for file, result in results if result.wrong]
     document = {
@@ -125,7 +127,7 @@ def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) ->
     Exit code: 0 allowed, 1 denied, 3 held. Entities are not looked up: --resource says what would be found.
     """
     registry = open_registry(deployment.settings)
-    loaded = load_policy(deployment.settings, registry)
+    loaded = _loaded(deployment, registry)
     person = _principal(deployment, **{name: given[name] for name in ("who", "roles", "service")})
     call = ToolCall(
         run_id="run_explain", call_id="call_explain", tool=tool, arguments=read_arguments(arguments), principal=person
@@ -155,6 +157,12 @@ def _explained(found: Explanation) -> list[RenderableType]:
     if found.read:
         view += [heading("What they can read"), fields((path, _shown(said)) for path, said in found.read.items())]
     return view
+
+
+def _loaded(deployment: Deployment, registry: Registry) -> Policy:
+    loaded = load_policy(deployment.settings, registry)
+    assert isinstance(loaded, Policy), "the composition root picks no other"
+    return loaded
 
 
 def _where(deployment: Deployment) -> Path:

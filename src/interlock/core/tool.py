@@ -163,12 +163,12 @@ class Tool:
         """Whether the far end can be asked if a call was done."""
         return bool(self.reconcile)
 
-    @cached_property
+    @property
     def writes(self) -> bool:
         """Whether a call may change the world: everything but a read."""
         return self.effect is not Effect.READ
 
-    @cached_property
+    @property
     def needs_intent(self) -> bool:
         """Whether an intent is committed before the first byte leaves: effects and outward reads."""
         return self.outward or self.effect is not Effect.READ

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
 from interlock.core.call import AllowedCall, ApprovedCall, Outcome, Problem, Stop, ValidCall, refuse
-from interlock.core.canonical import Json, pointer
+from interlock.core.canonical import Json, Written, pointer
 from interlock.core.decision import Decision, Mode, Verdict
+from interlock.core.principal import Principal
 from interlock.core.run import RunState
-from interlock.core.tool import Entity
-from interlock.policy.cedar import Policy
+from interlock.core.tool import Entity, Tool
 from interlock.policy.facts import Facts, Resource, facts_of
 from interlock.policy.flags import Flags
 
@@ -27,6 +27,34 @@ class Resolve(Protocol):
 
     async def __call__(self, tool: str, arguments: Mapping[str, Any]) -> Outcome:
         """The outcome of the read."""
+        ...
+
+
+class Rules(Protocol):
+    """What decides. `policy.cedar.Policy` is one; it brings Cedar with it, which a program loads with its first plane.
+
+    Attributes:
+        digest: Identity of the rules and of what they can see of the tools, hex.
+        mode: Whether decisions bind.
+    """
+
+    digest: str
+    mode: Mode
+
+    def decide(self, facts: Facts) -> Decision:
+        """Allow, deny, or hold for approval. An error anywhere denies."""
+        ...
+
+    def may_have(self, principal: Principal, tool: Tool) -> bool:
+        """Whether any call of the tool by this principal could be allowed or held; never a wrong no."""
+        ...
+
+    def refusal(self, reason: str, error: str = "") -> Decision:
+        """A denial for a reason that is no rule's."""
+        ...
+
+    def record(self, facts: Facts) -> Written:
+        """The facts as they are kept with the decision."""
         ...
 
 
@@ -45,7 +73,7 @@ class Ask:
     resolve: Resolve
 
 
-async def authorize(valid: ValidCall, policy: Policy, run: RunState, ask: Ask) -> AllowedCall | Stop:
+async def authorize(valid: ValidCall, policy: Rules, run: RunState, ask: Ask) -> AllowedCall | Stop:
     """Decide the call on today's facts. Never suspends where no argument names an entity.
 
     Order: the stop switch, which binds in every mode; whether this principal may have the tool at all;
@@ -102,7 +130,7 @@ _DENIED = _Words(
 )
 
 
-def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Policy, facts: Facts) -> Stop:
+def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Rules, facts: Facts) -> Stop:
     audit: dict[str, Json] = {"decision": decision.written, "facts": policy.record(facts)}
     return refuse(valid.call, words.code, words.message, next_step=words.next_step, audit=audit)
 
