@@ -86,8 +86,9 @@ def show(deployment: Deployment, run_id: str) -> Report:
 def advance_(deployment: Deployment) -> Report:
     """Do what is due in every run.
 
-    Runs what was approved, ends what expired, finds what a lost worker left open. What was being executed when its worker was lost becomes unknown: see `interlock calls unknown`. Runs that another
-    process works on are left to it. Needs the role operator or admin.
+    Runs what was approved, ends what expired, finds what a lost worker left open: a call that it was executing becomes
+    unknown, see `interlock calls unknown`. Runs that another process works on are left to it. Needs the role operator
+    or admin.
     """
     deployment.require(OPERATOR, ADMIN)
 
