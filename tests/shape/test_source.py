@@ -271,9 +271,7 @@ def test_a_rule_lets_the_good_pass(rule: Callable[[Module], Iterator[str]], path
 def test_a_gate_builds_the_state_that_it_is_for(state: str, gate: str) -> None:
     """Without this, a renamed class would leave the rule above with nothing to find."""
     paths = {module.path: module for module in MODULES}
-    if gate not in paths:
-        assert "pipeline.py" not in paths, f"the path stands, but its gate {gate} does not"
-        pytest.skip(f"{gate} is not written yet")
+    assert gate in paths, f"the path has no gate {gate}"
     defined = {node.name for node in ast.walk(paths["core/call.py"].tree) if isinstance(node, ast.ClassDef)}
     assert state in defined
     assert state in {name for name, _ in built_states(paths[gate])}
