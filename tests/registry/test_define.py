@@ -16,10 +16,13 @@ from uuid import UUID
 import anyio
 import pytest
 from annotated_types import Predicate
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from interlock.core.canonical import canonical
 from interlock.core.tool import CallContext, Effect, Tool
 from interlock.errors import DefinitionError, NotSent
 from interlock.registry.define import foreign_tool, tool
@@ -384,6 +387,43 @@ async def test_what_is_returned_becomes_json() -> None:
         "PT5S",
         [3],
     ]
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), ANYTHING | st.dates(), max_size=3)
+
+
+@pytest.mark.parametrize(
+    ("hint", "values"),
+    [
+        (dict, OBJECTS),
+        (dict[str, Any], OBJECTS),
+        (list, st.lists(ANYTHING | st.dates(), max_size=3)),
+        (list[dict[str, Any]], st.lists(OBJECTS, max_size=3)),
+        (dict[str, list[Any]], st.dictionaries(st.text(max_size=5), st.lists(ANYTHING), max_size=3)),
+        (dict[str, Point], st.dictionaries(st.text(max_size=5), st.builds(Point, st.integers(), st.integers()))),
+    ],
+)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_a_result_that_is_json_already_comes_out_as_the_serializer_would_have_it(
+    hint: Any, values: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    """Fast beside plain."""
+    value = data.draw(values)
+
+    async def give() -> Any:
+        """Give."""
+        return value
+
+    give.__annotations__["return"] = hint
+    given_back = anyio.run(tool(give).body, {}, CONTEXT)
+    assert canonical(given_back) == canonical(TypeAdapter(hint).serializer.to_python(value, mode="json"))
 
 
 @pytest.mark.anyio

@@ -157,6 +157,15 @@ def check_json(value: object, limits: JsonLimits = LIMITS) -> None:
     raise BadInput("JSON nested too deeply", code="json.depth", remedy=f"Nest at most {limits.depth_max} levels.")
 
 
+def is_json(value: object) -> bool:
+    """Whether `check_json` has nothing against it."""
+    try:
+        check_json(value)
+    except BadInput:
+        return False
+    return True
+
+
 def _is_flat(value: dict[object, object], limits: JsonLimits) -> bool:
     """Whether this is an object of scalars within the limits: most arguments are, and need no second look."""
     if len(value) > limits.keys_max:

@@ -53,6 +53,13 @@ def is_plain(hint: Any) -> bool:
     return True
 
 
+def is_open(hint: Any) -> bool:
+    """Whether JSON that is a value of this annotation stays as it is: an object or a list of anything."""
+    if hint in (Any, object, dict, list):
+        return True
+    return is_open(get_args(hint)[-1]) if get_origin(hint) in (dict, list) else is_plain(hint)
+
+
 def by_hand(hints: Mapping[str, Any]) -> Convert | None:
     """Conversion by annotations of which every one is of JSON's own types; None where one is not."""
     try:

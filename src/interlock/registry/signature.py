@@ -17,10 +17,11 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import PydanticSerializationError
 
+from interlock.core.canonical import is_json
 from interlock.core.tool import CallContext
 from interlock.errors import DefinitionError
 from interlock.registry.bounds import subschemas
-from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, is_plain
+from interlock.registry.conversion import FAULTS, Accept, Convert, by_hand, by_pydantic, is_open, is_plain
 from interlock.registry.docstring import read_docstring
 
 _Parameter = tuple[str, Any, Any]
@@ -210,9 +211,11 @@ def _output(hint: Any, where: str) -> tuple[dict[str, Any] | None, Callable[[obj
         raise DefinitionError(said, code="definition.annotation", remedy=remedy) from None
     if is_plain(hint):
         return schema, None
-    serializer = adapter.serializer
+    serializer, unchanged = adapter.serializer, is_open(hint)
 
     def plain(value: object) -> object:
+        if unchanged and is_json(value):  # as most results are; a serializer takes five times as long to say so
+            return value
         try:
             return serializer.to_python(value, mode="json", warnings="none")
         except (PydanticSerializationError, *FAULTS):
