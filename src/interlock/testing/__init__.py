@@ -1,7 +1,7 @@
 """Public doubles, so that users' tests look like ours. Nothing here is imported by the product.
 
-Time that stands still, ids that count, a far end that remembers what it was asked to do, crash points, a
-model with a script.
+Time that stands still, ids that count, a far end that remembers what it was asked to do, a proxy that does to a
+connection what networks do, crash points, a model with a script.
 """
 
 from interlock.core.ids import CountedIds
@@ -10,5 +10,15 @@ from interlock.models.scripted import ScriptedModel
 from interlock.testing.clock import FrozenClock
 from interlock.testing.crash import CrashAt
 from interlock.testing.oracle import EffectOracle
+from interlock.testing.proxy import FaultProxy, Passed
 
-__all__ = ["CountedIds", "CrashAt", "EffectOracle", "FrozenClock", "MemoryStore", "ScriptedModel"]
+__all__ = [
+    "CountedIds",
+    "CrashAt",
+    "EffectOracle",
+    "FaultProxy",
+    "FrozenClock",
+    "MemoryStore",
+    "Passed",
+    "ScriptedModel",
+]
