@@ -300,7 +300,10 @@ async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversat
         )
     conversation = await plane.ledger.conversation(rows[0]["run_id"], tenant)
     await conversation.refresh()
-    return conversation, conversation.state.approvals[approval_id]
+    asked = conversation.state.approvals[approval_id]
+    if not asked.request:
+        raise NotFound(f"what request {approval_id!r} asked was erased", code="approval.erased")
+    return conversation, asked
 
 
 async def _lost(conversation: Conversation, call: CallState) -> None:

@@ -15,6 +15,7 @@ from interlock.core.event import Event, Fact, Kind
 from interlock.core.run import RunState
 from interlock.ledger.migrations import MIGRATIONS
 from interlock.ledger.projections import Tables
+from interlock.ledger.rebuild import differences
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_file import LedgerFile
 from interlock.ledger.store import Claim, MemoryStore, Store
@@ -204,6 +205,7 @@ async def _rebuilt_and_compared(folder: Path, runs: list[list[int]], together: i
 
 
 async def _same_rows(store: Store) -> None:
+    assert await differences(store) == []
     rebuilt = Tables()
     rebuilt.absorb([event for _, event in await store.follow(limit=100_000)])
     for table in TABLES:

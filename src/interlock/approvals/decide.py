@@ -68,7 +68,10 @@ def decide(asked: ApprovalState, answer: Answer, person: Principal, now_us: int)
         raise NotEntitled(
             f"{person.id!r} has approved already", code="approval.twice", remedy="The quorum needs somebody else."
         )
-    body = {"decision": "approve" if answer.approve else "reject", "approval": answer.digest, "roles": roles}
+    verdict = "approve" if answer.approve else "reject"
+    body = {"decision": verdict, "approval": answer.digest, "roles": roles}
     if answer.words:
         body["words"] = answer.words
-    return Fact(Kind.APPROVAL_DECIDED, body, asked.call_id, 0, 0, person.id, approval_id=asked.approval_id)
+    return Fact(
+        Kind.APPROVAL_DECIDED, body, asked.call_id, 0, 0, person.id, decision=verdict, approval_id=asked.approval_id
+    )

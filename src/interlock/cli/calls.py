@@ -57,7 +57,8 @@ def show(deployment: Deployment, call_id: str) -> Report:
     row, outcome = deployment.with_store(partial(_call, call_id, deployment.person.tenant))
     document = {**plain(row), "told": outcome.as_json() if outcome is not None else None}
     if outcome is None:
-        return Report(document, [word(row["status"]), note("It is on its way.")])
+        why = "What was told has been erased." if row["status"] == "closed" else "It is on its way."
+        return Report(document, [word(row["status"]), note(why)])
     times = fields([("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])])
     return Report(document, [*outcome_view(outcome), times], exit_of_outcome(outcome))
 

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     FLAG = "flag"
     CONFIG = "config"
     OPERATOR = "operator"
+    REDACT = "redact"
 
 
 CLOSING = frozenset({"done", "refused", "failed", "withheld"})

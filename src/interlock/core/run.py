@@ -130,7 +130,7 @@ class RunState:
                 continue
             assert event.seq == self.seq + 1, f"run {self.run_id}: event {event.seq} after {self.seq}"
             self.seq = event.seq
-            apply = _APPLY.get(event.fact.kind)
+            apply = (_APPLY if event.payload else _ERASED).get(event.fact.kind)
             if apply is not None:
                 apply(self, event)
 
@@ -242,14 +242,14 @@ def _approval_decided(run: RunState, event: Event) -> None:
         approval.words = body.get("words", "")
         return
     approval.approvals[event.fact.principal_id] = body
-    if len(approval.approvals) >= approval.request["quorum"] and _covered(approval):
+    if len(approval.approvals) >= approval.request.get("quorum", 1) and _covered(approval):
         approval.status = "approved"
 
 
 def _covered(approval: ApprovalState) -> bool:
     """Whether every group that must approve has a member among those who did."""
     held = {role for body in approval.approvals.values() for role in body["roles"]}
-    return held.issuperset(approval.request["groups"])
+    return held.issuperset(approval.request.get("groups", ()))
 
 
 def _approval_moved(run: RunState, event: Event) -> None:
@@ -273,4 +273,42 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.APPROVAL_WITHDRAWN: _approval_moved,
     Kind.APPROVAL_SUPERSEDED: _approval_moved,
     Kind.APPROVAL_CONSUMED: _approval_moved,
+}
+
+
+# What is left of an event whose payload was erased: what its header says. Only what is over is erased.
+
+
+def _started_erased(run: RunState, event: Event) -> None:
+    run.principal = Principal(event.fact.principal_id or "erased", event.tenant)
+    run.tenant = event.tenant
+    run.started_us = event.at_us
+
+
+def _call_erased(run: RunState, event: Event) -> None:
+    fact = event.fact
+    call = run.calls.setdefault(fact.call_id, CallState(fact.call_id, "", "", fact.step))
+    if fact.outcome:
+        _tell(run, call, event)
+
+
+def _asked_erased(run: RunState, event: Event) -> None:
+    fact = event.fact
+    run.approvals[fact.approval_id] = ApprovalState(fact.approval_id, fact.call_id, {})
+    run.calls[fact.call_id].approval_id = fact.approval_id
+
+
+def _decided_erased(run: RunState, event: Event) -> None:
+    approval = run.approvals[event.fact.approval_id]
+    if approval.status == "pending":
+        approval.status = "rejected" if event.fact.decision == "reject" else "approved"
+
+
+_ERASED: dict[Kind, Callable[[RunState, Event], None]] = {
+    **_APPLY,
+    Kind.RUN_STARTED: _started_erased,
+    Kind.CALL_PROPOSED: _call_erased,
+    Kind.CALL_DECIDED: _call_erased,
+    Kind.APPROVAL_REQUESTED: _asked_erased,
+    Kind.APPROVAL_DECIDED: _decided_erased,
 }

@@ -255,7 +255,7 @@ def _approval_decided(rows: Rows, event: Event) -> None:
     row = rows.get("approval", (event.chain, fact.approval_id))
     if row is None or row["status"] != "pending":
         return
-    if fact.body.get("decision") == "reject":
+    if "reject" in (fact.decision, fact.body.get("decision")):  # the header's stays where the words were erased
         row["status"] = "rejected"
     else:
         approvers = {who["id"]: who for who in _list(row["approvers"])}

@@ -135,7 +135,7 @@ class Entry:
             )  # fmt: skip
         if known is None:
             return call
-        if call.name and known.proposal != _proposal(call):
+        if call.name and known.proposal and known.proposal != _proposal(call):
             self._recalled = True
             return refuse(
                 call, "recall.name_reused", f"the name {call.name!r} belongs to another call of this run",
@@ -145,7 +145,7 @@ class Entry:
             return call
         self._recalled = True
         if known.outcome is None:
-            return _being_executed(call)
+            return _erased(call) if known.status == "closed" else _being_executed(call)
         return Stop(gate="recall", outcome=_again(known.outcome), audit={})
 
     def through(self, step: S | Stop) -> S:
@@ -375,6 +375,13 @@ def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _again(outcome: Outcome) -> Outcome:
     return replace(outcome, repeated=True)
+
+
+def _erased(call: ToolCall) -> Stop:
+    return refuse(
+        call, "recall.erased", "this call was made before, and what became of it has been erased",
+        next_step="Do not send it under another name unless you know that it had no effect.",
+    )  # fmt: skip
 
 
 def _being_executed(call: ToolCall) -> Stop:

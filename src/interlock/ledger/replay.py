@@ -267,6 +267,12 @@ def _approval_over(event: Event) -> Iterator[_Said]:
     yield "approve", f"Approval {event.fact.approval_id} is {how}.", dict(event.fact.body)
 
 
+def _redacted(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    which = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in body["events"])
+    yield "", f"{body['approver']} has the content of event {which} erased: {body['reason']}.", dict(body)
+
+
 def _other(event: Event) -> Iterator[_Said]:
     yield "", f"{event.fact.kind.value}.", event.fact.body
 
@@ -288,4 +294,5 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.APPROVAL_WITHDRAWN: _approval_over,
     Kind.APPROVAL_SUPERSEDED: _approval_over,
     Kind.APPROVAL_CONSUMED: _approval_over,
+    Kind.REDACT: _redacted,
 }

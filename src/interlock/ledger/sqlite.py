@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +62,17 @@ class SqliteStore:
     async def append(self, append: Append) -> list[Event]:
         """See `Store.append`. Cancelled, it still returns only when it is known what stands."""
         return await self._written(lambda appender, now_us: appender.append(append, now_us))
+
+    async def erase(self, append: Append, seqs: Sequence[int]) -> list[Event]:
+        """See `Store.erase`. The file keeps no copy either: the log of older pages is emptied as well."""
+        events = await self._written(lambda appender, now_us: appender.erase(append, seqs, now_us))
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._file.empty_wal)
+        return events
+
+    async def rebuild(self) -> None:
+        """See `Store.rebuild`."""
+        await self._written(lambda appender, _: appender.rebuild())
 
     async def renew(self, worker: str, lease_s: float) -> None:
         """See `Store.renew`."""

@@ -15,6 +15,7 @@ from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import fold
+from interlock.ledger.sqlite_erase import erase, refold_all
 from interlock.ledger.sqlite_rows import Inserts, RowBuffer
 from interlock.ledger.store import Append
 
@@ -105,6 +106,22 @@ class Appender:
         self._guards.update(values)
         self._guarded.update(values)
         return events
+
+    def erase(self, append: Append, seqs: Sequence[int], now_us: int) -> list[Event]:
+        """See `Store.erase`.
+
+        Raises:
+            StaleClaim, DuplicateFact, BadInput: As `append`; nothing of it was taken.
+        """
+        events = self.append(append, now_us)
+        self.write()
+        erase(self._database, self._rows, append.chain, seqs)
+        return events
+
+    def rebuild(self) -> None:
+        """See `Store.rebuild`."""
+        self.write()
+        refold_all(self._database, self._rows)
 
     def renew(self, worker: str, lease_s: float, now_us: int) -> None:
         """See `Store.renew`."""

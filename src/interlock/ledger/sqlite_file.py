@@ -77,6 +77,26 @@ class LedgerFile:
         if (mode := connection.pragma("journal_mode")) != "wal":
             raise apsw.CantOpenError(f"its journal mode stays {mode!r}, not 'wal'")
 
+    def empty_wal(self) -> None:
+        """Bring everything into the file itself and cut the log of older pages to nothing.
+
+        Raises:
+            StoreUnavailable: A reader or writer was in the way for too long; nothing is lost, and older pages stay.
+        """
+        try:
+            connection = self.connect()
+            try:
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+            finally:
+                connection.close()
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the ledger's log cannot be emptied: {error}", code="ledger.wal") from error
+        if busy:
+            raise StoreUnavailable(
+                "what was erased still stands in the ledger's log, because somebody reads or writes", code="ledger.wal",
+                remedy="It goes with the next checkpoint; close the other processes to have it gone now.",
+            )  # fmt: skip
+
     def refuse_another(self) -> None:
         """Make sure that the path still names the file that was opened, and that its owner may write it.
 

@@ -133,6 +133,9 @@ _KEYED = ("run", "tool_call", "approval", "due")
 _ADDED = ("authz_decision", "tool_result", "compensation_action", "dead_letter")
 """Tables that only grow: a row for each event of some kind."""
 
+WRITTEN = (*_KEYED, *_ADDED)
+"""Every table that folds write."""
+
 
 def _upsert(table: str) -> Inserts:
     columns = TABLES[table].columns

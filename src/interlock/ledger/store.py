@@ -14,7 +14,7 @@ from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.run import Due
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
-from interlock.ledger.chain import EMPTY, Entropy, Head, link_all
+from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import Tables
 from interlock.ledger.tables import TABLES
 
@@ -70,6 +70,21 @@ class Store(Protocol):
             DuplicateFact: A fact that may stand once stands already.
             GuardRefused: A guard said no.
         """
+        ...
+
+    async def erase(self, append: Append, seqs: Sequence[int]) -> list[Event]:
+        """Append, and in the same transaction delete payload and salt of these events of the chain for good.
+
+        The chain's rows are written anew from what is left, so that no table keeps what was erased. Whether they may
+        be erased is for the caller to know (`redact.py`); one whose payload is gone already is passed over.
+
+        Raises:
+            LedgerError: As `append`; nothing was written and nothing is gone.
+        """
+        ...
+
+    async def rebuild(self) -> None:
+        """Write every projection anew from the events, in one transaction."""
         ...
 
     async def read(self, chain: str, after: int = 0) -> list[Event]:
@@ -153,6 +168,21 @@ class MemoryStore:
         self._order.extend(events)
         return events
 
+    async def erase(self, append: Append, seqs: Sequence[int]) -> list[Event]:
+        """See `Store.erase`."""
+        events = await self.append(append)
+        gone, stored = frozenset(seqs), self._chains[append.chain]
+        stored[:] = [_erased(event) if event.seq in gone else event for event in stored]
+        self._order = [
+            _erased(event) if event.chain == append.chain and event.seq in gone else event for event in self._order
+        ]
+        await self.rebuild()
+        return events
+
+    async def rebuild(self) -> None:
+        """See `Store.rebuild`."""
+        self._tables = None
+
     async def read(self, chain: str, after: int = 0) -> list[Event]:
         """See `Store.read`."""
         return self._chains.get(chain, [])[after:]
@@ -233,3 +263,7 @@ class MemoryStore:
             self._tables = Tables()
         self._tables.absorb(self._order)
         return self._tables
+
+
+def _erased(event: Event) -> Event:
+    return read_event(event.header, None, None)

@@ -1,0 +1,208 @@
+"""Erasing what an event says, with a record that it was erased, by whom and why.
+
+The header stays, and with it the commitment to what was erased; without its salt nobody can guess that. What a call
+or a run still needs is not erased: after a crash an open call is recovered from its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from interlock.core.event import Event, Fact, Kind
+from interlock.core.principal import ADMIN, OPERATOR, Principal
+from interlock.core.run import RunState
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.ledger.store import Append, Store
+
+_REASON_MAX = 2000
+_PAGE = 1000
+"""Events that are read at once."""
+
+_BARE = frozenset({Kind.RUN_CLAIMED, Kind.REDACT, Kind.APPROVAL_CONSUMED})
+"""Kinds whose bodies are about nobody; a record of an erasure is never erased."""
+
+
+class Kept(NamedTuple):
+    """An event that could not be erased yet.
+
+    Attributes:
+        chain, seq: Which.
+        why: What still needs it.
+    """
+
+    chain: str
+    seq: int
+    why: str
+
+
+class Erased(NamedTuple):
+    """What became of the erasure of all that is about one person.
+
+    Attributes:
+        events: How many payloads are gone now.
+        runs: How many runs they were in.
+        kept: What is needed still; erase again when it is over.
+    """
+
+    events: int
+    runs: int
+    kept: Sequence[Kept]
+
+
+async def redact(store: Store, chain: str, seqs: Iterable[int], reason: str, approver: Principal) -> list[int]:
+    """Erase payload and salt of events of one run, for good, and record it in the same transaction.
+
+    Args:
+        reason: Why; it stays for ever, so it names nobody.
+        approver: Who answers for it.
+
+    Returns:
+        The numbers of the events whose payloads are gone now.
+
+    Raises:
+        NotEntitled: The approver is neither operator nor admin.
+        NotFound: No such run or event in the approver's tenant.
+        Conflict: An event is needed still, or all were erased before. Nothing was erased.
+        BadInput: No reason, or too long a one.
+    """
+    _entitled(approver, reason)
+    events = await _run(store, chain, approver.tenant)
+    wanted = frozenset(seqs)
+    if missing := wanted - {event.seq for event in events}:
+        raise NotFound(f"no event {min(missing)} in {chain!r}", code="redact.no_event", remedy="See `runs replay`.")
+    kept, gone = _sorted_out(events, wanted)
+    if kept:
+        raise Conflict(
+            f"event {kept[0].seq} of {chain!r} is needed: {kept[0].why}", code="redact.needed",
+            remedy="Erase it when that is over.",
+        )  # fmt: skip
+    if not gone:
+        raise Conflict("nothing is left of these events to erase", code="redact.erased")
+    await store.erase(Append(chain, approver.tenant, [_record(gone, reason, approver)]), gone)
+    return gone
+
+
+async def erase_subject(store: Store, subject: str, reason: str, approver: Principal) -> Erased:
+    """Erase all that is about one principal: every event of their runs, and what they said in the runs of others.
+
+    What others wrote about them into runs that are not theirs is not found: nothing but the text says so.
+
+    Args:
+        subject: Principal id, as headers have it.
+
+    Raises:
+        NotEntitled, BadInput: As `redact`.
+        NotFound: Nothing of them stands in the approver's tenant.
+    """
+    _entitled(approver, reason)
+    runs = await store.rows("run", {"principal_id": subject, "tenant": approver.tenant}, 1 << 62)
+    whole = {row["run_id"] for row in runs}
+    said = await _said_by(store, subject, approver.tenant)
+    if not whole and not said:
+        raise NotFound(f"nothing of {subject!r} stands here", code="redact.no_subject")
+    kept: list[Kept] = []
+    events = changed = 0
+    for chain in sorted({*whole, *said}):
+        found = await store.read(chain)
+        wanted = frozenset(event.seq for event in found) if chain in whole else said[chain]
+        needed, gone = _sorted_out(found, wanted)
+        kept += needed
+        if gone:
+            await store.erase(Append(chain, approver.tenant, [_record(gone, reason, approver)]), gone)
+            events, changed = events + len(gone), changed + 1
+    return Erased(events, changed, kept)
+
+
+def recorded(events: Iterable[Event]) -> set[int]:
+    """Numbers of the events of one chain whose erasure its own `redact` events record."""
+    return {
+        seq
+        for event in events
+        if event.fact.kind is Kind.REDACT
+        for first, last in event.fact.body.get("events", ())
+        for seq in range(first, last + 1)
+    }
+
+
+def erasable(events: Sequence[Event]) -> list[int]:
+    """Numbers of the events of one whole run that may be erased now and are not yet."""
+    return _sorted_out(events, frozenset(event.seq for event in events))[1]
+
+
+def redact_fact(seqs: Sequence[int], reason: str, approver: str, **more: str) -> Fact:
+    """The record of an erasure of events of the chain that it is appended to."""
+    body = {"events": _ranges(seqs), "reason": reason, "approver": approver, **more}
+    return Fact(Kind.REDACT, body, principal_id=approver)
+
+
+def _record(seqs: Sequence[int], reason: str, approver: Principal) -> Fact:
+    return redact_fact(seqs, reason, approver.id)
+
+
+def _entitled(approver: Principal, reason: str) -> None:
+    if not approver.roles & {OPERATOR, ADMIN}:
+        raise NotEntitled(
+            f"{approver.id!r} is neither {OPERATOR} nor {ADMIN}", code="redact.role", remedy="Ask somebody who is."
+        )
+    if not 0 < len(reason) <= _REASON_MAX:
+        raise BadInput(
+            f"reason: {len(reason)} characters", code="redact.reason",
+            remedy=f"Say why in 1 to {_REASON_MAX} characters, and name nobody in it.",
+        )  # fmt: skip
+
+
+async def _run(store: Store, chain: str, tenant: str) -> list[Event]:
+    events = await store.read(chain)
+    if not events or events[0].tenant != tenant or events[0].fact.kind not in (Kind.RUN_CLAIMED, Kind.RUN_STARTED):
+        raise NotFound(f"no run {chain!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
+    return events
+
+
+async def _said_by(store: Store, subject: str, tenant: str) -> dict[str, frozenset[int]]:
+    """What a principal is named in the headers of, by chain of a run."""
+    said: dict[str, frozenset[int]] = {}
+    position = 0
+    while page := await store.follow(position, _PAGE):
+        position = page[-1][0]
+        for _, event in page:
+            if event.fact.principal_id == subject and event.tenant == tenant and event.fact.kind is not Kind.FLAG:
+                said[event.chain] = said.get(event.chain, frozenset()) | {event.seq}
+    return said
+
+
+def _sorted_out(events: Sequence[Event], wanted: frozenset[int]) -> tuple[list[Kept], list[int]]:
+    """Of the wanted events of a run, those that are needed still, and those that can go and are not gone."""
+    run = RunState(events[0].chain, events[0].tenant)
+    run.absorb(events)
+    kept, gone = [], []
+    for event in events:
+        if event.seq not in wanted or not event.payload or event.fact.kind in _BARE:
+            continue
+        if why := _needed(event, run):
+            kept.append(Kept(event.chain, event.seq, why))
+        else:
+            gone.append(event.seq)
+    return kept, gone
+
+
+def _needed(event: Event, run: RunState) -> str:
+    """What still needs this event; empty where nothing does."""
+    fact = event.fact
+    if run.principal is None:
+        return "it is no run's, and says what holds for all"
+    if fact.call_id:
+        status = run.calls[fact.call_id].status if fact.call_id in run.calls else "closed"
+        return "" if status == "closed" else f"its call is {status}"
+    return "" if run.status != "open" else "its run is open"
+
+
+def _ranges(seqs: Sequence[int]) -> list[list[int]]:
+    """Numbers in order as the fewest pairs of first and last."""
+    found: list[list[int]] = []
+    for seq in sorted(seqs):
+        if found and found[-1][1] == seq - 1:
+            found[-1][1] = seq
+        else:
+            found.append([seq, seq])
+    return found
