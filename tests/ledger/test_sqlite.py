@@ -141,10 +141,14 @@ def test_a_migration_that_is_cut_off_leaves_the_file_as_it_was(
         "REPLACE INTO event VALUES (1, x'00')",
         "INSERT INTO event VALUES (1, x'00') ON CONFLICT DO UPDATE SET header = x'00'",
         "UPDATE payload SET body = x'00' WHERE pos = 1",
+        "INSERT OR REPLACE INTO checkpoint VALUES (1, 0, 'x')",
+        "UPDATE checkpoint SET note = 'x'",
+        "DELETE FROM checkpoint",
     ],
 )
 async def test_no_statement_changes_an_event(sqlite: SqliteStore, raw: apsw.Connection, statement: str) -> None:
     before = await sqlite.append(to(RUN, started(), proposed("call_1")))
+    raw.execute("INSERT INTO checkpoint VALUES (1, 0, '')")
     with pytest.raises(apsw.ConstraintError, match="append-only"):
         raw.execute(statement)
     assert await sqlite.read(RUN) == before
@@ -158,10 +162,12 @@ async def test_a_payload_can_be_erased_and_its_event_stands(sqlite: SqliteStore,
     assert first_bad(events) == 0
 
 
-async def test_what_is_not_sealed_is_every_event_until_a_mark_is_set(sqlite: SqliteStore, raw: apsw.Connection) -> None:
+async def test_what_is_not_sealed_is_every_event_beyond_the_newest_checkpoint(
+    sqlite: SqliteStore, raw: apsw.Connection
+) -> None:
     events = await sqlite.append(to(RUN, started(), proposed("call_1")))
     assert list(raw.execute("SELECT pos, header FROM unsealed")) == [(1, events[0].header), (2, events[1].header)]
-    raw.execute("UPDATE mark SET value = 1 WHERE name = 'sealed'")
+    raw.execute("INSERT INTO checkpoint VALUES (1, 0, '')")
     assert [pos for (pos, _) in raw.execute("SELECT * FROM unsealed")] == [2]
 
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     CONFIG = "config"
     OPERATOR = "operator"
     REDACT = "redact"
+    KEY_ROTATED = "key.rotated"
 
 
 CLOSING = frozenset({"done", "refused", "failed", "withheld"})
@@ -87,6 +88,8 @@ class Fact(NamedTuple):
             return "intent/" + self.call_id
         if self.kind is Kind.APPROVAL_CONSUMED:
             return "consumed/" + self.approval_id
+        if self.kind is Kind.KEY_ROTATED:
+            return f"key/{self.step}"
         return ""
 
 

@@ -110,5 +110,29 @@ CREATE UNIQUE INDEX due_key ON due (ref, run_id);
 CREATE INDEX due_at ON due (at_us);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+-- The tree over all events: leaf 0 is the event at position 1. Tile `no` of level n has the hashes of the complete
+-- subtrees of 256^n leaves from 256 * no on, one after the other; the last of a level grows.
+CREATE TABLE tile (level INTEGER NOT NULL, no INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, no)) STRICT;
+
+-- Signed heads of the tree. Whoever seals inserts the next one, in one transaction with the tiles: that only one can.
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE TRIGGER checkpoint_is_never_changed BEFORE UPDATE ON checkpoint
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER checkpoint_is_never_deleted BEFORE DELETE ON checkpoint
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER checkpoint_is_never_replaced BEFORE INSERT ON checkpoint
+    WHEN EXISTS (SELECT 1 FROM checkpoint WHERE size = NEW.size)
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+DROP VIEW unsealed;
+DELETE FROM mark WHERE name = 'sealed';
+CREATE VIEW unsealed AS
+    SELECT pos, header FROM event WHERE pos > (SELECT ifnull(max(size), 0) FROM checkpoint);
+
+-- 1 from the first opening to the last clean close.
+INSERT INTO mark VALUES ('unclean', 0);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """Step n takes a file from number n to n + 1, in one transaction."""
