@@ -120,9 +120,9 @@ class KeyHistory:
         if number != len(self.eras) + 1:
             return f"it is key {number}, and {len(self.eras)} came before"
         before = self.newest
-        if before is not None and key not in self._vouched:
-            if not handed_over(before, key, str(body.get("word", ""))):
-                return "the key before it did not hand over to it"
+        word = str(body.get("word", ""))
+        if before is not None and key not in self._vouched and not handed_over(before, key, word):
+            return "the key before it did not hand over to it"
         self.eras.append((pos, key))
         return ""
 
@@ -132,8 +132,7 @@ class KeyHistory:
         return self.eras[-1][1] if self.eras else None
 
     def at(self, size: int) -> PublicKey | None:
-        """The key that signs the head over so many events: the newest of them says. The first one signs what was
-        there before it came in as well."""
+        """The key that signs the head over so many events; the first key signs what came before it as well."""
         found = self.eras[0][1] if self.eras else None
         for pos, key in self.eras:
             if pos <= size:
