@@ -16,7 +16,6 @@ from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleCla
 from interlock.ledger.store import Claim
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
-from interlock.runs import LEASE_S
 from interlock.testing import EffectOracle, FrozenClock
 from tests.planes import ANA, BOB, OPA, Far, WatchedStore, codes, proposed, staged
 from tests.workers import Worker, advance_once, counted, far_tools, killed, stop_everything
@@ -107,7 +106,7 @@ async def test_a_run_that_is_cancelled_is_left_with_its_claim_given_back() -> No
                 scope.cancel()
         assert (await stage.said(run.run_id))[-1] == "run.finished"
         conversation = await stage.plane.plane.ledger.conversation(run.run_id, "default")
-        await conversation.claim(Claim("another", LEASE_S))
+        await conversation.claim(Claim("another", 30.0))
 
 
 # ------------------------------------------------------------------------ come back to
@@ -266,7 +265,7 @@ async def test_a_worker_whose_claim_lapsed_stops_and_its_call_is_unknown(tmp_pat
         await stage.answer(run.run_id, held)
         other = Worker(advance_once, str(ledger), oracle.port, run.run_id)
         assert other.receive() == "effect done"
-        stage.clock.advance(LEASE_S)
+        stage.clock.advance(30.0)
         assert await stage.plane.advance(run.run_id)
         other.send("go on")
         assert other.receive() == "StaleClaim"
@@ -300,12 +299,12 @@ async def test_two_workers_in_one_process_do_not_both_advance() -> None:
         stage.store_in(stage.plane.store)
         other = await stage.plane.plane.ledger.conversation(run.run_id, "default")
         await stage.plane.store.release(run.run_id, other.state.epoch)
-        await other.claim(Claim("another", LEASE_S))
+        await other.claim(Claim("another", 30.0))
         stage.store_in(stage.plane.store)
         assert not await stage.plane.advance(run.run_id)
         assert await stage.said(run.run_id) == [*before, "run.claimed"]
         assert far.ran == []
-        stage.clock.advance(LEASE_S)
+        stage.clock.advance(30.0)
         assert await stage.plane.advance(run.run_id), "and once the other's claim has lapsed, this one may"
         assert len(far.ran) == 1
 
@@ -417,11 +416,11 @@ async def test_another_workers_claim_stops_this_ones_next_call_before_anything()
     """Spec ledger: an append under a claim that is past is refused; the call has not run."""
     far = Far()
     async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
-        stage.clock.advance(LEASE_S)
+        stage.clock.advance(30.0)
         ledger = stage.plane.plane.ledger
         stage.store_in(stage.plane.store)
         other = await stage.plane.plane.ledger.conversation(run.run_id, "default")
-        await other.claim(Claim("another", LEASE_S))
+        await other.claim(Claim("another", 30.0))
         stage.plane.plane.ledger = ledger
         with pytest.raises(StaleClaim):
             await run.call("put", {"n": 1})

@@ -21,12 +21,12 @@ from interlock.core.points import Points, pass_by
 from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState
 from interlock.core.tool import Tool
-from interlock.engine.engine import InProcessEngine
+from interlock.engine.engine import Advance, Engine, InProcessEngine, Pace
 from interlock.execution.execute import Executor
 from interlock.keys import deployment_key
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
-from interlock.ledger.store import MemoryStore, Store
+from interlock.ledger.store import Claim, MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
 from interlock.pipeline import Plane
@@ -68,11 +68,13 @@ class Interlock:
     Attributes:
         plane: The gates' parts.
         worker: Id of this process in claims.
+        lease_s: Seconds that a claim of this process holds without being renewed.
     """
 
-    def __init__(self, plane: Plane, worker: str, load_policy: Callable[[], Rules]) -> None:
+    def __init__(self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[], Rules]) -> None:
         self.plane = plane
-        self.worker = worker
+        self.worker, self.lease_s = claim
+        self._engine = engine
         self._load_policy = load_policy
 
     @property
@@ -98,23 +100,25 @@ class Interlock:
         Raises:
             NotFound, StaleClaim: It cannot be come back to; see `runs.open_run`.
         """
-        return open_run(self.plane, self.worker, principal, words, run_id)
+        return open_run(self.plane, self._claim, principal, words, run_id)
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""
-        return await advance(self.plane, self.worker, run_id, tenant)
+        return await advance(self.plane, self._claim, run_id, tenant)
 
     async def approval(self, approval_id: str, tenant: str = "default") -> ApprovalState:
         """An approval request as it stands now; see `runs.approval`."""
         return await approval(self.plane, approval_id, tenant)
 
     async def answer(self, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
-        """Record a person's answer to an approval request; see `runs.answer`."""
-        return await answer(self.plane, approval_id, said, person)
+        """Record a person's answer to an approval request; see `runs.answer`. An engine here acts on it at once."""
+        asked = await answer(self.plane, approval_id, said, person)
+        self._engine.wake()
+        return asked
 
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
-        return await settle(self.plane, self.worker, call_id, outcome, person, note)
+        return await settle(self.plane, self._claim, call_id, outcome, person, note)
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""
@@ -133,12 +137,19 @@ class Interlock:
         self.plane.policy = policy = self._load_policy()
         return policy.digest
 
+    @property
+    def _claim(self) -> Claim:
+        return Claim(self.worker, self.lease_s)
+
 
 @asynccontextmanager
 async def open_plane(
     settings: Settings | None = None, *, tools: Iterable[Tool] = (), world: World | None = None, engine: bool = True
 ) -> AsyncIterator[Interlock]:
     """Open a control plane and keep its engine working until the block is left.
+
+    When it is left, no run is taken up any more; what the engine has begun ends by itself within `drain_s`, and
+    is cancelled then. Held calls stay held.
 
     Args:
         settings: What the deployment is made of; the defaults where None: a ledger in `.interlock/`
@@ -157,12 +168,10 @@ async def open_plane(
     slots = anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True)  # one made in a thread would look for its loop each time
     plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world, slots)
     worker = (world.new_id or RandomIds(world.clock))("worker")
-    opened = Interlock(plane, worker, load_policy)
+    works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
+    opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy)
     try:
-        if engine:
-            async with _working(plane.ledger.store, worker, opened):
-                yield opened
-        else:
+        async with _working(works, opened, opened.advance if engine else None):
             yield opened
     finally:
         with anyio.CancelScope(shield=True):
@@ -170,15 +179,15 @@ async def open_plane(
 
 
 @asynccontextmanager
-async def _working(store: Store, worker: str, opened: Interlock) -> AsyncIterator[None]:
+async def _working(engine: Engine, opened: Interlock, advance: Advance | None) -> AsyncIterator[None]:
     """The engine at work. An error of the block is raised as itself, not within the task group's."""
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(InProcessEngine().run, store, worker, opened.advance)
+            tasks.start_soon(engine.run, opened.store, opened.worker, advance)
             try:
                 yield
             finally:
-                tasks.cancel_scope.cancel()
+                engine.stop()
     except BaseExceptionGroup as group:
         if len(group.exceptions) == 1:
             raise group.exceptions[0] from None

@@ -21,9 +21,6 @@ from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
 
-LEASE_S = 30.0
-"""Seconds that a claim holds without being renewed."""
-
 
 class Run:
     """One conversation whose tool calls pass the path: the library's face.
@@ -109,7 +106,7 @@ class Run:
 
 @asynccontextmanager
 async def open_run(
-    plane: Plane, worker: str, principal: Principal, words: str | None, run_id: str
+    plane: Plane, claim: Claim, principal: Principal, words: str | None, run_id: str
 ) -> AsyncIterator[Run]:  # fmt: skip
     """A run, claimed by this worker until it is left. It is finished then, unless a call of it still waits.
 
@@ -121,7 +118,6 @@ async def open_run(
         NotFound: No such run of this principal.
         StaleClaim: Somebody works on it now.
     """
-    claim = Claim(worker, LEASE_S)
     if run_id:
         conversation = await _returned_to(plane, principal, run_id, claim)
     else:
@@ -134,7 +130,7 @@ async def open_run(
             await conversation.release()
 
 
-async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
+async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     """Do what is due in a run: settle what a lost worker left open, run what was approved, end what expired.
 
     A run of which nothing is left is finished. What this process has no tool for waits for one that has.
@@ -154,7 +150,7 @@ async def advance(plane: Plane, worker: str, run_id: str, tenant: str) -> bool:
             return True  # a claim for nothing would be an event for nothing, at every look
         if ours:
             try:
-                await conversation.claim(Claim(worker, LEASE_S))
+                await conversation.claim(claim)
             except StaleClaim:
                 return False
         try:
@@ -196,7 +192,7 @@ async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal
 
 
 async def settle(
-    plane: Plane, worker: str, call_id: str, outcome: str, person: Principal, note: str
+    plane: Plane, claim: Claim, call_id: str, outcome: str, person: Principal, note: str
 ) -> Outcome:  # fmt: skip
     """A person's word on what became of an unknown call; its run is finished where nothing else of it is left.
 
@@ -232,7 +228,7 @@ async def settle(
         await conversation.append_outside([fact])
     except DuplicateFact:
         raise Conflict(f"call {call_id} was settled a moment ago", code="settle.not_unknown") from None
-    await advance(plane, worker, conversation.state.run_id, person.tenant)
+    await advance(plane, claim, conversation.state.run_id, person.tenant)
     return told
 
 

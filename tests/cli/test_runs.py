@@ -110,15 +110,3 @@ def test_a_record_that_was_changed_does_not_hold(shell: Shell) -> None:
 
 def test_a_run_of_nobody_here_is_not_replayed(shell: Shell) -> None:
     assert shell.json("runs", "replay", "run_9", code=2)["error"]["code"] == "run.not_found"
-
-
-def test_advancing_does_what_is_due_and_says_how_much(shell: Shell) -> None:
-    assert shell.run("runs", "advance", who="olga").out == "Nothing was due.\n"
-    shell.held()
-    shell.clock.advance(25 * 3600)
-    assert shell.json("runs", "advance", who="olga") == {"due": 1}
-    assert shell.json("runs", "show", "run_1")["calls"][0]["outcome"] == "refused"
-
-
-def test_advancing_needs_an_operator(shell: Shell) -> None:
-    assert shell.run("runs", "advance", who="maria").code == 5

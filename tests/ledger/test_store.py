@@ -286,6 +286,60 @@ async def test_what_is_due_comes_earliest_first_and_no_more_than_asked_for(store
     assert [due.run_id for due in await store.due(limit=2)] == ["run_1", "run_2"]
 
 
+async def test_what_is_due_is_read_page_by_page_each_row_once(store: Store, clock: FrozenClock) -> None:
+    """Rows of one moment, of one run, and of lapsed claims between them."""
+    now_us = clock.wall_us()
+    for number in range(4):
+        await store.append(to(f"run_{number % 2}", requested(f"appr_{number}", "call_1", now_us + 30 * SECOND_US)))
+    for number in (2, 3):
+        await store.append(to(f"run_{number}", proposed("call_1"), intent("call_1"), claim=Claim("a", 30)))
+    clock.advance(30)
+    whole = await store.due()
+    assert [(due.run_id, due.ref) for due in whole] == [
+        ("run_0", "appr_0"), ("run_0", "appr_2"), ("run_1", "appr_1"), ("run_1", "appr_3"), ("run_2", ""), ("run_3", "")
+    ]  # fmt: skip
+    for size in (1, 2, 4, 6):
+        paged: list[Due] = []
+        while page := await store.due(size, paged[-1] if paged else None):
+            assert len(page) <= size
+            paged += page
+        assert paged == whole, size
+
+
+async def test_what_is_due_soon_is_read_where_it_is_asked_for(store: Store, clock: FrozenClock) -> None:
+    await store.append(to(RUN, requested("appr_1", "call_1", clock.wall_us() + SECOND_US)))
+    assert await store.due(ahead_s=0.9) == []
+    assert [due.ref for due in await store.due(ahead_s=1)] == ["appr_1"]
+
+
+# A clock that jumps.
+
+
+async def test_a_claim_does_not_outlive_a_clock_that_was_set_back(store: Store, clock: FrozenClock) -> None:
+    """T38: its holder is dead, and by the wall it would hold for a day."""
+    await store.append(to(RUN, started(), proposed("call_1"), intent("call_1"), claim=Claim("a", 30)))
+    clock.jump_wall(-24 * 3600)
+    assert [(due.run_id, due.why) for due in await store.due()] == [(RUN, "claim.lapsed")]
+    await store.renew("a", 30)
+    await store.append(to(RUN, claim=Claim("b", 30)))
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN, decided("call_1"), epoch=1))
+    assert await store.due() == []
+
+
+async def test_a_claim_that_is_taken_too_early_leaves_one_holder(store: Store, clock: FrozenClock) -> None:
+    """K33: another machine's clock is ten minutes ahead. Its claim counts, and the other one's no more."""
+    await store.append(to(RUN, started(), claim=Claim("a", 30)))
+    clock.advance(600)
+    await store.append(to(RUN, claim=Claim("b", 30)))
+    clock.jump_wall(-600)
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN, proposed("call_1"), epoch=1))
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN, claim=Claim("a", 30)))
+    await store.append(to(RUN, proposed("call_1"), epoch=2))
+
+
 async def test_a_call_that_closes_waits_for_nothing(store: Store, clock: FrozenClock) -> None:
     await store.append(to(RUN, started(), proposed("call_1"), requested("appr_1", "call_1", clock.wall_us())))
     assert len(await store.due()) == 1

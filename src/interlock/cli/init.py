@@ -113,6 +113,8 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # mode   = "evaluate_only"          # decide and record, but hold and deny nothing; "enforce" where left out
 # shadow = "policy-next"            # folder of a candidate policy: evaluated and recorded, never enforced
 # pins   = "tools.pins.json"        # reviewed definitions, from `interlock tools pin`; others are withheld then
+# lease_s = 30                      # seconds until another process takes up the runs of one that was killed
+# drain_s = 10                      # seconds that what runs may still take when a process is asked to end
 
 [limits]
 # calls_max = 200                   # calls of one run, refused ones included

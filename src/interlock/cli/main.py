@@ -23,6 +23,7 @@ from interlock.cli.policy import policy
 from interlock.cli.runs import runs
 from interlock.cli.stop import resume, stop
 from interlock.cli.tools import tools
+from interlock.cli.work import work
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in EXITS.items())
 
@@ -46,7 +47,7 @@ def interlock() -> None:
     """
 
 
-for _command in (init, login, keys, call, calls, approvals, runs, audit, tools, policy, stop, resume, demo):
+for _command in (init, login, keys, call, calls, approvals, runs, work, audit, tools, policy, stop, resume, demo):
     interlock.add_command(_command)
 
 

@@ -91,6 +91,7 @@ class Output:
     def __init__(self, *, as_json: bool = False, width: int | None = None) -> None:
         self.as_json = as_json
         self._width = width
+        self._indent: int | None = 2
 
     def report(self, report: Report) -> None:
         """Write the report in the form that was asked for."""
@@ -110,6 +111,14 @@ class Output:
         with console.capture() as capture:
             console.print(*view, sep="\n")
         click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+    def line(self, document: Mapping[str, Any], view: RenderableType) -> None:
+        """Write one thing of many now, not at the end: where JSON is wanted, every document is a line from here on."""
+        self._indent = None
+        if self.as_json:
+            self._document(document)
+        else:
+            self.show(view)
 
     def error(self, code: str, message: str, remedy: str = "") -> None:
         """Write an error: one line on the error output, or the document where JSON is wanted."""
@@ -136,7 +145,7 @@ class Output:
 
     def _document(self, document: Mapping[str, Any]) -> None:
         # ASCII only: nothing in it can move the cursor or reorder a line, whatever the terminal's encoding.
-        click.echo(json.dumps(document, indent=2, ensure_ascii=True, default=dict))
+        click.echo(json.dumps(document, indent=self._indent, ensure_ascii=True, default=dict))
 
     def _console(self, *, to_error: bool = False) -> Console:
         stream = sys.stderr if to_error else sys.stdout

@@ -8,7 +8,6 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from interlock.app import Interlock
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, told, word
@@ -17,9 +16,7 @@ from interlock.cli.output import Exit, Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago, local, took
 from interlock.core.event import Event
-from interlock.core.principal import ADMIN, OPERATOR
 from interlock.core.run import RunState
-from interlock.engine.engine import InProcessEngine
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.replay import replay
@@ -80,24 +77,6 @@ def show(deployment: Deployment, run_id: str) -> Report:
         "calls": calls,
     }
     return Report(document, [Sheet("run", *_page(state, tables, calls, deployment.now_us))])
-
-
-@command("advance", runs, example="interlock runs advance")
-def advance_(deployment: Deployment) -> Report:
-    """Do what is due in every run.
-
-    Runs what was approved, ends what expired, finds what a lost worker left open: a call that it was executing becomes
-    unknown, see `interlock calls unknown`. Runs that another process works on are left to it. Needs the role operator
-    or admin.
-    """
-    deployment.require(OPERATOR, ADMIN)
-
-    async def look(plane: Interlock) -> int:
-        return await InProcessEngine().look(plane.store, plane.advance)
-
-    found = deployment.with_plane(look)
-    said = "Nothing was due." if not found else f"Something was due in {found} run{'s' if found > 1 else ''}."
-    return Report({"due": found}, [told(said)])
 
 
 @command(

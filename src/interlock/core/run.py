@@ -29,6 +29,11 @@ class Due(NamedTuple):
     why: str
     ref: str
 
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """What it is ordered by: earliest first."""
+        return self.at_us, self.run_id, self.ref
+
 
 @dataclass(slots=True)
 class CallState:

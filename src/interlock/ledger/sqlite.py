@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 import apsw
 
-from interlock.core.clock import Clock
+from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event
 from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
@@ -25,7 +25,7 @@ from interlock.ledger.chain import Entropy, read_event
 from interlock.ledger.sqlite_append import Appender
 from interlock.ledger.sqlite_file import LedgerFile
 from interlock.ledger.sqlite_writer import Writer
-from interlock.ledger.store import Append
+from interlock.ledger.store import AHEAD_MAX_S, Append
 from interlock.ledger.tables import TABLES
 
 T = TypeVar("T")
@@ -92,10 +92,14 @@ class SqliteStore:
             lambda database: [(pos, read_event(*row)) for pos, *row in database.execute(_FOLLOW, (after, limit))]
         )
 
-    async def due(self, limit: int = 100) -> list[Due]:
+    async def due(self, limit: int = 100, after: Due | None = None, ahead_s: float = 0) -> list[Due]:
         """See `Store.due`."""
         now_us = self._clock.wall_us()
-        return await self._read(lambda database: [Due(*row) for row in database.execute(_DUE, (now_us, limit))])
+        asked = (
+            limit, now_us + int(ahead_s * SECOND_US), *((0, "", "") if after is None else after.place),
+            now_us, now_us + int(AHEAD_MAX_S * SECOND_US),
+        )  # fmt: skip
+        return await self._read(lambda database: [Due(*row) for row in database.execute(_DUE, asked)])
 
     async def guards(self, prefix: str = "") -> dict[str, int]:
         """See `Store.guards`."""
@@ -186,13 +190,15 @@ FROM event LEFT JOIN payload ON payload.pos = event.pos
 WHERE event.pos > ? ORDER BY event.pos LIMIT ?
 """
 _DUE = """
-SELECT run_id, tenant, at_us, why, ref FROM due WHERE at_us <= ?1
-UNION ALL
-SELECT chain.name, chain.tenant, claim.until_us, 'claim.lapsed', ''
-FROM claim JOIN chain ON chain.no = claim.chain
-WHERE claim.until_us > 0 AND claim.until_us <= ?1
-  AND EXISTS (SELECT 1 FROM tool_call WHERE run_id = chain.name AND status = 'intent')
-ORDER BY 3 LIMIT ?2
+SELECT run_id, tenant, at_us, why, ref FROM due
+WHERE at_us BETWEEN ?3 AND ?2 AND (at_us, run_id, ref) > (?3, ?4, ?5)
+UNION
+SELECT chain.name, chain.tenant, min(claim.until_us, ?6), 'claim.lapsed', ''
+FROM tool_call JOIN chain ON chain.name = tool_call.run_id JOIN claim ON claim.chain = chain.no
+WHERE tool_call.status = 'intent' AND tool_call.status <> 'closed'
+  AND (claim.until_us BETWEEN 1 AND ?6 OR claim.until_us > ?7)
+  AND (min(claim.until_us, ?6), chain.name, '') > (?3, ?4, ?5)
+ORDER BY 3, 1, 5 LIMIT ?1
 """
 _GUARDS = "SELECT name, value FROM guard WHERE name >= ? AND substr(name, 1, length(?)) = ?"
 

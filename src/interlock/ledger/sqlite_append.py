@@ -17,7 +17,7 @@ from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import fold
 from interlock.ledger.sqlite_erase import erase, refold_all
 from interlock.ledger.sqlite_rows import Inserts, RowBuffer
-from interlock.ledger.store import Append
+from interlock.ledger.store import AHEAD_MAX_S, Append, lapsed
 
 _KNOWN_MAX = 65_536
 """Chains, guards and unique facts that are remembered; beyond it they are read again."""
@@ -128,10 +128,11 @@ class Appender:
         self._write_claims()
         until_us = now_us + int(lease_s * SECOND_US)
         self._database.execute(
-            "UPDATE claim SET until_us = ? WHERE worker = ? AND until_us > ?", (until_us, worker, now_us)
+            "UPDATE claim SET until_us = ? WHERE worker = ? AND until_us BETWEEN ? AND ?",
+            (until_us, worker, now_us + 1, now_us + int(AHEAD_MAX_S * SECOND_US)),
         )
         for chain in self._chains.values():
-            if chain.worker == worker and chain.until_us > now_us:
+            if chain.worker == worker and not lapsed(chain.until_us, now_us):
                 chain.until_us = until_us
 
     def release(self, run_id: str, epoch: int) -> None:
@@ -246,7 +247,7 @@ WHERE chain.name = ?
 def _admit(append: Append, chain: _Chain, now_us: int) -> int:
     """The epoch that this append works under, or a refusal."""
     if append.claim is not None:
-        if chain.until_us > now_us and chain.worker != append.claim.worker:
+        if not lapsed(chain.until_us, now_us) and chain.worker != append.claim.worker:
             raise StaleClaim(f"run {append.chain} is claimed by another worker")
         return chain.epoch + 1
     if append.epoch and append.epoch != chain.epoch:

@@ -27,6 +27,12 @@ def tenant_chain(tenant: str) -> str:
     return "tenant/" + tenant
 
 
+AHEAD_MAX_S = 1200.0
+"""Seconds from now within which a claim ends: the longest lease of the settings, and as much again for clocks that
+differ. One that ends later was made before the clock was set back, and counts as lapsed: else nobody could work on
+its run until that time comes again."""
+
+
 class Claim(NamedTuple):
     """A worker's wish to advance a run alone.
 
@@ -37,6 +43,11 @@ class Claim(NamedTuple):
 
     worker: str
     lease_s: float
+
+
+def lapsed(until_us: int, now_us: int) -> bool:
+    """Whether a claim that holds until then is over. It is safe to think so too early: the epoch fences its holder."""
+    return not now_us < until_us <= now_us + AHEAD_MAX_S * SECOND_US
 
 
 class Append(NamedTuple):
@@ -103,8 +114,8 @@ class Store(Protocol):
         """Let a claim lapse now, so that another worker need not wait; nothing happens where it is another's."""
         ...
 
-    async def due(self, limit: int = 100) -> list[Due]:
-        """What is due now, by store time, earliest first.
+    async def due(self, limit: int = 100, after: Due | None = None, ahead_s: float = 0) -> list[Due]:
+        """What is due now or within `ahead_s`, by store time, earliest first; only what comes behind `after`.
 
         Besides the rows of `due`: runs whose claim lapsed while a call of theirs had an intent and no result.
         """
@@ -195,7 +206,7 @@ class MemoryStore:
         """See `Store.renew`."""
         now_us = self._clock.wall_us()
         for run_id, (epoch, holder, until) in self._claims.items():
-            if holder == worker and until > now_us:
+            if holder == worker and not lapsed(until, now_us):
                 self._claims[run_id] = (epoch, holder, now_us + int(lease_s * SECOND_US))
 
     async def release(self, run_id: str, epoch: int) -> None:
@@ -204,17 +215,18 @@ class MemoryStore:
         if held is not None and held[0] == epoch:
             self._claims[run_id] = (epoch, held[1], 0)
 
-    async def due(self, limit: int = 100) -> list[Due]:
+    async def due(self, limit: int = 100, after: Due | None = None, ahead_s: float = 0) -> list[Due]:
         """See `Store.due`."""
         now_us = self._clock.wall_us()
         tables = self._folded()
-        found = [Due(**row) for row in tables.rows("due") if row["at_us"] <= now_us]
+        found = [Due(**row) for row in tables.rows("due") if row["at_us"] <= now_us + ahead_s * SECOND_US]
         executing = {row["run_id"]: row["tenant"] for row in tables.rows("tool_call") if row["status"] == "intent"}
         for run_id, tenant in executing.items():
             until_us = self._claims.get(run_id, (0, "", 0))[2]
-            if 0 < until_us <= now_us:
-                found.append(Due(run_id, tenant, until_us, "claim.lapsed", ""))
-        return sorted(found, key=lambda due: due.at_us)[:limit]
+            if until_us and lapsed(until_us, now_us):
+                found.append(Due(run_id, tenant, min(until_us, now_us), "claim.lapsed", ""))
+        behind = [due for due in found if after is None or due.place > after.place]
+        return sorted(behind, key=lambda due: due.place)[:limit]
 
     async def guards(self, prefix: str = "") -> dict[str, int]:
         """See `Store.guards`."""
@@ -239,7 +251,7 @@ class MemoryStore:
         """The epoch that this append works under, or a refusal."""
         newest, holder, until_us = self._claims.get(append.chain, (0, "", 0))
         if append.claim is not None:
-            if until_us > now_us and holder != append.claim.worker:
+            if not lapsed(until_us, now_us) and holder != append.claim.worker:
                 raise StaleClaim(f"run {append.chain} is claimed by another worker")
             return newest + 1
         if append.epoch and append.epoch != newest:
