@@ -31,6 +31,7 @@ def test_whatever_is_declared_changes_the_digest() -> None:
     changed = [
         replace(PLAIN, timeout_s=1.0), replace(PLAIN, description="x"), replace(PLAIN, tags=("a",)),
         replace(PLAIN, effect=Effect.PRIVILEGED), replace(PLAIN, outward=True), replace(PLAIN, cache_s=1.0),
-        replace(PLAIN, output_schema={}), replace(PLAIN, fallback="other"), replace(PLAIN, version="2"),
+        replace(PLAIN, cache_tags=("a",)), replace(PLAIN, invalidates=("a",)), replace(PLAIN, output_schema={}),
+        replace(PLAIN, fallback="other"), replace(PLAIN, version="2"),
     ]  # fmt: skip
     assert len({PLAIN.digest, *(tool.digest for tool in changed)}) == len(changed) + 1

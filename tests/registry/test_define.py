@@ -475,6 +475,40 @@ async def test_a_sync_function_runs_in_a_thread_and_cancellation_leaves_it_behin
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("threaded", [False, True])
+async def test_a_batch_function_gets_what_the_function_itself_would_get_for_each_call(threaded: bool) -> None:
+    """REQUIREMENTS B13: models, defaults and the context included; an exception in a result's place stays one."""
+    seen: list[dict[str, Any]] = []
+    gone = NotSent("no such day")
+
+    def answer(calls: list[dict[str, Any]]) -> list[object]:
+        seen.extend(calls)
+        return [{each["window"].start: len(calls)} if each["window"].days > 1 else gone for each in calls]
+
+    async def later(calls: list[dict[str, Any]]) -> list[object]:
+        return answer(calls)
+
+    @tool(effect="read", batch=answer if threaded else later)
+    def weather(window: Window, context: CallContext) -> dict[date, int]:
+        """Weather of some days."""
+        return {}
+
+    assert weather.batch is not None
+    asked: list[dict[str, Any]] = [{"window": {"start": "2024-01-01", "days": days}} for days in (3, 1)]
+    contexts = [CONTEXT, dataclasses.replace(CONTEXT, call_id="call_2")]
+    assert await weather.batch(asked, contexts) == [{"2024-01-01": 2}, gone]
+    assert [each["context"].call_id for each in seen] == ["call_1", "call_2"]
+    assert [each["window"].days for each in seen] == [3, 1]
+
+
+def test_a_batch_function_is_a_function_and_tags_are_a_list() -> None:
+    with pytest.raises(DefinitionError, match="batch is no function"):
+        tool(effect="read", batch="many")(_pay)  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="invalidates is a text"):
+        tool(effect="reversible", invalidates="flats")(_pay)
+
+
+@pytest.mark.anyio
 async def test_arguments_that_change_between_check_and_body_send_nothing() -> None:
     with pytest.raises(NotSent):
         await search.body({"window": {"start": "no date"}}, CONTEXT)

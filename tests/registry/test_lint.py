@@ -72,6 +72,7 @@ def test_a_well_defined_tool_has_nothing_to_improve() -> None:
         ("idempotency.undeclared", {"effect": "irreversible"}),
         ("undo.undeclared", {"effect": "reversible"}),
         ("scope.undeclared", {"effect": "reversible", "schema": {"type": "object", "properties": {"a": {}}}}),
+        ("cache.untagged", {"effect": "read", "cache_s": 5.0}),
         ("deprecated", {"deprecated": "Use pay."}),
         ("object.open", {"schema": {"type": "object"}}),
         ("object.open", {"schema": {"type": "object", "additionalProperties": {}}}),
@@ -92,6 +93,8 @@ def test_a_tool_is_found(code: str, options: dict[str, Any]) -> None:
         ("undo.undeclared", {"effect": "reversible", "compensate": "other"}),
         ("undo.undeclared", {"effect": "irreversible"}),
         ("scope.undeclared", {"effect": "read"}),
+        ("cache.untagged", {"effect": "read", "cache_s": 5.0, "cache_tags": ["flats"]}),
+        ("cache.untagged", {"effect": "read"}),
         ("timeout.undeclared", {"timeout_s": 30.0}),
         ("output.missing", {"output_schema": {"type": "object"}}),
         ("object.open", {"schema": {"type": "object", "additionalProperties": False}}),
@@ -169,6 +172,16 @@ def test_the_set_is_looked_at_too() -> None:
     ]
     overlap = [finding for finding in lint(twins) if finding.code == "tools.overlap"]
     assert [(finding.tool, finding.detail[:17]) for finding in overlap] == [("list_invoices", "get_open_invoices")]
+
+
+def test_a_cache_tag_that_only_one_side_names_is_found() -> None:
+    """REQUIREMENTS B13: mostly it is a slip of the pen, and then a write puts nothing out of date."""
+    tools = [
+        foreign("list_flats", effect="read", cache_s=30.0, cache_tags=["flats", "owners"]),
+        foreign("rent_flat", effect="reversible", invalidates=["flats", "flat"]),
+    ]
+    found = [(finding.tool, finding.detail) for finding in lint(tools) if finding.code == "cache.tag"]
+    assert found == [("list_flats", "owners"), ("rent_flat", "flat")]
 
 
 def test_overlap_is_what_comparing_each_with_each_finds() -> None:

@@ -12,7 +12,7 @@ from interlock.errors import DefinitionError
 from interlock.registry.define import tool
 from interlock.registry.pin import pins_of
 from interlock.registry.registry import Registry
-from tests.registry.makers import foreign, refused, valid
+from tests.registry.makers import foreign, nothing, refused, valid
 
 OBJECT: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": False}
 
@@ -85,6 +85,16 @@ def test_arguments_are_an_object_by_the_schemas_word(schema: dict[str, Any]) -> 
         ("cache_s is set on a call with effects", {"cache_s": 5.0}),
         ("cache_s is set on a call with effects", {"cache_s": 5.0, "effect": "read", "outward": True}),
         ("cache_s is out of range", {"cache_s": -1.0}),
+        ("cache_s is out of range", {"cache_s": 86_401.0}),
+        ("cache_tags is set on a call with effects", {"cache_tags": ["a"]}),
+        ("cache_tags is set on a call with effects", {"cache_tags": ["a"], "effect": "read", "outward": True}),
+        ("cache_tags has the tag 'a/b'", {"cache_tags": ["a/b"], "effect": "read"}),
+        ("cache_tags has too many tags", {"cache_tags": ["a", "a"], "effect": "read"}),
+        ("cache_tags has too many tags", {"cache_tags": [f"t{n}" for n in range(17)], "effect": "read"}),
+        ("invalidates is set on a read", {"invalidates": ["a"], "effect": "read"}),
+        ("invalidates has the tag ''", {"invalidates": [""]}),
+        ("batch is set on a call with effects", {"batch": nothing}),
+        ("batch is set on a call with effects", {"batch": nothing, "effect": "read", "outward": True}),
         ("timeout_s", {"timeout_s": 0.0}),
         ("timeout_s", {"timeout_s": float("nan")}),
         ("timeout_s", {"timeout_s": 1e9}),

@@ -50,6 +50,7 @@ class CallState:
         parent_id: The call that it was made for; empty for one of the run's own.
         told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
+        invalidates: Cache tags that it puts out of date, by its intent.
     """
 
     call_id: str
@@ -62,6 +63,7 @@ class CallState:
     parent_id: str = ""
     told: bytes = b""
     approval_id: str = ""
+    invalidates: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -210,7 +212,9 @@ def _call_decided(run: RunState, event: Event) -> None:
 
 
 def _call_intent(run: RunState, event: Event) -> None:
-    run.calls[event.fact.call_id].status = "intent"
+    call = run.calls[event.fact.call_id]
+    call.status = "intent"
+    call.invalidates = tuple(event.fact.body.get("invalidates", ()))
 
 
 def _call_told(run: RunState, event: Event) -> None:

@@ -5,7 +5,7 @@ How one is made from a Python function stands in registry/define.py; this file s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
@@ -74,10 +74,13 @@ class CallContext:
 Body = Callable[[dict[str, Any], CallContext], Awaitable[object]]
 """What runs: checked arguments (a fresh copy) and the context in, a JSON value out."""
 
+BatchBody = Callable[[list[dict[str, Any]], list[CallContext]], Awaitable[Sequence[object]]]
+"""What runs several calls at once: arguments and context of each in, a JSON value or an exception for each out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One tool. Equal definitions have equal digests; everything but `body`, `accept` and `declared` is in the digest.
+    """One tool. Equal definitions have equal digests; everything but `body`, `batch`, `accept` and `declared` is in it.
 
     Attributes:
         name: 1 to 64 of `A-Z a-z 0-9 _ . -`, starting with a letter; unique on its server.
@@ -95,7 +98,9 @@ class Tool:
         roles: Argument name to its role (target, selector, credential, command, amount, content, control, fetch).
         timeout_s: Seconds that one attempt may take.
         attempts_max: Tries of one call, the first included.
-        cache_s: Seconds that a read's result may be reused; 0 for never.
+        cache_s: Seconds that a read's result may be reused for the same principal and arguments; 0 for never.
+        cache_tags: What a reused result is about: a write that names one of them puts it out of date.
+        invalidates: Tags of cached results that a call of this write puts out of date.
         fallback: Tool to try when this one fails without an effect; empty for none.
         compensate: Tool that undoes a call of this one; empty for none.
         reconcile: Read tool that answers whether a call was done, from `idempotency_key`; empty for none.
@@ -106,6 +111,7 @@ class Tool:
         claims: What a foreign server says besides (title, annotations, icons): pinned, never trusted.
         declared: Options that its author wrote out, for lint; says nothing about what it is.
         body: The function.
+        batch: Answers several calls of a read at once; None where each runs by itself.
         accept: Further check of own tools (custom validators); raises `BadInput` with a pointer-named problem.
     """
 
@@ -125,6 +131,8 @@ class Tool:
     timeout_s: float = 30.0
     attempts_max: int = 3
     cache_s: float = 0.0
+    cache_tags: tuple[str, ...] = ()
+    invalidates: tuple[str, ...] = ()
     fallback: str = ""
     compensate: str = ""
     reconcile: str = ""
@@ -136,6 +144,7 @@ class Tool:
     claims: Mapping[str, Any] = field(default_factory=dict)
     declared: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     body: Body = field(compare=False, repr=False)
+    batch: BatchBody | None = field(default=None, compare=False, repr=False)
     accept: Callable[[dict[str, Any]], None] | None = field(default=None, compare=False, repr=False)
 
     @cached_property

@@ -100,6 +100,8 @@ def _intent(tool: Tool, digest: str, key: str, executor: Executor) -> dict[str, 
     intent: dict[str, Any] = {"key": key, "digest": digest, "effect": tool.effect.value, "deadline_us": deadline_us}
     if tool.compensate:
         intent["compensate"] = tool.compensate
+    if tool.invalidates:
+        intent["invalidates"] = list(tool.invalidates)
     return intent
 
 

@@ -13,6 +13,7 @@ from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
 from interlock.errors import NotFound
 from interlock.ledger.store import Append, Claim, Store
+from interlock.ledger.tags import Tags, outdated, raises
 
 
 class Ledger:
@@ -20,11 +21,13 @@ class Ledger:
 
     Attributes:
         store: Where facts become durable.
+        tags: What was written under which cache tag.
         reach: Told the name of each crash point as it is passed.
     """
 
     def __init__(self, store: Store, reach: Points = pass_by) -> None:
         self.store = store
+        self.tags = Tags(store)
         self.reach = reach
         self._conversations: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
 
@@ -73,6 +76,7 @@ class Conversation:
         epoch: The claim that this process works under; 0 where it names none.
         on_the_way: Calls that are passing the gates now, by id.
         advancing: Held while this process advances the run.
+        tags: What was written under which cache tag, by any run.
         reach: Told the name of each crash point as it is passed.
     """
 
@@ -82,6 +86,7 @@ class Conversation:
         self.on_the_way: dict[str, OnTheWay] = {}
         self.advancing = anyio.Lock()
         self.reach = ledger.reach
+        self.tags = ledger.tags
         self._store = ledger.store
         self._changes = -1
         self._steps = 0
@@ -122,17 +127,27 @@ class Conversation:
             LedgerError: Nothing was written; see `Store.append`.
         """
         state = self.state
-        await self._fold(await self._store.append(Append(state.run_id, state.tenant, facts, self.epoch, guards)))
+        await self._fold(await self._write(Append(state.run_id, state.tenant, facts, self.epoch, guards)))
 
     async def append_outside(self, facts: Sequence[Fact]) -> None:
         """The same for facts from outside (a person's word): they name no claim and disturb nobody."""
         state = self.state
-        await self._fold(await self._store.append(Append(state.run_id, state.tenant, facts)))
+        await self._fold(await self._write(Append(state.run_id, state.tenant, facts)))
 
     def next_step(self) -> int:
         """Number of the next step: given out before anything is awaited, so that no two calls share one."""
         self._steps = step = max(self._steps, len(self.state.calls)) + 1
         return step
+
+    async def _write(self, append: Append) -> list[Event]:
+        """Append, and with it what it puts out of date: for this process also where it is not known what stands."""
+        tags = outdated(append.facts, self.state)
+        if not tags:
+            return await self._store.append(append)
+        try:
+            return await self._store.append(append._replace(guards=append.guards + raises(append.tenant, tags)))
+        finally:
+            self.tags.raised(append.tenant, tags)
 
     async def _fold(self, events: list[Event]) -> None:
         """Fold in what was just written; where somebody else wrote in between, read that first."""

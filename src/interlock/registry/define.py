@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack, overload
 import anyio
 import anyio.to_thread
 
-from interlock.core.tool import Body, CallContext, Effect, Entity, Tool
+from interlock.core.tool import BatchBody, Body, CallContext, Effect, Entity, Tool
 from interlock.errors import DefinitionError
 from interlock.registry.signature import Signature, read_signature
 
@@ -32,6 +32,8 @@ class ToolOptions(TypedDict, total=False):
     timeout_s: float
     attempts_max: int
     cache_s: float
+    cache_tags: Sequence[str]
+    invalidates: Sequence[str]
     fallback: str
     compensate: str
     reconcile: str
@@ -47,6 +49,7 @@ class FunctionOptions(ToolOptions, total=False):
     name: str
     server: str
     description: str
+    batch: Callable[..., Any]
 
 
 class ForeignOptions(ToolOptions, total=False):
@@ -55,6 +58,7 @@ class ForeignOptions(ToolOptions, total=False):
     output_schema: Mapping[str, Any] | None
     claims: Mapping[str, Any]
     sealed: bool
+    batch: BatchBody
 
 
 @overload
@@ -74,6 +78,10 @@ def tool(
     schema of the result. A parameter annotated `CallContext` receives the call's context and is not in the
     schema. A sync function runs in a thread, which cancellation leaves behind. Without `effect` the tool is
     `privileged`: nothing runs it without an authenticated person.
+
+    `batch` of a read is a function, sync or async, that answers several calls at once: it takes a list, for each
+    call a dict of what this function would be given by name, and returns a list of as many results in the same
+    order, or an exception in the place of the one that failed.
 
     Raises:
         DefinitionError: Names the function, the parameter or option, and the remedy.
@@ -109,6 +117,10 @@ def _define(function: Callable[..., Any], options: FunctionOptions) -> Tool:
     given = _given(dict(options), name)
     given.setdefault("description", signature.description)
     given["name"] = name
+    if (batch := given.get("batch")) is not None:
+        if not callable(batch):
+            raise DefinitionError(f"tool {name!r}: batch is no function: {batch!r}", code="definition.option")
+        given["batch"] = _batch_body(batch, signature)
     return Tool(
         input_schema=signature.input_schema, output_schema=signature.output_schema, body=_body(function, signature),
         accept=signature.accept, **given,
@@ -133,8 +145,12 @@ def _given(options: dict[str, Any], name: str) -> dict[str, Any]:
                 f"tool {name!r}: unknown effect {options['effect']!r}", code="definition.option",
                 remedy=f"Effects are {', '.join(Effect)}.",
             ) from None  # fmt: skip
-    for several in ("tags", "examples"):
+    for several in ("tags", "examples", "cache_tags", "invalidates"):
         if several in options:
+            if isinstance(options[several], str):
+                raise DefinitionError(
+                    f"tool {name!r}: {several} is a text", code="definition.option", remedy="Give a list."
+                )
             options[several] = tuple(options[several])
     return options
 
@@ -153,13 +169,31 @@ def _body(function: Callable[..., Any], signature: Signature) -> Body:
     return body
 
 
+def _batch_body(function: Callable[..., Any], signature: Signature) -> BatchBody:
+    convert, context_name, plain = signature.convert, signature.context, signature.plain
+    call = _awaited(function)
+
+    async def body(arguments: list[dict[str, Any]], contexts: list[CallContext]) -> Sequence[object]:
+        given = [convert(each) for each in arguments]
+        if context_name:
+            for each, context in zip(given, contexts, strict=True):
+                each[context_name] = context
+        results: Sequence[object] = await call(given)
+        if plain is None or not isinstance(results, list):
+            return results
+        return [each if isinstance(each, Exception) else plain(each) for each in results]
+
+    return body
+
+
 def _awaited(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     """The function itself where it is async; else in a thread of its own small pool."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return function
     threads = anyio.CapacityLimiter(THREADS_MAX)
 
-    async def threaded(**given: Any) -> Any:
-        return await anyio.to_thread.run_sync(partial(function, **given), abandon_on_cancel=True, limiter=threads)
+    async def threaded(*list_of_calls: Any, **given: Any) -> Any:
+        work = partial(function, *list_of_calls, **given)
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
 
     return threaded

@@ -59,6 +59,8 @@ RULES: Final[dict[str, Rule]] = {
     "idempotency.undeclared": Rule(_WARNING, "may be done twice", "Declare keyed, idempotent or reconcile, if true."),
     "undo.undeclared": Rule(_WARNING, "is reversible, and nothing reverses it", "Declare compensate."),
     "scope.undeclared": Rule(_NOTE, "does not say what it acts on", "Declare resource or the target's role."),
+    "cache.untagged": Rule(_NOTE, "is reused, and no write puts it out of date", "Declare cache_tags, if writes do."),
+    "cache.tag": Rule(_WARNING, "names a cache tag that no tool of the other side names", "Correct it on one side."),
     "deprecated": Rule(_NOTE, "is deprecated", "Remove it when nothing calls it any more."),
     "tools.many": Rule(_WARNING, "are many for one list", "Offer by category, or route."),
     "tools.too_many": Rule(_ERROR, "are more than a list may have", "Split the set."),

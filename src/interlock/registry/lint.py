@@ -48,6 +48,12 @@ def lint(tools: Sequence[Tool]) -> list[Finding]:
         found.append(Finding(code="tools.too_many", tool="", detail=f"{len(tools)}, at most {TOOLS_MAX}"))
     elif len(tools) > TOOLS_MANY:
         found.append(Finding(code="tools.many", tool="", detail=str(len(tools))))
+    raised = {tag for tool in tools for tag in tool.invalidates}
+    held = {tag for tool in tools for tag in tool.cache_tags}
+    for tool in tools:
+        unmatched = [tag for tag in tool.cache_tags if tag not in raised]
+        unmatched += [tag for tag in tool.invalidates if tag not in held]
+        found += [Finding(code="cache.tag", tool=tool.name, detail=tag) for tag in unmatched]
     texts = [(tool.name, f"{tool.name} {tool.description}") for tool in tools]
     for first, second, share in overlapping(texts, OVERLAP_MIN):
         found.append(Finding(code="tools.overlap", tool=first, detail=f"{second}, {share:.0%} of the words"))

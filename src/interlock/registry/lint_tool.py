@@ -67,6 +67,8 @@ def _about(tool: Tool) -> Iterator[tuple[str, str]]:
         yield "output.missing", ""
     if "timeout_s" not in tool.declared:
         yield "timeout.undeclared", f"{tool.timeout_s:g} s"
+    if tool.cache_s and not tool.cache_tags:
+        yield "cache.untagged", f"{tool.cache_s:g} s"
     if tool.deprecated:
         yield "deprecated", tool.deprecated
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Final
@@ -17,6 +18,11 @@ ROLES: Final = frozenset(
     {"target", "selector", "credential", "command", "amount", "content", "content_ref", "control", "fetch"}
 )
 """What an argument can be to a call (spec: provenance)."""
+
+TAGS_MAX: Final = 16
+"""Cache tags that one tool may have: each is a row that a write changes, or that a read is held against."""
+
+_TAG: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 DESCRIPTION_MAX: Final = 8 << 10
 """Bytes of a description (spec: limits)."""
@@ -43,8 +49,7 @@ def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
     for name, role in tool.roles.items():
         if role not in ROLES:
             raise _wrong("roles", f"gives {name!r} the unknown role {role!r}", f"Roles are {', '.join(sorted(ROLES))}.")
-    if tool.cache_s and (tool.writes or tool.outward):
-        raise _wrong("cache_s", "is set on a call with effects", "Only results of reads are reused.")
+    _check_reuse(tool)
     if tool.effect is Effect.READ and (tool.compensate or tool.reconcile):
         raise _wrong("compensate", "or reconcile is set on a read", "There is nothing to undo or to ask about.")
     _check_values(tool, compiled, fill)
@@ -97,8 +102,27 @@ def _check_numbers(tool: Tool) -> None:
         raise _wrong("timeout_s", "is no time that can be waited for", "Use more than 0 and at most 86400 seconds.")
     if not 1 <= tool.attempts_max <= 10:
         raise _wrong("attempts_max", "is out of range", "Use 1 to 10; the first try counts.")
-    if not (math.isfinite(tool.cache_s) and tool.cache_s >= 0):
-        raise _wrong("cache_s", "is out of range", "Use 0 for never.")
+    if not (math.isfinite(tool.cache_s) and 0 <= tool.cache_s <= 86_400):
+        raise _wrong("cache_s", "is out of range", "Use 0 for never, and at most 86400 seconds.")
+
+
+def _check_reuse(tool: Tool) -> None:
+    """Results are reused and shared of reads alone; one that carries data out is an event of its own each time."""
+    effects = tool.writes or tool.outward
+    if tool.cache_s and effects:
+        raise _wrong("cache_s", "is set on a call with effects", "Only results of reads are reused.")
+    if tool.cache_tags and effects:
+        raise _wrong("cache_tags", "is set on a call with effects", "A write says invalidates.")
+    if tool.invalidates and not tool.writes:
+        raise _wrong("invalidates", "is set on a read", "A read says cache_tags.")
+    if tool.batch is not None and effects:
+        raise _wrong("batch", "is set on a call with effects", "Only reads are answered several at once.")
+    for option, tags in (("cache_tags", tool.cache_tags), ("invalidates", tool.invalidates)):
+        for tag in tags:
+            if not _TAG.fullmatch(str(tag)):
+                raise _wrong(option, f"has the tag {tag!r}", "Use 1 to 64 of A-Z a-z 0-9 _ . -")
+        if len(tags) > TAGS_MAX or len(set(tags)) < len(tags):
+            raise _wrong(option, "has too many tags, or one twice", f"Name each once, at most {TAGS_MAX}.")
 
 
 def _check_values(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
