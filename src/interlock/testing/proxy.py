@@ -159,11 +159,15 @@ class FaultProxy:
             connection.released.set()
 
     def quiet(self, timeout_s: float = 5.0) -> bool:
-        """Wait until no connection is open and nothing is left to deliver; whether it came to that in time."""
+        """Wait until every connection that met a fault is over at both ends; whether it came to that in time.
+
+        Then the far end is through with what reached it. Those without a fault may stay open, as pooled ones do.
+        """
         until_s = _CLOCK.mono_s() + timeout_s
-        for connection in self._connections:
+        faulty = [connection for connection in self._connections if connection.faulty]
+        for connection in faulty:
             connection.join(max(0.0, until_s - _CLOCK.mono_s()))
-        return not any(connection.is_alive() for connection in self._connections)
+        return not any(connection.is_alive() for connection in faulty)
 
     def _arm(self, fault: _Fault, times: int) -> None:
         assert fault.count >= 0, "a fault comes after some bytes, or none"
@@ -205,12 +209,14 @@ class _Connection(threading.Thread):
     """One connection: this thread passes the request on, a second one the response.
 
     Attributes:
+        faulty: Something happens to it.
         passed: Bytes that were passed on, by direction.
         released: Nothing is held any more.
     """
 
     def __init__(self, near: socket.socket, far_port: int, fault: _Fault, deadline_s: float) -> None:
         super().__init__(name="fault-proxy-connection", daemon=True)
+        self.faulty = fault.verb != "pass"
         self.passed = {"request": 0, "response": 0}
         self.released = threading.Event()
         self._near = near
@@ -292,14 +298,14 @@ class _Connection(threading.Thread):
     def _send(self, direction: Direction, sink: socket.socket, data: bytes, fault: _Fault) -> None:
         sink.settimeout(self._left_s())
         if not fault.pause_s:
-            sink.sendall(data)
             self.passed[direction] += len(data)
+            sink.sendall(data)
             return
         for at in range(len(data)):
             if self._ended.wait(min(fault.pause_s, self._left_s())) or self._until_s <= _CLOCK.mono_s():
                 raise TimeoutError
-            sink.sendall(data[at : at + 1])
             self.passed[direction] += 1
+            sink.sendall(data[at : at + 1])
 
     def _happen(self, fault: _Fault, sink: socket.socket) -> None:
         self._deaf = self._deaf or fault.verb in ("cut", "reset")
