@@ -174,7 +174,7 @@ def _event(number: int, line: dict[str, Any], size: int, root: bytes, chains: di
         raise Bad(f"line {number}: the header is not in its one spelling")
     parts: list[Any] = [fields.get(part) for part in ("run_id", "seq", "prev_hash", "payload_commit")]
     name, seq, prev, commit = parts
-    if fields.get("v") != 1 or type(seq) is not int or {type(text) for text in (name, prev, commit)} != {str}:
+    if repr(fields.get("v")) != "1" or type(seq) is not int or {type(text) for text in (name, prev, commit)} != {str}:
         raise Bad(f"line {number}: the header is none that this file knows")
     chain = chains.setdefault(name, Chain())
     if (seq, prev) != (chain.seq + 1, chain.hash.hex()):

@@ -22,6 +22,7 @@ from interlock.ledger.note import Checkpoint, Note, PublicKey, Signature, read_p
 SEED_BYTES = 32
 _HEAD = "PRIVATE+KEY+"
 _ROTATION = "interlock/rotation/1"
+_BUNDLE = "interlock/bundle/1"
 
 
 class Signer:
@@ -54,6 +55,10 @@ class Signer:
     def hand_over(self, to: PublicKey) -> str:
         """The word of this key that another one follows it, base64."""
         return base64.b64encode(self._key.sign(_handover(self.public, to))).decode()
+
+    def vouch(self, digest: bytes, events: int) -> str:
+        """The word of this key that a bundle with this digest was exported with so many events, base64."""
+        return base64.b64encode(self._key.sign(framed(_BUNDLE, digest, str(events).encode()))).decode()
 
 
 def read_signer(text: str) -> Signer:
