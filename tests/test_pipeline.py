@@ -64,7 +64,12 @@ LIVES = [
     ("fetch", {"n": 1}, "done", ["call.proposed", "call.decided", "call.intent", "call.result/done"]),
     ("put", {"n": 1}, "done", ["call.proposed", "call.decided", "call.intent", "call.result/done"]),
     ("put_rejected", {"n": 1}, "failed", ["call.proposed", "call.decided", "call.intent", "call.result/failed"]),
-    ("put_unsent", {"n": 1}, "failed", ["call.proposed", "call.decided", "call.intent", "call.result/failed"]),
+    (
+        "put_unsent",
+        {"n": 1},
+        "failed",
+        ["call.proposed", "call.decided", "call.intent", "call.result/failed", "call.dead_lettered"],
+    ),
     ("put_broken", {"n": 1}, "unknown", ["call.proposed", "call.decided", "call.intent", "call.unknown/unknown"]),
     ("put_nonsense", {"n": 1}, "withheld", ["call.proposed", "call.decided", "call.intent", "call.result/withheld"]),
     ("pay", {"n": 1}, "held", ["call.proposed", "call.decided/held", "approval.requested"]),

@@ -255,8 +255,10 @@ async def test_two_processes_advance_one_run_and_one_stops_before_doing_anything
         assert len(oracle.effects()) == 1
 
 
-async def test_a_worker_whose_claim_lapsed_stops_and_its_call_is_unknown(tmp_path: Path, oracle: EffectOracle) -> None:
-    """DESIGN.md 1.3: the epoch fences it; the effect is not done twice and nobody claims to know its outcome."""
+async def test_a_worker_whose_claim_lapsed_stops_and_only_says_what_it_knows(
+    tmp_path: Path, oracle: EffectOracle
+) -> None:
+    """DESIGN.md 1.3, fault K6: the epoch fences it; the effect is not done twice, and its late result settles the call."""
     ledger = tmp_path / "ledger.db"
     here = world("here")
     async with staged(*far_tools(oracle.port), ledger=ledger, world=here) as stage:
@@ -267,12 +269,13 @@ async def test_a_worker_whose_claim_lapsed_stops_and_its_call_is_unknown(tmp_pat
         assert other.receive() == "effect done"
         stage.clock.advance(30.0)
         assert await stage.plane.advance(run.run_id)
+        assert (await stage.said(run.run_id, held.call_id))[-1] == "call.unknown/unknown"
         other.send("go on")
         assert other.receive() == "StaleClaim"
         other.end()
-        assert (await stage.said(run.run_id, held.call_id))[-1] == "call.unknown/unknown"
+        late = (await stage.events(run.run_id, held.call_id))[-1].fact
+        assert (late.kind, late.outcome, late.body["how"]) == ("call.reconciled", "done", "late")
         assert len(oracle.effects()) == 1
-        assert (await stage.plane.settle(held.call_id, "done", OPA, note="the far end has it")).done
 
 
 async def test_a_stop_thrown_in_another_process_binds_the_next_call_here(tmp_path: Path) -> None:

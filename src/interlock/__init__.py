@@ -9,7 +9,7 @@ from interlock.core.call import Outcome, OutcomeKind, Problem
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.tool import CallContext, Effect, Entity, Tool
-from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected
+from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected, TryLater
 from interlock.policy.flags import Scope
 from interlock.registry.define import foreign_tool, tool
 from interlock.runs import Run
@@ -35,6 +35,7 @@ __all__ = [
     "Scope",
     "Settings",
     "Tool",
+    "TryLater",
     "World",
     "foreign_tool",
     "load_settings",

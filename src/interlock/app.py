@@ -22,7 +22,9 @@ from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState
 from interlock.core.tool import Tool
 from interlock.engine.engine import Advance, Engine, InProcessEngine, Pace
-from interlock.execution.execute import Executor
+from interlock.execution.breaker import Breakers
+from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.executor import Executor
 from interlock.keys import deployment_key
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
@@ -38,9 +40,6 @@ from interlock.runs import Run, advance, answer, approval, open_run, settle
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
 from interlock.sources.python import import_tools
-
-CALLS_AT_ONCE = 256
-"""Calls that may execute at once in one process (spec: limits)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +164,7 @@ async def open_plane(
     settings = settings or Settings()
     world = world or World()
     # In a thread: it reads files, compiles every tool and forces a new key to disk.
-    slots = anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True)  # one made in a thread would look for its loop each time
-    plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world, slots)
+    plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
     opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy)
@@ -200,7 +198,7 @@ def open_store(settings: Settings, world: World) -> Store:
         return MemoryStore(world.clock, world.entropy)
     from interlock.ledger.sqlite import SqliteStore
 
-    return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy)
+    return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy, reach=world.reach)
 
 
 def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:
@@ -221,9 +219,7 @@ def load_policy(settings: Settings, registry: Registry) -> Rules:
     )
 
 
-def _compose(
-    settings: Settings, tools: Iterable[Tool], world: World, slots: anyio.Semaphore
-) -> tuple[Plane, Callable[[], Rules]]:
+def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Rules]]:
     registry = open_registry(settings, tools)
     policy = load_policy(settings, registry)
     new_id = world.new_id or RandomIds(world.clock)
@@ -239,7 +235,8 @@ def _compose(
         verifier=None,
         approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
-            deployment_key=key, clock=world.clock, slots=slots, pause=world.pause, reach=world.reach
+            deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
+            pause=world.pause, reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches),
         ledger=ledger,

@@ -16,6 +16,7 @@
     │   └── GuardRefused         a shared row (budget, rate, uses) said no
     └── ToolError            raised by a tool's own code to say what happened; the path turns it into an outcome
         ├── NotSent              nothing left this process: the effect cannot have happened
+        ├── TryLater             the far end answered that it did not do it now, and may later (429, 503)
         └── Rejected             the far end answered that it did not do it
 
 A refusal is not an exception: it is a `Stop` (core/call.py). Bugs are `assert`s and escape.
@@ -145,6 +146,20 @@ class NotSent(ToolError):
     """Nothing left this process, so the effect cannot have happened. Only a transport may say so."""
 
     code = "tool.not_sent"
+
+
+class TryLater(ToolError):
+    """The far end answered, in a typed way, that it did not do it now and may do it later (a 429, a 503).
+
+    Attributes:
+        retry_after_s: Seconds that it asked for; None where it did not say. At most 60 of them are waited.
+    """
+
+    code = "tool.try_later"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Rejected(ToolError):

@@ -7,7 +7,7 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -16,15 +16,17 @@ from interlock.approvals.approve import approve
 from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import Clock
-from interlock.core.ids import IdMaker
+from interlock.core.ids import IdMaker, named_call_id
 from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
-from interlock.execution.execute import Executor, execute
+from interlock.execution.execute import execute
+from interlock.execution.executor import Executor
+from interlock.execution.reconcile import FarEnd
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
-from interlock.policy.authorize import Ask, Rules, authorize, unstopped
+from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen
@@ -70,23 +72,32 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
         LedgerError: What happened could not be recorded; before an effect, nothing has run.
         NotFound: The run does not exist for this principal.
     """
-    async with Entry(call, plane.ledger) as entry:
-        try:
-            fresh = entry.through(entry.recall())
-            valid = entry.through(validate(fresh, plane.registry))
-            allowed = entry.through(await authorize(valid, plane.policy, entry.run, await _ask(call, plane)))
-            limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
-            verified = entry.through(await verify(limited, plane.verifier, entry.run))
-            approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
-            if await turn.wait(approved):
-                approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
-            result = entry.through(await execute(approved, plane.executor, entry))
-            outcome = entry.through(screen(result, plane.screens))
-        except Stopped as stopped:
-            outcome = stopped.stop.outcome
-        finally:
-            turn.over()
-        return await entry.close(outcome)
+    resolve = _reads(call, plane)
+    try:
+        async with Entry(call, plane.ledger) as entry:
+            try:
+                fresh = entry.through(entry.recall())
+                valid = entry.through(validate(fresh, plane.registry))
+                allowed = entry.through(
+                    await authorize(valid, plane.policy, entry.run, await _ask(call, plane, resolve))
+                )
+                limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
+                verified = entry.through(await verify(limited, plane.verifier, entry.run))
+                approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
+                if await turn.wait(approved):
+                    approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
+                far_end = FarEnd(plane.registry, resolve)
+                result = entry.through(await execute(approved, plane.executor, entry, far_end))
+                outcome = entry.through(screen(result, plane.screens))
+            except Stopped as stopped:
+                outcome = stopped.stop.outcome
+            outcome = await entry.close(outcome)
+        if outcome.fallback:
+            plane.ledger.reach("fallback.before")
+            outcome = await call_tool(_instead(call, outcome), plane)
+        return outcome
+    finally:
+        turn.over()
 
 
 async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> list[Outcome]:
@@ -132,8 +143,8 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
     return [outcomes[index] for index in range(len(calls))]
 
 
-async def _ask(call: ToolCall, plane: Plane) -> Ask:
-    """What `authorize` may ask of the world: governed reads, each a call of its own, as this principal."""
+def _reads(call: ToolCall, plane: Plane) -> Resolve:
+    """Makes governed reads for a call, each a call of its own, as the same principal."""
 
     async def resolve(tool: str, arguments: Mapping[str, Any]) -> Outcome:
         read = ToolCall(
@@ -146,4 +157,15 @@ async def _ask(call: ToolCall, plane: Plane) -> Ask:
         )
         return await call_tool(read, plane)
 
+    return resolve
+
+
+async def _ask(call: ToolCall, plane: Plane, resolve: Resolve) -> Ask:
+    """What `authorize` may ask of the world."""
     return Ask(await plane.switch.flags(call.principal.tenant), plane.clock.wall_us(), resolve)
+
+
+def _instead(call: ToolCall, failed: Outcome) -> ToolCall:
+    """The call of the fallback: the same for the same call, however often it is asked."""
+    call_id = named_call_id(call.run_id, f"fallback/{call.call_id}")
+    return replace(call, call_id=call_id, tool=failed.fallback, parent_id=call.call_id, name="")

@@ -256,9 +256,14 @@ def _due(plane: Plane, conversation: Conversation) -> list[CallState]:
     return [
         call
         for call in state.calls.values()
-        if (call.status == "intent" and call.call_id not in conversation.on_the_way)
+        if (call.status == "intent" and call.call_id not in conversation.on_the_way and _can_settle(plane, call))
         or (call.status == "held" and _ripe(plane, state.approvals[call.approval_id]))
     ]
+
+
+def _can_settle(plane: Plane, call: CallState) -> bool:
+    """Whether a lost call can be taken up here: its tool is known, if only as removed, or nothing will be sent."""
+    return call.after_loss == "person" or call.tool in plane.registry or call.tool in plane.registry.withdrawn
 
 
 def _ripe(plane: Plane, asked: ApprovalState) -> bool:
@@ -283,7 +288,7 @@ async def _finish(conversation: Conversation, reason: str) -> None:
 
 async def _settled_or_run(plane: Plane, conversation: Conversation, call: CallState) -> None:
     if call.status == "intent":
-        await _lost(conversation, call)
+        await _taken_up(plane, conversation, call)
     else:
         await _answered(plane, conversation, conversation.state.approvals[call.approval_id])
 
@@ -302,15 +307,23 @@ async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversat
     return conversation, asked
 
 
-async def _lost(conversation: Conversation, call: CallState) -> None:
-    """An intent without a result and without a worker: it counts as maybe sent."""
-    told = Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="call.lost",
-        message="the worker was lost while it ran this call; whether it took effect is not known",
-        next_step="It must be settled; tell the user that its effect is not known.",
+async def _taken_up(plane: Plane, conversation: Conversation, call: CallState) -> None:
+    """Let a call whose worker was lost after its intent pass every gate again, and be settled as its tool declares.
+
+    Its arguments are those that were decided: the intent binds them.
+    """
+    state = conversation.state
+    assert state.principal is not None, "a run that has calls was started"
+    decided = [
+        event.fact.body["arguments"]
+        for event in await plane.ledger.store.read(state.run_id)
+        if event.fact.kind is Kind.CALL_DECIDED and event.fact.call_id == call.call_id
+    ]
+    lost = ToolCall(
+        run_id=state.run_id, call_id=call.call_id, tool=call.tool, arguments=decided[-1],
+        principal=state.principal, parent_id=call.parent_id,
     )  # fmt: skip
-    body = {"outcome": told.as_json(), "why": "worker lost"}
-    await conversation.append([Fact(Kind.CALL_UNKNOWN, body, call.call_id, call.step, 1, outcome="unknown")])
+    await call_tool(lost, plane)
 
 
 async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalState) -> None:

@@ -122,22 +122,3 @@ async def test_the_words_for_the_model_are_the_tools_authors_and_bounded() -> No
     assert failure.said.startswith("already paid")
     assert "internal" not in failure.said
     assert len(failure.said.encode()) < 2100
-
-
-@given(
-    st.sampled_from(["timeout", "unavailable", "rejected", "broken"]),
-    st.booleans(),
-    st.sampled_from(["read", "reversible", "irreversible", "privileged"]),
-    st.booleans(),
-    st.booleans(),
-    st.text(max_size=20),
-)
-@settings(max_examples=200)
-def test_another_try_is_worth_it_only_where_it_cannot_double_an_effect(
-    kind: str, maybe_done: bool, effect: str, keyed: bool, idempotent: bool, text: str
-) -> None:
-    """Defects 45, 47, T41: DESIGN.md section 3, the table; no text counts."""
-    tool = Far().tool("act", effect, keyed=keyed, idempotent=idempotent)
-    again = Failure(kind, maybe_done, text, text).worth_retrying(tool)
-    safe = effect == "read" or not maybe_done or keyed or idempotent
-    assert again == (safe and kind != "rejected")

@@ -10,7 +10,8 @@ import pytest
 
 from interlock import CallContext, OutcomeKind
 from interlock.errors import NotSent, Rejected, StoreUnavailable
-from interlock.execution.execute import BACKOFF_S
+from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.retry import BACKOFF_S
 from interlock.pipeline import call_tool
 from tests.planes import OPA, Far, Stage, WatchedStore, proposed, staged
 
@@ -152,8 +153,7 @@ async def test_no_more_calls_run_at_once_than_there_are_slots() -> None:
         return None
 
     async with staged(far.tool("get", does=work)) as stage, stage.run() as run:
-        executor = stage.plane.plane.executor
-        object.__setattr__(executor, "slots", anyio.Semaphore(3, fast_acquire=True))
+        object.__setattr__(stage.plane.plane.executor, "bulkhead", Bulkhead(process_max=3))
         async with anyio.create_task_group() as tasks:
             for n in range(12):
                 tasks.start_soon(run.call, "get", {"n": n})

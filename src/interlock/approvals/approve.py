@@ -59,7 +59,7 @@ def _answered(
         return replace(stop, facts=over)
     if not _same(verified, asked) or (held and not _covers(verified, asked)):
         return _hold(verified, approvals, step, instead_of=asked)
-    if asked.status == "approved":
+    if asked.status in ("approved", "consumed"):  # consumed: its intent stands, its worker was lost, it is taken up
         return ApprovedCall(verified, asked.approval_id)
     return _told_held(call, asked.approval_id, ())
 

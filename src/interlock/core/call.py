@@ -140,12 +140,14 @@ class RawResult:
         value: The returned value, not yet known to be JSON.
         attempt: Number of the try that answered.
         took_us: Microseconds from the first byte of the first try.
+        asked: The call by which the far end was asked and said that it was done; empty where the tool answered itself.
     """
 
     approved: ApprovedCall
     value: object
     attempt: int
     took_us: int
+    asked: str = ""
 
 
 class OutcomeKind(StrEnum):
@@ -207,6 +209,7 @@ class Outcome:
         next_step: What to do now, one sentence; empty where there is nothing.
         problems: What to repair.
         approval_id: The request that a held call waits for.
+        fallback: The tool that is tried in the place of one that failed; empty for none.
         repeated: This is the recorded outcome of an earlier ask; nothing ran now.
     """
 
@@ -219,6 +222,7 @@ class Outcome:
     next_step: str = ""
     problems: tuple[Problem, ...] = ()
     approval_id: str = ""
+    fallback: str = ""
     repeated: bool = False
 
     @property
@@ -254,6 +258,8 @@ class Outcome:
                 said["problems"] = [problem.as_json() for problem in self.problems]
             if self.approval_id:
                 said["approval_id"] = self.approval_id
+            if self.fallback:
+                said["fallback"] = self.fallback
         if self.repeated:
             said["repeated"] = True
         return said
@@ -271,6 +277,7 @@ def outcome_from_json(said: Mapping[str, Any]) -> Outcome:
         next_step=said.get("next_step", ""),
         problems=tuple(Problem(**problem) for problem in said.get("problems", ())),
         approval_id=said.get("approval_id", ""),
+        fallback=said.get("fallback", ""),
     )
 
 

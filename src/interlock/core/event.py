@@ -36,6 +36,7 @@ class Kind(StrEnum):
     BUDGET_SETTLED = "budget.settled"
     FLAG = "flag"
     CONFIG = "config"
+    RECOVERY = "recovery"
     OPERATOR = "operator"
     REDACT = "redact"
     KEY_ROTATED = "key.rotated"

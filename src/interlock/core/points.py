@@ -9,15 +9,36 @@ Points = Callable[[str], None]
 """Is told the name of each point as it is passed, and may not return."""
 
 NAMES: Final = (
+    "claim.before",
+    "claim.committed",
+    "call.entered",
+    "call.validated",
+    "call.authorized",
+    "call.limited",
+    "call.verified",
+    "call.approved",
     "intent.before",
     "intent.committed",
+    "recovery.before",
+    "recovery.committed",
     "attempt.before",
     "attempt.after",
+    "attempt.paused",
+    "ask.before",
+    "ask.after",
     "result.returned",
+    "call.screened",
     "close.before",
+    "append.begun",
+    "append.written",
+    "append.committed",
     "close.committed",
+    "fallback.before",
 )
-"""Every point, in the order of a call with an effect. A point is never renamed: users' tests arm them."""
+"""Every point, about in the order of a call with an effect. A point is never renamed: users' tests arm them.
+
+Those of `append` are passed on the ledger's own thread, at the start of a transaction, before its commit and after it.
+"""
 
 
 def pass_by(point: str) -> None:

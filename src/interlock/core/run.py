@@ -51,6 +51,9 @@ class CallState:
         told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
         invalidates: Cache tags that it puts out of date, by its intent.
+        after_loss: Who can say what became of it where its answer is lost (`core.tool.Tool.after_loss`); empty before
+            its intent.
+        recoveries: Workers that took it up after another one was lost over it.
     """
 
     call_id: str
@@ -64,6 +67,8 @@ class CallState:
     told: bytes = b""
     approval_id: str = ""
     invalidates: tuple[str, ...] = ()
+    after_loss: str = ""
+    recoveries: int = 0
 
     @property
     def outcome(self) -> Outcome | None:
@@ -215,6 +220,12 @@ def _call_intent(run: RunState, event: Event) -> None:
     call = run.calls[event.fact.call_id]
     call.status = "intent"
     call.invalidates = tuple(event.fact.body.get("invalidates", ()))
+    call.after_loss = event.fact.body.get("after_loss", "")
+
+
+def _recovery(run: RunState, event: Event) -> None:
+    if (call := run.calls.get(event.fact.call_id)) is not None:
+        call.recoveries += 1
 
 
 def _call_told(run: RunState, event: Event) -> None:
@@ -276,6 +287,7 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.CALL_RESULT: _call_told,
     Kind.CALL_UNKNOWN: _call_told,
     Kind.CALL_RECONCILED: _call_told,
+    Kind.RECOVERY: _recovery,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,
     Kind.APPROVAL_EXPIRED: _approval_moved,

@@ -98,12 +98,14 @@ class Tool:
         roles: Argument name to its role (target, selector, credential, command, amount, content, control, fetch).
         timeout_s: Seconds that one attempt may take.
         attempts_max: Tries of one call, the first included.
+        at_once: Calls of it that one process executes at the same time; further ones wait.
         cache_s: Seconds that a read's result may be reused for the same principal and arguments; 0 for never.
         cache_tags: What a reused result is about: a write that names one of them puts it out of date.
         invalidates: Tags of cached results that a call of this write puts out of date.
         fallback: Tool to try when this one fails without an effect; empty for none.
         compensate: Tool that undoes a call of this one; empty for none.
-        reconcile: Read tool that answers whether a call was done, from `idempotency_key`; empty for none.
+        reconcile: Read tool that answers whether a call was done, `{"done": bool, "result": …}`, from
+            `idempotency_key` and those of the call's arguments that it has parameters for; empty for none.
         category, tags: For finding it.
         examples: Valid arguments.
         deprecated: What to use instead; empty while current.
@@ -130,6 +132,7 @@ class Tool:
     roles: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 30.0
     attempts_max: int = 3
+    at_once: int = 32
     cache_s: float = 0.0
     cache_tags: tuple[str, ...] = ()
     invalidates: tuple[str, ...] = ()
@@ -171,6 +174,18 @@ class Tool:
     def reconcilable(self) -> bool:
         """Whether the far end can be asked if a call was done."""
         return bool(self.reconcile)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call that may have been done can be sent again: one effect for one key, or the same one again."""
+        return self.keyed or self.idempotent or not self.writes
+
+    @property
+    def after_loss(self) -> str:
+        """Who can say what became of a call whose answer is lost: `again` (send it), `ask` (the far end), `person`."""
+        if self.repeatable:
+            return "again"
+        return "ask" if self.reconcilable else "person"
 
     @property
     def writes(self) -> bool:

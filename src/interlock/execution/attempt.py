@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from traceback import format_exception_only
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import anyio
 
 from interlock.core.tool import CallContext, Tool
-from interlock.errors import NotSent, Rejected
+from interlock.errors import NotSent, Rejected, TryLater
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,29 +18,32 @@ class Failure:
     """How a try failed. The kind comes from the exception's type alone, never from its text.
 
     Attributes:
-        kind: `timeout`, `unavailable` (nothing was sent), `rejected` (the far end did not do it) or `broken`.
+        kind: `timeout`, `unavailable` (nothing was sent), `busy` (the far end did not do it now), `rejected` (it did
+            not and will not), `broken`, `open` (the breaker let nothing through), `full` (no room in the bulkhead), or
+            `lost`: the worker of the try is gone.
         maybe_done: The effect may have happened.
         said: Words of the tool's author for the model; empty for none.
         error: Type and text of the exception, for the audit only.
+        retry_after_s: Seconds that the far end asked for; 0 where it did not.
     """
 
     kind: str
     maybe_done: bool
     said: str = ""
     error: str = ""
+    retry_after_s: float = 0.0
 
-    def worth_retrying(self, tool: Tool) -> bool:
-        """Whether another try cannot double an effect and may go better."""
-        if self.kind == "rejected":
-            return False
-        return not self.maybe_done or not tool.writes or tool.keyed or tool.idempotent
+    @property
+    def passing(self) -> bool:
+        """Whether another try may go better; never after a word of the far end or a breaker."""
+        return self.kind not in ("rejected", "open", "full")
 
 
 async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -> Any | Failure:
     """Run the body once within its deadline.
 
     Cancellation passes through; every other exception of the body becomes a `Failure`. A failed write is
-    `maybe_done` unless the transport proves otherwise by `NotSent` or `Rejected`.
+    `maybe_done` unless the transport proves otherwise by `NotSent`, `TryLater` or `Rejected`.
     """
     try:
         with anyio.move_on_after(context.deadline_s):
@@ -47,6 +51,8 @@ async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -
         return Failure("timeout", maybe_done=tool.writes, error=f"no answer within {context.deadline_s:g} s")
     except NotSent as error:
         return Failure("unavailable", maybe_done=False, error=_told(error))
+    except TryLater as error:
+        return Failure("busy", maybe_done=False, error=_told(error), retry_after_s=_seconds(error.retry_after_s))
     except Rejected as error:
         said = str(error.reason)[:2000].encode(errors="backslashreplace").decode()
         return Failure("rejected", maybe_done=False, said=said, error=_told(error))
@@ -54,6 +60,13 @@ async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -
         return Failure("timeout", maybe_done=tool.writes, error=_told(error))
     except Exception as error:  # the body is anybody's code: whatever it raises is its failure, not ours
         return Failure("broken", maybe_done=tool.writes, error=_told(error))
+
+
+def _seconds(asked: object) -> float:
+    """A pause that can be waited for: what is no number of seconds, or a negative one, is none."""
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and math.isfinite(asked):
+        return max(0.0, float(min(asked, 1e9)))
+    return 0.0
 
 
 def _told(error: BaseException) -> str:

@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-import anyio
-
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest, refuse
-from interlock.core.canonical import reread
-from interlock.core.clock import SECOND_US, Clock
-from interlock.core.points import Points, pass_by
-from interlock.core.tool import CallContext, Tool
+from interlock.core.clock import SECOND_US
+from interlock.core.event import Fact, Kind
+from interlock.core.tool import Tool
 from interlock.errors import DuplicateFact, GuardRefused
-from interlock.execution.attempt import Failure, attempt
+from interlock.execution.attempt import Failure
+from interlock.execution.attempts import LOST, Answer, attempts
+from interlock.execution.bulkhead import Full
+from interlock.execution.executor import Executor
 from interlock.execution.idempotency import idempotency_key
+from interlock.execution.reconcile import FarEnd
 from interlock.ledger.record import Entry
 
-BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before the second, third, … attempt, each ± 20 % (REQUIREMENTS B11)."""
+RECOVERIES_MAX = 8
+"""Workers that may be lost over one call before it is left to a person (fault K40)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executor:
-    """What running needs.
-
-    Attributes:
-        deployment_key: Secret of this deployment, 32 bytes: idempotency keys are made with it.
-        clock: For durations and deadlines.
-        slots: Calls that may run at once in this process (spec: 256); with `fast_acquire`, because a checkpoint
-            costs a turn of the event loop.
-        pause: Waits that many seconds between attempts.
-        jitter: A number from -1 to 1.
-        reach: Told the name of each crash point as it is passed.
-    """
-
-    deployment_key: bytes = field(repr=False)
-    clock: Clock
-    slots: anyio.Semaphore
-    pause: Callable[[float], Awaitable[None]] = anyio.sleep
-    jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
-    reach: Points = pass_by
-
-
-async def execute(approved: ApprovedCall, executor: Executor, entry: Entry) -> RawResult | Stop:
+async def execute(approved: ApprovedCall, executor: Executor, entry: Entry, far_end: FarEnd) -> RawResult | Stop:
     """Run an approved call: commit its intent if anything leaves, then try until an answer or the end of its attempts.
+
+    A call whose intent stands already, because its worker was lost, goes on from there.
 
     Raises:
         LedgerError: The intent could not be written, and nothing left.
@@ -54,50 +32,58 @@ async def execute(approved: ApprovedCall, executor: Executor, entry: Entry) -> R
     valid = approved.valid
     tool = valid.tool
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
-    async with executor.slots:
-        key = idempotency_key(executor.deployment_key, valid)
-        if tool.needs_intent or approved.approval_id:
-            executor.reach("intent.before")
-            try:
-                await entry.intend(approved, _intent(tool, valid.digest, key, executor))
-            except GuardRefused as refused:
-                return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
-            except DuplicateFact:
-                return await entry.overtaken()
-            executor.reach("intent.committed")
-        started_s = executor.clock.mono_s()
-        answer, tries = await _attempts(approved, executor, key)
-    if isinstance(answer, Failure):
-        return _failed(approved, answer, tries)
+    key = idempotency_key(executor.deployment_key, valid)
+    try:
+        async with executor.bulkhead.room(tool, valid.call):
+            stop = await _begin(approved, key, executor, entry)
+            if stop is not None:
+                return stop
+            started_s = executor.clock.mono_s()
+            answer = await attempts(valid, key, executor, far_end, entry.lost)
+    except Full:
+        return _failed(approved, Answer(Failure("full", maybe_done=False), 0))
+    if isinstance(answer.value, Failure):
+        return _failed(approved, answer)
     executor.reach("result.returned")
-    return RawResult(approved, answer, tries, int((executor.clock.mono_s() - started_s) * SECOND_US))
+    took_us = int((executor.clock.mono_s() - started_s) * SECOND_US)
+    asked = answer.said.call_id if answer.said is not None else ""
+    return RawResult(approved, answer.value, answer.tries, took_us, asked)
 
 
-async def _attempts(approved: ApprovedCall, executor: Executor, key: str) -> tuple[Any | Failure, int]:
+async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: Entry) -> Stop | None:
+    """Make durable that an effect may leave now; why it may not where something objects."""
     valid = approved.valid
-    tool, call = valid.tool, valid.call
-    context = CallContext(
-        run_id=call.run_id, call_id=call.call_id, attempt=1, idempotency_key=key,
-        principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
-    )  # fmt: skip
-    maybe_done = False
-    while True:
-        executor.reach("attempt.before")
-        answer = await attempt(tool, reread(valid.text), context)
-        executor.reach("attempt.after")
-        number = context.attempt
-        if not isinstance(answer, Failure):
-            return answer, number
-        maybe_done = maybe_done or answer.maybe_done
-        if number >= tool.attempts_max or not answer.worth_retrying(tool):
-            return replace(answer, maybe_done=maybe_done), number
-        await executor.pause(BACKOFF_S[min(number, 5) - 1] * (1 + 0.2 * executor.jitter()))
-        context = replace(context, attempt=number + 1)
+    tool = valid.tool
+    if entry.lost:
+        if entry.lost > RECOVERIES_MAX:
+            return _quarantined(approved, entry.lost)
+        if tool.after_loss == "person":
+            return None  # nothing is sent: there is nobody to ask, and a person settles it
+        executor.reach("recovery.before")
+        await entry.recover(approved, {"do": tool.after_loss, "why": "worker lost"})
+        executor.reach("recovery.committed")
+        return None
+    if executor.breakers.shut(tool):
+        return _failed(approved, Answer(Failure("open", maybe_done=False), 0))
+    if not tool.needs_intent and not approved.approval_id:
+        return None
+    executor.reach("intent.before")
+    try:
+        await entry.intend(approved, _intent(tool, valid.digest, key, executor))
+    except GuardRefused as refused:
+        return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
+    except DuplicateFact:
+        return await entry.overtaken()
+    executor.reach("intent.committed")
+    return None
 
 
 def _intent(tool: Tool, digest: str, key: str, executor: Executor) -> dict[str, Any]:
     deadline_us = executor.clock.wall_us() + int(tool.timeout_s * SECOND_US)
-    intent: dict[str, Any] = {"key": key, "digest": digest, "effect": tool.effect.value, "deadline_us": deadline_us}
+    intent: dict[str, Any] = {
+        "key": key, "digest": digest, "effect": tool.effect.value, "deadline_us": deadline_us,
+        "after_loss": tool.after_loss,
+    }  # fmt: skip
     if tool.compensate:
         intent["compensate"] = tool.compensate
     if tool.invalidates:
@@ -105,30 +91,70 @@ def _intent(tool: Tool, digest: str, key: str, executor: Executor) -> dict[str, 
     return intent
 
 
-def _failed(approved: ApprovedCall, failure: Failure, tries: int) -> Stop:
+_FAILED = {
+    "rejected": "the tool answered that it did not do this",
+    "busy": "the tool answered that it cannot do this now",
+    "timeout": "the tool did not answer in time",
+    "unavailable": "the tool could not be reached; nothing was sent",
+    "open": "the tool failed too often just now and is left alone for a while; nothing was sent",
+    "full": "too many calls of this tool are under way; nothing was sent",
+}
+"""What a model is told of each kind of failure."""
+
+
+def _failed(approved: ApprovedCall, answer: Answer) -> Stop:
     """No answer: failed where nothing can have happened, unknown where something may have."""
-    audit: dict[str, Any] = {"kind": failure.kind, "error": failure.error, "attempts": tries}
+    failure: Failure = answer.value
+    audit: dict[str, Any] = {"kind": failure.kind, "error": failure.error, "attempts": answer.tries}
+    if answer.said is not None:
+        audit["asked"] = {"call_id": answer.said.call_id, "done": answer.said.done}
     if failure.maybe_done:
-        what = "did not answer in time" if failure.kind == "timeout" else "failed"
-        return _unknown(approved, f"the tool {what}, and whether it took effect is not known", audit)
-    call = approved.valid.call
+        return _unknown(approved, failure, audit)
+    tool, call = approved.valid.tool, approved.valid.call
     said = f": {failure.said}" if failure.said else ""
-    message = {
-        "rejected": f"the tool answered that it did not do this{said}",
-        "timeout": "the tool did not answer in time",
-        "unavailable": "the tool could not be reached; nothing was sent",
-    }.get(failure.kind, "the tool failed")
+    fallback = tool.fallback if failure.kind != "rejected" else ""
+    instead = f"{fallback} is tried in its place." if fallback else "Try another way or tell the user."
     outcome = Outcome(
-        kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code=f"execute.{failure.kind}", message=message,
-        next_step="Nothing was changed. Try another way or tell the user.",
+        kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code=f"execute.{failure.kind}",
+        message=_FAILED.get(failure.kind, "the tool failed") + said, next_step=f"Nothing was changed. {instead}",
+        fallback=fallback,
     )  # fmt: skip
-    return Stop(gate="execute", outcome=outcome, audit=audit)
+    given_up = tool.writes and answer.tries > 0 and failure.passing and not fallback
+    facts = (_dead_letter(approved, outcome.code, answer.tries),) if given_up else ()
+    return Stop(gate="execute", outcome=outcome, audit=audit, facts=facts)
 
 
-def _unknown(approved: ApprovedCall, message: str, audit: dict[str, Any]) -> Stop:
+def _unknown(approved: ApprovedCall, failure: Failure, audit: dict[str, Any]) -> Stop:
     call = approved.valid.call
+    if failure.kind == LOST:
+        code, what = "call.lost", "the worker was lost while it ran this call"
+    else:
+        code, what = (
+            "execute.unknown",
+            f"the tool {'did not answer in time' if failure.kind == 'timeout' else 'failed'}",
+        )
     outcome = Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="execute.unknown", message=message,
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code=code,
+        message=f"{what}, and whether it took effect is not known",
         next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
     )  # fmt: skip
     return Stop(gate="execute", outcome=outcome, audit=audit)
+
+
+def _quarantined(approved: ApprovedCall, lost: int) -> Stop:
+    """Every worker that ran this call was lost: it is left to a person, so that the others' work goes on."""
+    call = approved.valid.call
+    outcome = Outcome(
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="execute.quarantined",
+        message=f"{lost} workers were lost while they ran this call; whether it took effect is not known",
+        next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
+    )  # fmt: skip
+    facts = (_dead_letter(approved, outcome.code, lost),)
+    return Stop(gate="execute", outcome=outcome, audit={"lost": lost}, facts=facts)
+
+
+def _dead_letter(approved: ApprovedCall, code: str, tries: int) -> Fact:
+    """The note for a person that an effect which was wanted did not come about."""
+    call = approved.valid.call
+    body = {"code": code, "attempts": tries}
+    return Fact(Kind.CALL_DEAD_LETTERED, body, call.call_id, 0, tries, call.principal.id, approved.valid.tool.digest)

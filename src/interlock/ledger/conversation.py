@@ -98,7 +98,9 @@ class Conversation:
             StaleClaim: Another worker holds it; nothing was written.
         """
         state = self.state
+        self.reach("claim.before")
         events = await self._store.append(Append(state.run_id, state.tenant, facts, claim=claim))
+        self.reach("claim.committed")
         if claim is not None:
             self.epoch = events[0].fact.body["epoch"]
         await self._fold(events)

@@ -25,14 +25,26 @@ from interlock.core.call import (
 )  # fmt: skip
 from interlock.core.canonical import Json, canonical, check_json, compose, reread
 from interlock.core.event import Fact, Kind
+from interlock.core.points import pass_by
 from interlock.core.run import RunState
-from interlock.errors import BadInput, DuplicateFact, LedgerError, NotFound
+from interlock.errors import BadInput, DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
 
 S = TypeVar("S")
 State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
 
 _TEXT = (str, bytes)
+
+_POINTS: dict[type, str] = {
+    ToolCall: "call.entered",
+    ValidCall: "call.validated",
+    AllowedCall: "call.authorized",
+    LimitedCall: "call.limited",
+    VerifiedCall: "call.verified",
+    ApprovedCall: "call.approved",
+    Outcome: "call.screened",
+}
+"""The crash point that a call passes when it has reached a state."""
 
 _KEPT_MAX = 65_536
 """Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
@@ -59,6 +71,7 @@ class Entry:
         call: As proposed.
         run: The run's fold, current when the call entered.
         step: Number of the call within the run.
+        lost: Workers that were lost over this call after its intent; 0 for a call that has none.
     """
 
     run: RunState
@@ -76,6 +89,7 @@ class Entry:
         self._stop: Stop | None = None
         self._recalled = False
         self._intent = False
+        self.lost = 0
         self._closed = False
         self._over: anyio.Event | None = None
 
@@ -143,6 +157,10 @@ class Entry:
             )  # fmt: skip
         if known.status == "held" and self.run.approvals[known.approval_id].status != "pending":
             return call
+        if known.status == "intent" and self._conversation.epoch:
+            # This process alone works on the run, and nobody here executes the call: whoever did is gone.
+            self._intent, self.lost = True, known.recoveries + 1
+            return call
         self._recalled = True
         if known.outcome is None:
             return _erased(call) if known.status == "closed" else _being_executed(call)
@@ -159,6 +177,8 @@ class Entry:
             raise Stopped(step)
         if not isinstance(step, Outcome):
             self._reached = step  # type: ignore[assignment]  # S is one of the states: the gates' types say so
+        if (reach := self._conversation.reach) is not pass_by and (point := _POINTS.get(type(step))):
+            reach(point)
         if isinstance(step, ValidCall):
             self._digest = step.digest
             if step.tool.writes or not self.call.parent_id:
@@ -189,6 +209,16 @@ class Entry:
         await self._conversation.append(facts, approved.guards)
         self._intent = True
 
+    async def recover(self, approved: ApprovedCall, how: Mapping[str, Json]) -> None:
+        """Commit, for a call whose worker was lost, that it passes the gates today and is taken up again.
+
+        Raises:
+            LedgerError: Nothing was written and nothing may leave.
+        """
+        who = self.call.principal.id
+        taken_up = Fact(Kind.RECOVERY, dict(how), self.call.call_id, self.step, self.lost + 1, who)
+        await self._conversation.append([self._decided(approved, None), taken_up])
+
     async def overtaken(self) -> Stop:
         """What to tell where another worker brought this call to the same point first: what that one recorded."""
         await self._conversation.read_tail()
@@ -208,26 +238,43 @@ class Entry:
             if not self._intent:
                 facts = [*self._proposed(), self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
+        elif self.lost:
+            outcome = _lost(outcome)
+            facts, stop = [self._unknown(outcome)], None
         else:
             facts = [*self._proposed(), self._decided(reached, stop)]
         if stop is not None:
             facts += stop.facts
         self._conversation.reach("close.before")
         try:
-            await self._conversation.append(facts)
+            await self._append_last(facts, outcome)
         except DuplicateFact:
             return (await self.overtaken()).outcome
         self._conversation.reach("close.committed")
         self._closed = True
         return outcome
 
+    async def _append_last(self, facts: list[Fact], outcome: Outcome) -> None:
+        """Record the end. Whose claim lapsed meanwhile still knows what became of it, and says so from outside."""
+        try:
+            await self._conversation.append(facts)
+        except StaleClaim:
+            if not self._intent or not outcome.closes:
+                raise
+            body = {"outcome": outcome.as_json(), "by": "worker", "how": "late"}
+            late = facts[0]._replace(kind=Kind.CALL_RECONCILED, body=body)
+            await self._conversation.append_outside([late])
+
     async def _cut_off(self, error: BaseException) -> None:
         """The call was cancelled or met a bug: say so, as unknown where something may have left.
 
         Where nothing can have left, two are let be: a call that could not be recorded, so that it can be made again
-        by the same name; and one that waits in the ledger, which runs when its run is advanced again.
+        by the same name; and one that waits in the ledger, which runs when its run is advanced again. So is one that
+        was taken up from a lost worker: it stays as it was found, for the next.
         """
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        if self.lost and (cancelled or isinstance(error, LedgerError)):
+            return
         if not self._intent and (isinstance(error, LedgerError) or (cancelled and self.call.call_id in self.run.calls)):
             return
         why = "cancelled" if cancelled else "internal"
@@ -310,16 +357,28 @@ class Entry:
             told,
         )
 
+    def _unknown(self, outcome: Outcome) -> Fact:
+        """A call that was taken up and that the gates stop today: what it did before is not known."""
+        assert self._stop is not None, "a call that has no result was stopped"
+        stop = self._stop
+        said = {"gate": stop.gate, "code": stop.outcome.code, "audit": dict(stop.audit)}
+        body = {"outcome": outcome.as_json(), "stop": said, "why": "worker lost"}
+        who = self.call.principal.id
+        return Fact(Kind.CALL_UNKNOWN, body, self.call.call_id, self.step, self.lost, who, outcome=outcome.kind.value)
+
     def _result(self, outcome: Outcome, result: RawResult | None, approved: ApprovedCall) -> Fact:
         call, stop = self.call, self._stop
         body: dict[str, Json] = {"outcome": outcome.as_json()}
         if stop is not None:
             body["stop"] = {"gate": stop.gate, "code": outcome.code, "audit": dict(stop.audit)}
         attempt = 1
+        kind = Kind.CALL_UNKNOWN if outcome.kind is OutcomeKind.UNKNOWN else Kind.CALL_RESULT
         if result is not None:
             body["took_us"] = result.took_us
             attempt = result.attempt
-        kind = Kind.CALL_UNKNOWN if outcome.kind is OutcomeKind.UNKNOWN else Kind.CALL_RESULT
+            if result.asked:
+                kind = Kind.CALL_RECONCILED
+                body |= {"by": approved.valid.tool.reconcile, "how": "asked", "asked": result.asked}
         return Fact(
             kind,
             body,
@@ -371,6 +430,16 @@ def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
             own: Mapping[str, Any] = reread(canonical(arguments))
             return own
     return dict(arguments)
+
+
+def _lost(stopped: Outcome) -> Outcome:
+    """What is told of a lost call that the gates stop today: not that nothing ran."""
+    return Outcome(
+        kind=OutcomeKind.UNKNOWN, call_id=stopped.call_id, tool=stopped.tool, code="call.lost",
+        message="the worker was lost while it ran this call; whether it took effect is not known, and it may not be "
+        "sent again",
+        next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
+    )  # fmt: skip
 
 
 def _again(outcome: Outcome) -> Outcome:

@@ -19,6 +19,7 @@ import apsw
 
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event
+from interlock.core.points import Points, pass_by
 from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy, read_event
@@ -43,15 +44,25 @@ class SqliteStore:
     Several event loops may use it; close it when no other one appends any more.
     """
 
-    def __init__(self, path: Path | str, clock: Clock, entropy: Entropy = os.urandom, busy_s: float = BUSY_S) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        clock: Clock,
+        entropy: Entropy = os.urandom,
+        busy_s: float = BUSY_S,
+        reach: Points = pass_by,
+    ) -> None:
         """Open the file, creating it where there is none.
+
+        Args:
+            reach: Told the name of each crash point as it is passed, on the thread that writes.
 
         Raises:
             StoreUnavailable: It cannot be opened, is no ledger, or was written by a newer release.
         """
         self._clock = clock
         self._file = LedgerFile(Path(path), busy_s)
-        self._writer = Writer(self._file, clock, entropy)
+        self._writer = Writer(self._file, clock, entropy, reach)
         self._watch = self._file.connect(reader=True)
         self._seen_version = -1
         self._others = 0

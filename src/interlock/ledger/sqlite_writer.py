@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import apsw
 
 from interlock.core.clock import Clock
+from interlock.core.points import Points
 from interlock.errors import InterlockError, LedgerError, StoreUnavailable
 from interlock.ledger.chain import Entropy
 from interlock.ledger.sqlite_append import Appender
@@ -112,8 +113,9 @@ class Lane:
 class Writer:
     """Owns the only connection that writes."""
 
-    def __init__(self, file: LedgerFile, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, file: LedgerFile, clock: Clock, entropy: Entropy, reach: Points) -> None:
         self._file = file
+        self._reach = reach
         self._clock = clock
         self._database = file.connect()
         self._appender = Appender(self._database, file.number, entropy)
@@ -220,6 +222,7 @@ class Writer:
         """One transaction. Where SQLite raises, nothing of it stands."""
         self._file.refuse_another()
         self._database.execute("BEGIN IMMEDIATE")
+        self._reach("append.begun")
         appender, answers = self._appender, Answers()
         appender.begin()
         now_us = self._clock.wall_us()
@@ -229,7 +232,9 @@ class Writer:
             except InterlockError as error:
                 answers.append((answer, None, error))
         appender.write()
+        self._reach("append.written")
         self._database.execute("COMMIT")
+        self._reach("append.committed")
         return answers
 
     def _break(self, jobs: Jobs, error: StoreUnavailable) -> Answers:

@@ -30,6 +30,9 @@ def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> Lim
     """
     valid = allowed.valid
     call = valid.call
+    known = run.calls.get(call.call_id)
+    if known is not None and known.status == "intent":
+        return LimitedCall(allowed, ())  # taken up from a lost worker: it was counted when its intent was made
     if step > limits.calls_max:
         return refuse(
             call, "limit.calls", f"this run has used its {limits.calls_max} calls",

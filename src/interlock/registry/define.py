@@ -31,6 +31,7 @@ class ToolOptions(TypedDict, total=False):
     roles: Mapping[str, str]
     timeout_s: float
     attempts_max: int
+    at_once: int
     cache_s: float
     cache_tags: Sequence[str]
     invalidates: Sequence[str]

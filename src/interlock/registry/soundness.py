@@ -102,6 +102,8 @@ def _check_numbers(tool: Tool) -> None:
         raise _wrong("timeout_s", "is no time that can be waited for", "Use more than 0 and at most 86400 seconds.")
     if not 1 <= tool.attempts_max <= 10:
         raise _wrong("attempts_max", "is out of range", "Use 1 to 10; the first try counts.")
+    if not 1 <= tool.at_once <= 256:
+        raise _wrong("at_once", "is out of range", "Use 1 to 256 calls at the same time.")
     if not (math.isfinite(tool.cache_s) and 0 <= tool.cache_s <= 86_400):
         raise _wrong("cache_s", "is out of range", "Use 0 for never, and at most 86400 seconds.")
 
