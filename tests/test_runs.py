@@ -258,7 +258,7 @@ async def test_two_processes_advance_one_run_and_one_stops_before_doing_anything
 async def test_a_worker_whose_claim_lapsed_stops_and_only_says_what_it_knows(
     tmp_path: Path, oracle: EffectOracle
 ) -> None:
-    """DESIGN.md 1.3, fault K6: the epoch fences it; the effect is not done twice, and its late result settles the call."""
+    """DESIGN.md 1.3, K6: the epoch fences it; no second effect, and its late result settles the call."""
     ledger = tmp_path / "ledger.db"
     here = world("here")
     async with staged(*far_tools(oracle.port), ledger=ledger, world=here) as stage:

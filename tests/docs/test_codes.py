@@ -51,4 +51,4 @@ def test_a_code_stands_below_the_gate_that_says_it() -> None:
 
 def test_what_collects_the_codes_sees_each_way_in_which_one_is_said() -> None:
     assert {"json.syntax", "policy.parse", "policy.annotation", "schema.large", "internal"} <= error_codes()
-    assert {"validate.schema", "authorize.denied", "execute.timeout", "call.lost", "settled"} <= outcome_codes()
+    assert {"validate.schema", "authorize.denied", "execute.timeout", "execute.lost", "settled"} <= outcome_codes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -35,16 +36,15 @@ async def test_a_run_a_tool_and_the_process_each_have_their_room() -> None:
     """Spec limits: 16 at once in a run; a tool has what it declares."""
     for options, runs, most in (({}, 1, RUN_MAX), ({"at_once": 3}, 1, 3), ({"at_once": 40}, 3, 40)):
         far, crowd = Far(), Crowd()
-        async with staged(far.tool("get", does=crowd.work, **options)) as stage:
-            async with anyio.create_task_group() as tasks:
-                for number in range(runs):
-
-                    async def one(number: int = number) -> None:
-                        async with stage.run() as run, anyio.create_task_group() as calls:
-                            for n in range(30):
-                                calls.start_soon(run.call, "get", {"n": n + 100 * number})
-
-                    tasks.start_soon(one)
+        async with (
+            staged(far.tool("get", does=crowd.work, **options)) as stage,
+            AsyncExitStack() as open_runs,
+            anyio.create_task_group() as tasks,
+        ):
+            for number in range(runs):
+                run = await open_runs.enter_async_context(stage.run())
+                for n in range(30):
+                    tasks.start_soon(run.call, "get", {"n": n + 100 * number})
         assert crowd.most == min(most, RUN_MAX * runs)
         assert len(far.ran) == 30 * runs
 
@@ -117,13 +117,12 @@ async def test_the_line_is_bounded_and_keeps_its_order() -> None:
             tasks.start_soon(one, n)
     assert order == list(range(20))
     bulkhead = Bulkhead(waiting_max=2)
-    async with anyio.create_task_group() as tasks:
-        async with bulkhead.room(tool, call(0)):
-            for n in range(2):
-                tasks.start_soon(one, n)
-            await anyio.wait_all_tasks_blocked()
-            with pytest.raises(Full):
-                await bulkhead.room(tool, call(3)).__aenter__()
+    async with anyio.create_task_group() as tasks, bulkhead.room(tool, call(0)):
+        for n in range(2):
+            tasks.start_soon(one, n)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(Full):
+            await bulkhead.room(tool, call(3)).__aenter__()
 
 
 async def test_whoever_is_cancelled_in_line_leaves_no_place_taken() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interlock import OutcomeKind
+from interlock import OutcomeKind, Proposal
 from interlock.errors import NotSent, Rejected, TryLater
 from tests.execution.test_execute import BUG, LOST, failing
 from tests.planes import Far, staged
@@ -71,8 +71,6 @@ async def test_the_fallback_passes_every_gate() -> None:
 
 async def test_in_a_batch_the_fallback_keeps_the_calls_place_in_line() -> None:
     """Writes on one thing stay in order, whichever tool does them in the end (B14)."""
-    from interlock import Proposal
-
     far = Far()
     tools = [
         far.tool("put", "reversible", failing(*[DOWN] * 3), fallback="spare", resource="n"),
@@ -113,7 +111,7 @@ async def test_a_wish_for_a_later_try_is_granted_within_bounds() -> None:
         assert stage.paused[0] == 60
         assert all(paused <= 60 for paused in stage.paused)
         assert stage.paused[5] == 30
-    async with staged(far.tool("get", does=failing(*[TryLater("no", retry_after_s=1)] * 9))) as stage:
-        async with stage.run() as run:
-            assert (await run.call("get", {"n": 1})).code == "execute.busy"
-            assert len(stage.paused) == 2
+    tool = far.tool("get", does=failing(*[TryLater("no", retry_after_s=1)] * 9))
+    async with staged(tool) as stage, stage.run() as run:
+        assert (await run.call("get", {"n": 1})).code == "execute.busy"
+        assert len(stage.paused) == 2

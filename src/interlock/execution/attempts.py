@@ -14,9 +14,6 @@ from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd, Said, reconcile
 from interlock.execution.retry import pause_s
 
-LOST = "lost"
-"""The kind of the failure that stands for the tries of a worker that is gone."""
-
 
 class Answer(NamedTuple):
     """How it ended.
@@ -45,7 +42,7 @@ async def attempts(valid: ValidCall, key: str, executor: Executor, far_end: FarE
         run_id=call.run_id, call_id=call.call_id, attempt=lost + 1, idempotency_key=key,
         principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
     )  # fmt: skip
-    failure = Failure(LOST, maybe_done=tool.writes, error="the worker was lost") if lost else None
+    failure = Failure("lost", maybe_done=tool.writes, error="the worker was lost") if lost else None
     tries, left = lost, max(1, tool.attempts_max - lost)
     said: Said | None = None
     while True:
@@ -60,7 +57,7 @@ async def attempts(valid: ValidCall, key: str, executor: Executor, far_end: FarE
                 failure = replace(failure, maybe_done=False)
             if not may:
                 return Answer(failure, tries, said)
-            if failure.kind != LOST:
+            if failure.kind != "lost":
                 executor.reach("attempt.paused")
                 await executor.pause(pause_s(failure, tries, executor.jitter()))
                 context = replace(context, attempt=tries + 1)

@@ -10,7 +10,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.tool import Tool
 from interlock.errors import DuplicateFact, GuardRefused
 from interlock.execution.attempt import Failure
-from interlock.execution.attempts import LOST, Answer, attempts
+from interlock.execution.attempts import Answer, attempts
 from interlock.execution.bulkhead import Full
 from interlock.execution.executor import Executor
 from interlock.execution.idempotency import idempotency_key
@@ -55,14 +55,7 @@ async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: En
     valid = approved.valid
     tool = valid.tool
     if entry.lost:
-        if entry.lost > RECOVERIES_MAX:
-            return _quarantined(approved, entry.lost)
-        if tool.after_loss == "person":
-            return None  # nothing is sent: there is nobody to ask, and a person settles it
-        executor.reach("recovery.before")
-        await entry.recover(approved, {"do": tool.after_loss, "why": "worker lost"})
-        executor.reach("recovery.committed")
-        return None
+        return await _take_up(approved, executor, entry)
     if executor.breakers.shut(tool):
         return _failed(approved, Answer(Failure("open", maybe_done=False), 0))
     if not tool.needs_intent and not approved.approval_id:
@@ -75,6 +68,21 @@ async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: En
     except DuplicateFact:
         return await entry.overtaken()
     executor.reach("intent.committed")
+    return None
+
+
+async def _take_up(approved: ApprovedCall, executor: Executor, entry: Entry) -> Stop | None:
+    """Go on with a call whose worker was lost after its intent, where that is for a program to do."""
+    valid = approved.valid
+    if entry.lost > RECOVERIES_MAX:
+        return _quarantined(approved, entry.lost)
+    if valid.digest != entry.bound:  # the tool was changed since: what would be sent is not what was decided
+        return _unknown(approved, Failure("lost", maybe_done=True), {"digest": valid.digest, "bound": entry.bound})
+    how = valid.tool.after_loss
+    if how != "person":  # else nothing is sent, and there is nobody to ask
+        executor.reach("recovery.before")
+        await entry.recover(approved, {"do": how, "why": "worker lost"})
+        executor.reach("recovery.committed")
     return None
 
 
@@ -126,16 +134,12 @@ def _failed(approved: ApprovedCall, answer: Answer) -> Stop:
 
 def _unknown(approved: ApprovedCall, failure: Failure, audit: dict[str, Any]) -> Stop:
     call = approved.valid.call
-    if failure.kind == LOST:
-        code, what = "call.lost", "the worker was lost while it ran this call"
-    else:
-        code, what = (
-            "execute.unknown",
-            f"the tool {'did not answer in time' if failure.kind == 'timeout' else 'failed'}",
-        )
+    lost = failure.kind == "lost"
+    what = "did not answer in time" if failure.kind == "timeout" else "failed"
+    who = "the worker was lost while it ran this call" if lost else f"the tool {what}"
     outcome = Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code=code,
-        message=f"{what}, and whether it took effect is not known",
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="execute.lost" if lost else "execute.unknown",
+        message=f"{who}, and whether it took effect is not known",
         next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
     )  # fmt: skip
     return Stop(gate="execute", outcome=outcome, audit=audit)

@@ -72,6 +72,7 @@ class Entry:
         run: The run's fold, current when the call entered.
         step: Number of the call within the run.
         lost: Workers that were lost over this call after its intent; 0 for a call that has none.
+        bound: The call digest that the intent of a lost call binds.
     """
 
     run: RunState
@@ -89,7 +90,7 @@ class Entry:
         self._stop: Stop | None = None
         self._recalled = False
         self._intent = False
-        self.lost = 0
+        self.lost, self.bound = 0, ""
         self._closed = False
         self._over: anyio.Event | None = None
 
@@ -159,7 +160,7 @@ class Entry:
             return call
         if known.status == "intent" and self._conversation.epoch:
             # This process alone works on the run, and nobody here executes the call: whoever did is gone.
-            self._intent, self.lost = True, known.recoveries + 1
+            self._intent, self.lost, self.bound = True, known.recoveries + 1, known.digest
             return call
         self._recalled = True
         if known.outcome is None:
@@ -435,7 +436,7 @@ def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 def _lost(stopped: Outcome) -> Outcome:
     """What is told of a lost call that the gates stop today: not that nothing ran."""
     return Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=stopped.call_id, tool=stopped.tool, code="call.lost",
+        kind=OutcomeKind.UNKNOWN, call_id=stopped.call_id, tool=stopped.tool, code="execute.lost",
         message="the worker was lost while it ran this call; whether it took effect is not known, and it may not be "
         "sent again",
         next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
