@@ -13,10 +13,12 @@ from interlock import CallContext, OutcomeKind, Run, Tool
 from interlock.errors import NotSent
 from interlock.execution.execute import RECOVERIES_MAX
 from interlock.policy.flags import Scope
-from interlock.runs import LEASE_S
 from tests.planes import ANA, NUMBER, OPA, PERMIT, Far, Stage, staged
 
 pytestmark = pytest.mark.anyio
+
+LEASE_S = 30
+"""The default of `Settings.lease_s`."""
 
 
 class Lost(BaseException):

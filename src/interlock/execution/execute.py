@@ -138,7 +138,8 @@ def _unknown(approved: ApprovedCall, failure: Failure, audit: dict[str, Any]) ->
     what = "did not answer in time" if failure.kind == "timeout" else "failed"
     who = "the worker was lost while it ran this call" if lost else f"the tool {what}"
     outcome = Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="execute.lost" if lost else "execute.unknown",
+        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool,
+        code="execute.lost" if lost else "execute.unknown",
         message=f"{who}, and whether it took effect is not known",
         next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
     )  # fmt: skip

@@ -20,20 +20,19 @@ from interlock.core.call import (
     ToolCall,
     ValidCall,
     VerifiedCall,
-    proposal_digest,
     refuse,
 )  # fmt: skip
-from interlock.core.canonical import Json, canonical, check_json, compose, reread
+from interlock.core.canonical import Json, compose
 from interlock.core.event import Fact, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
-from interlock.errors import BadInput, DuplicateFact, LedgerError, NotFound, StaleClaim
+from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
+from interlock.ledger.proposal import NAME_KEPT_MAX, TEXT, kept_object, kept_text, own_copy, proposal_mark
+from interlock.ledger.recall import again, being_executed, erased, lost
 
 S = TypeVar("S")
 State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
-
-_TEXT = (str, bytes)
 
 _POINTS: dict[type, str] = {
     ToolCall: "call.entered",
@@ -45,12 +44,6 @@ _POINTS: dict[type, str] = {
     Outcome: "call.screened",
 }
 """The crash point that a call passes when it has reached a state."""
-
-_KEPT_MAX = 65_536
-"""Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
-
-_TOOL_KEPT_MAX = 128
-"""The same for a proposed name of a tool; a tool's own has at most 64."""
 
 _LAST_WORD_S = 5.0
 """Seconds that the record of a cancelled call may take: shielded, so it needs a bound of its own."""
@@ -78,8 +71,8 @@ class Entry:
     run: RunState
 
     def __init__(self, call: ToolCall, ledger: Ledger) -> None:
-        if len(call.tool) > _TOOL_KEPT_MAX or not call.tool.isascii():
-            call = replace(call, tool=_text(call.tool)[:_TOOL_KEPT_MAX])  # it stands in every outcome of the call
+        if len(call.tool) > NAME_KEPT_MAX or not call.tool.isascii():
+            call = replace(call, tool=kept_text(call.tool)[:NAME_KEPT_MAX])  # it stands in every outcome of the call
         self.call = call
         self.step = 0
         self._ledger = ledger
@@ -145,12 +138,12 @@ class Entry:
             return refuse(call, "recall.run_over", f"this run is {self.run.status}", next_step="Start a new run.")
         if known is None and call.lacks:
             return refuse(
-                call, "recall.dependency", f"it needs the result of {_text(call.lacks)}, which is not there",
+                call, "recall.dependency", f"it needs the result of {kept_text(call.lacks)}, which is not there",
                 next_step="Look at that call's outcome first.",
             )  # fmt: skip
         if known is None:
             return call
-        if call.name and known.proposal and known.proposal != _proposal(call):
+        if call.name and known.proposal and known.proposal != proposal_mark(call):
             self._recalled = True
             return refuse(
                 call, "recall.name_reused", f"the name {call.name!r} belongs to another call of this run",
@@ -164,8 +157,8 @@ class Entry:
             return call
         self._recalled = True
         if known.outcome is None:
-            return _erased(call) if known.status == "closed" else _being_executed(call)
-        return Stop(gate="recall", outcome=_again(known.outcome), audit={})
+            return erased(call) if known.status == "closed" else being_executed(call)
+        return Stop(gate="recall", outcome=again(known.outcome), audit={})
 
     def through(self, step: S | Stop) -> S:
         """What the gate built; or the end of this call's way.
@@ -184,8 +177,8 @@ class Entry:
             self._digest = step.digest
             if step.tool.writes or not self.call.parent_id:
                 self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
-            if not isinstance(self.call.arguments, _TEXT):
-                self._arguments = _own(self.call.arguments)
+            if not isinstance(self.call.arguments, TEXT):
+                self._arguments = own_copy(self.call.arguments)
         return step
 
     async def intend(self, approved: ApprovedCall, intent: Mapping[str, Json]) -> None:
@@ -225,7 +218,7 @@ class Entry:
         await self._conversation.read_tail()
         self._recalled = True
         known = self.run.calls[self.call.call_id].outcome
-        return _being_executed(self.call) if known is None else Stop(gate="recall", outcome=_again(known), audit={})
+        return being_executed(self.call) if known is None else Stop(gate="recall", outcome=again(known), audit={})
 
     async def close(self, outcome: Outcome) -> Outcome:
         """Record how the call ended, or that it is held or unknown, and return what the caller is told."""
@@ -240,7 +233,7 @@ class Entry:
                 facts = [*self._proposed(), self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
         elif self.lost:
-            outcome = _lost(outcome)
+            outcome = lost(outcome)
             facts, stop = [self._unknown(outcome)], None
         else:
             facts = [*self._proposed(), self._decided(reached, stop)]
@@ -298,13 +291,13 @@ class Entry:
         call = self.call
         if call.call_id in self.run.calls:
             return []
-        body: dict[str, Json] = {"tool": _text(call.tool)}
-        if isinstance(call.arguments, _TEXT):
-            body["arguments_text"] = _text(call.arguments)
+        body: dict[str, Json] = {"tool": kept_text(call.tool)}
+        if isinstance(call.arguments, TEXT):
+            body["arguments_text"] = kept_text(call.arguments)
         else:
-            body["arguments"] = _if_json(call.arguments) if self._arguments is None else self._arguments
+            body["arguments"] = kept_object(call.arguments) if self._arguments is None else self._arguments
         if call.name:
-            body["name"], body["proposal"] = _text(call.name), _proposal(call)
+            body["name"], body["proposal"] = kept_text(call.name), proposal_mark(call)
         if call.parent_id:
             body["parent"] = call.parent_id
         if call.dry_run:
@@ -390,74 +383,3 @@ class Entry:
             approved.valid.tool.digest,
             outcome=outcome.kind.value,
         )
-
-
-def _proposal(call: ToolCall) -> str:
-    """Digest of the proposal; one that has no canonical form is told apart by its type and length alone.
-
-    A rehearsal is another proposal than the call that it rehearses.
-    """
-    try:
-        found = proposal_digest(call.tool, call.arguments)
-    except BadInput as error:
-        found = f"{error.code}/{len(call.arguments)}"
-    return f"rehearsal/{found}" if call.dry_run else found
-
-
-def _text(text: str | bytes) -> str:
-    """Proposed text as the ledger can keep it: cut at a bound, and what is no Unicode shown escaped."""
-    if isinstance(text, bytes):
-        text = text[:_KEPT_MAX].decode(errors="backslashreplace")
-    return text[:_KEPT_MAX].encode(errors="backslashreplace").decode()
-
-
-def _if_json(arguments: Mapping[str, Any]) -> Json:
-    """A refused object as it was proposed, or the code of why it is none that the ledger could keep."""
-    try:
-        check_json(dict(arguments))
-        text = canonical(arguments)
-    except BadInput as error:
-        return {"unreadable": error.code}
-    if len(text) > _KEPT_MAX:
-        return {"unreadable": "json.too_large", "bytes": len(text)}
-    kept: Json = reread(text)
-    return kept
-
-
-def _own(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Valid arguments as they were proposed, in parts that nobody else holds and could change."""
-    for part in arguments.values():
-        if type(part) is dict or type(part) is list:
-            own: Mapping[str, Any] = reread(canonical(arguments))
-            return own
-    return dict(arguments)
-
-
-def _lost(stopped: Outcome) -> Outcome:
-    """What is told of a lost call that the gates stop today: not that nothing ran."""
-    return Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=stopped.call_id, tool=stopped.tool, code="execute.lost",
-        message="the worker was lost while it ran this call; whether it took effect is not known, and it may not be "
-        "sent again",
-        next_step="Do not repeat it. It must be settled first; tell the user that its effect is not known.",
-    )  # fmt: skip
-
-
-def _again(outcome: Outcome) -> Outcome:
-    return replace(outcome, repeated=True)
-
-
-def _erased(call: ToolCall) -> Stop:
-    return refuse(
-        call, "recall.erased", "this call was made before, and what became of it has been erased",
-        next_step="Do not send it under another name unless you know that it had no effect.",
-    )  # fmt: skip
-
-
-def _being_executed(call: ToolCall) -> Stop:
-    outcome = Outcome(
-        kind=OutcomeKind.UNKNOWN, call_id=call.call_id, tool=call.tool, code="call.open",
-        message="this call is being executed, or its worker was lost while it ran",
-        next_step="Ask again by the same name; do not send it under another.", repeated=True,
-    )  # fmt: skip
-    return Stop(gate="recall", outcome=outcome, audit={})
