@@ -86,6 +86,12 @@ class Interlock:
         """The tools that can be called, in the order of registration: what a model is offered."""
         return self.plane.registry.offered
 
+    @property
+    def degraded(self) -> dict[str, str]:
+        """Tools that this process leaves alone now, or tries again with one call, because they failed: name to how."""
+        states = self.plane.executor.breakers.states()
+        return {name: state for (_, name), state in states.items() if state != "closed"}
+
     def run(
         self, principal: Principal, *, words: str | None = None, run_id: str = ""
     ) -> AbstractAsyncContextManager[Run]:

@@ -319,6 +319,7 @@ async def _taken_up(plane: Plane, conversation: Conversation, call: CallState) -
         for event in await plane.ledger.store.read(state.run_id)
         if event.fact.kind is Kind.CALL_DECIDED and event.fact.call_id == call.call_id
     ]
+    assert decided, "what an open call needs is never erased"
     lost = ToolCall(
         run_id=state.run_id, call_id=call.call_id, tool=call.tool, arguments=decided[-1],
         principal=state.principal, parent_id=call.parent_id,

@@ -96,6 +96,7 @@ async def test_while_it_is_open_a_call_fails_without_an_intent_and_its_fallback_
         ran = len(far.ran)
         outcome = await run.call("act", {"n": 99})
         assert (outcome.kind, outcome.code, len(far.ran)) == (OutcomeKind.FAILED, "execute.open", ran)
+        assert stage.plane.degraded == {"act": "open"}
         assert "call.intent" not in await stage.said(run.run_id, outcome.call_id)
         for n in range(ENOUGH + 1):
             assert (await run.call("other", {"n": n})).done
