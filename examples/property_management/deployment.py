@@ -27,12 +27,19 @@ FINANCE = interlock.Principal("lucinda", roles=frozenset({"finance"}))
 OPERATOR = interlock.Principal("marguerite", roles=frozenset({"operator"}))
 """Stops and resumes tools, and settles what nobody else can know."""
 
+RUNTIME = interlock.Principal("runtime", roles=frozenset({"operator"}), kind="service")
+"""Whose key the runtime works with, the process that carries out what was approved."""
+
+LEASE_S = 3
+"""Short, because somebody is watching: the runs of a runtime that is killed wait for another one so long."""
+
 _MARK = "# Made by examples/property_management, which replaces this folder when it runs again.\n"
 
 _SETTINGS = """
 ledger = "ledger.db"
 policy = {policy}
 tools  = ["property_tools"]
+lease_s = {lease_s}
 """
 
 _TOOLS = '''\
@@ -58,11 +65,11 @@ def deploy(folder: Path) -> interlock.Settings:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(f"{folder} holds something else", remedy="Name an empty folder, or one that does not exist.")
     folder.mkdir(parents=True, exist_ok=True)
-    settings.write_text(_MARK + _SETTINGS.format(policy=json.dumps(str(POLICY))), encoding="utf-8")
+    settings.write_text(_MARK + _SETTINGS.format(policy=json.dumps(str(POLICY)), lease_s=LEASE_S), encoding="utf-8")
     (folder / "property_tools.py").write_text(_TOOLS.format(root=str(ROOT)), encoding="utf-8")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     keys = Keys(folder / "keys.json")
-    for person in (FINANCE, OPERATOR):
+    for person in (FINANCE, OPERATOR, RUNTIME):
         write_private(key_file(folder, person), keys.add(person).encode() + b"\n")
     return interlock.load_settings(settings)
 

@@ -35,6 +35,10 @@ class FarEnd(NamedTuple):
         """Let the next so many requests to an endpoint go wrong; see `service/faults.py`."""
         self._ask("/admin/faults", {"endpoint": endpoint, "mode": mode, "times": times})
 
+    def armed(self, endpoint: str) -> bool:
+        """Whether something is still to go wrong there."""
+        return any(fault["endpoint"] == endpoint for fault in self._ask("/admin/faults")["items"])
+
     def _ask(self, path: str, body: object = None) -> Any:
         request = Request(self.url + path, None if body is None else json.dumps(body).encode())
         request.add_header("Authorization", f"Bearer {self.admin_token}")

@@ -93,6 +93,25 @@ class LateFee(TypedDict):
     at: str
 
 
+class Notice(TypedDict):
+    """What was written to a tenant."""
+
+    id: int
+    tenant_id: int
+    recipient: str
+    channel: str
+    subject: str
+    message: str
+    at: str
+
+
+class NoticeFound(TypedDict):
+    """Whether a notice was sent, and which."""
+
+    done: bool
+    result: Notice | None
+
+
 class Deletion(TypedDict):
     """A tenant who is no longer there."""
 

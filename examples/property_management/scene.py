@@ -113,13 +113,23 @@ class Scene:
         wrong = "" if (told, counted) == (expected, effects) else _unlike(expected, effects, told, counted)
         self._write(Row(0, what, "", why, told.partition(" ")[0], counted, wrong))
 
+    def recovered(self, tool: str, told: str, expected: str, why: str, effects: tuple[int, int]) -> None:
+        """Write down what a restarted runtime made of a call: an outcome and how it was settled.
+
+        Args:
+            effects: What the service did for it meanwhile, and what it must have done.
+        """
+        counted, wanted = effects
+        wrong = "" if (told, counted) == (expected, wanted) else _unlike(expected, wanted, told, counted)
+        self._write(Row(0, f"{tool} is taken up", "", why, told.partition(" ")[0], counted, wrong))
+
     def _write(self, row: Row) -> None:
         self.rows.append(row)
         self.teller.came_of_it(row)
 
     async def _decided(self, call_id: str) -> tuple[str, list[str]]:
         """The last decision about a call and its reasons, as the ledger has them."""
-        where = {"run_id": self.run.run_id, "call_id": call_id}
+        where = {"call_id": call_id}
         decided = [row for row in await self.plane.store.rows("authz_decision", where) if row["decision"]]
         if not decided:
             return "", []

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 import interlock
+from examples.property_management.crash import lose_the_runtime
 from examples.property_management.deployment import AGENT
 from examples.property_management.far_end import FarEnd
 from examples.property_management.scene import Row, Scene, Teller
@@ -53,11 +54,14 @@ class Account(NamedTuple):
 
 
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
-    """One session, from Bartholomew's words to the account of it."""
-    async with interlock.open_plane(settings) as plane:
-        async with plane.run(AGENT, words=WORDS) as run:
-            scene = Scene(plane, run, far_end, teller)
-            await _converse(scene)
+    """One session, from Bartholomew's words to its end; another that a crash goes through; the account of both."""
+    async with interlock.open_plane(settings) as plane, plane.run(AGENT, words=WORDS) as run:
+        scene = Scene(plane, run, far_end, teller)
+        await _converse(scene)
+    # Without an engine: what is approved is carried out by a runtime of its own, so that it can be lost.
+    async with interlock.open_plane(settings, engine=False) as plane:
+        scene.plane = plane
+        await lose_the_runtime(scene, settings.folder)
         return await _account(scene)
 
 
@@ -105,7 +109,7 @@ def _message(turn: Turn) -> Message:
 
 async def _account(scene: Scene) -> Account:
     store = scene.plane.store
-    calls = await store.rows("tool_call", {"run_id": scene.run.run_id})
+    calls = await store.rows("tool_call")
     events, chains = await _events(store)
     return Account(
         run_id=scene.run.run_id,

@@ -22,6 +22,8 @@ from examples.property_management.records import (
     LateFee,
     MaintenanceRequest,
     NamedChoice,
+    Notice,
+    NoticeFound,
     NumberedChoice,
     Payment,
     Property,
@@ -33,7 +35,7 @@ from examples.property_management.records import (
 PAGE_MAX = 50
 """Rows that the service gives at once."""
 
-FEE_TIMEOUT_S = 1.0
+FEE_TIMEOUT_S = 2.0
 """The fee endpoint answers within milliseconds or not at all, and nobody wants to wait for that."""
 
 CHOICES_MAX = 5
@@ -234,6 +236,36 @@ def charge_late_fee(
     made: LateFee = client.post_without_key(
         context, f"/v1/tenants/{tenant_id}/late-fees", {"amount_cents": amount_cents, "reason": reason}
     )
+    return made
+
+
+@interlock.tool(effect="read", category="tenants", timeout_s=5, examples=[{"idempotency_key": "k-1"}])
+def find_notice(context: interlock.CallContext, idempotency_key: Words) -> NoticeFound:
+    """Whether a notice was sent under a key of Interlock's. Asked when nobody knows; not for an agent to call."""
+    found = client.get(context, f"/v1/notices/by-key/{quote(idempotency_key, safe='')}")
+    return {"done": found["status"] == "done", "result": found.get("answer")}
+
+
+@interlock.tool(
+    effect="irreversible",
+    reconcile="find_notice",
+    category="tenants",
+    resource="tenant_id",
+    entities={"tenant_id": OF_A_TENANT},
+    roles={"tenant_id": "target", "subject": "content", "message": "content"},
+    timeout_s=5,
+    examples=[{"tenant_id": 20111, "subject": "Your heating", "message": "Copperline Heating comes on Tuesday."}],
+)
+def send_notice(
+    context: interlock.CallContext,
+    tenant_id: TenantId,
+    subject: Annotated[str, Field(min_length=3, max_length=200, description="In a few words.", examples=["Heating"])],
+    message: Annotated[
+        str, Field(min_length=10, max_length=4000, description="As they will read it.", examples=["On Tuesday."])
+    ],
+) -> Notice:
+    """Write to a tenant, by email. Call it once somebody must know; what is sent cannot be called back."""
+    made: Notice = client.post(context, f"/v1/tenants/{tenant_id}/notices", {"subject": subject, "message": message})
     return made
 
 

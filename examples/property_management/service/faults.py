@@ -13,13 +13,16 @@ from typing import NamedTuple
 DROP_BEFORE = "drop_before"
 """Hang up without doing or answering anything."""
 
+STALL_BEFORE = "stall_before"
+"""Take the request and never do or answer anything: the caller cannot tell this from the next one."""
+
 STALL_AFTER_EFFECT = "stall_after_effect"
 """Do it, commit it, and never answer: the caller times out on something that happened."""
 
 ERROR_AFTER_EFFECT = "error_after_effect"
 """Do it, commit it, and answer 500: the caller is told of a failure that was none."""
 
-MODES = (DROP_BEFORE, STALL_AFTER_EFFECT, ERROR_AFTER_EFFECT)
+MODES = (DROP_BEFORE, STALL_BEFORE, STALL_AFTER_EFFECT, ERROR_AFTER_EFFECT)
 
 
 class Fault(NamedTuple):

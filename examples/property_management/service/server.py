@@ -17,6 +17,7 @@ from examples.property_management.service.faults import (
     DROP_BEFORE,
     ERROR_AFTER_EFFECT,
     STALL_AFTER_EFFECT,
+    STALL_BEFORE,
     Faults,
 )
 from examples.property_management.service.request import Request, parse_body, parse_key, parse_query
@@ -120,13 +121,18 @@ class Exchange(BaseHTTPRequestHandler):
         spend = self.server.faults.spend
         if spend(endpoint.name, DROP_BEFORE):
             return None
+        if spend(endpoint.name, STALL_BEFORE):
+            return self._stall()
         answer = endpoint.run(self.server.store, Request(in_query | in_path, in_body, key))
         if spend(endpoint.name, ERROR_AFTER_EFFECT):
             return _internal_error()
         if spend(endpoint.name, STALL_AFTER_EFFECT):
-            select.select([self.connection], [], [], STALL_S_MAX)  # readable as soon as the caller hangs up
-            return None
+            return self._stall()
         return answer
+
+    def _stall(self) -> None:
+        """Say nothing until the caller hangs up."""
+        select.select([self.connection], [], [], STALL_S_MAX)  # readable as soon as it does
 
     def _read_body(self) -> bytes:
         """The body, read before anything is refused, so that the next request begins where this one ends."""

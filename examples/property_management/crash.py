@@ -1,0 +1,177 @@
+"""The second act: the runtime is killed in the middle of four effects, started again, and settles what it left open."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.to_thread
+
+import interlock
+from examples.property_management.deployment import AGENT, FINANCE, LEASE_S, OPERATOR
+from examples.property_management.runtime import Runtime
+from examples.property_management.scene import Expect, Scene
+from examples.property_management.service.faults import STALL_AFTER_EFFECT, STALL_BEFORE
+from interlock import OutcomeKind
+
+WORDS = (
+    "The boiler also failed Orla Chaudhry and Malik Lindqvist: give them 60 back each. Write to Eirlys that Copperline "
+    "comes on Tuesday. And charge Quentin Nwosu 30 for December, he knows why."
+)
+
+PATIENCE_S = 20.0
+"""Seconds that anything here may take before it counts as not happening."""
+
+
+class Fate(NamedTuple):
+    """One call that the runtime dies over.
+
+    Attributes:
+        says: What it is, for a person.
+        fault: What the service does with the request that the runtime sends.
+        outcome: What must come of it by itself after the restart.
+        how: How the ledger says that it was settled: `again`, `ask` or `person`.
+        effects: What the service must do after the restart.
+    """
+
+    says: str
+    tool: str
+    arguments: dict[str, Any]
+    fault: str
+    outcome: OutcomeKind
+    how: str
+    effects: int
+
+
+FATES = (
+    Fate(
+        "Orla's refund, which the service has not begun", "refund_payment",
+        {"payment_id": 500273, "amount_cents": 6_000, "reason": "No heating for two days"},
+        STALL_BEFORE, OutcomeKind.DONE, "again", 1,
+    ),
+    Fate(
+        "Malik's refund, which the service has made", "refund_payment",
+        {"payment_id": 500274, "amount_cents": 6_000, "reason": "No heating for two days"},
+        STALL_AFTER_EFFECT, OutcomeKind.DONE, "again", 0,
+    ),
+    Fate(
+        "the letter to Eirlys, which is sent", "send_notice",
+        {"tenant_id": 20111, "subject": "Your heating", "message": "Copperline Heating comes on Tuesday at 9:30."},
+        STALL_AFTER_EFFECT, OutcomeKind.DONE, "ask", 0,
+    ),
+    Fate(
+        "Quentin's fee, which is charged", "charge_late_fee",
+        {"tenant_id": 20005, "amount_cents": 3_000, "reason": "December's rent came nine days late"},
+        STALL_AFTER_EFFECT, OutcomeKind.UNKNOWN, "person", 0,
+    ),
+)  # fmt: skip
+
+SETTLED = {
+    "again": "sent again under its key, which the service knows from the first time, or not",
+    "ask": "not sent again: the service was asked, and has it",
+    "person": "the service can neither be asked nor tell a repeat: left to a person",
+    "": "not settled",
+}
+
+
+async def lose_the_runtime(scene: Scene, folder: Path) -> None:
+    """Four calls wait for their approvals; the runtime carries them out, dies over all four, and comes back."""
+    scene.teller.says("bartholomew", WORDS)
+    scene.teller.says(AGENT.id, "Four tasks, each in a conversation of its own.")
+    held = [await _proposed(scene, fate) for fate in FATES]
+    if any(outcome.kind is not OutcomeKind.HELD for outcome in held):
+        return  # the calls' own rows say that this is wrong
+    runtime = await anyio.to_thread.run_sync(Runtime, folder)
+    scene.teller.says("runtime", f"`interlock work` starts, process {runtime.pid}: it carries out what is approved.")
+    scene.teller.says(FINANCE.id, "approves one after the other. The service takes each, and keeps its answer.")
+    for fate, outcome in zip(FATES, held, strict=True):
+        await _approved(scene, fate, outcome)
+    await _killed(scene, runtime, held)
+    runtime = await anyio.to_thread.run_sync(Runtime, folder)
+    said = f"starts again, process {runtime.pid}. The dead one's claims lapse {LEASE_S} s after they were last renewed."
+    scene.teller.says("runtime", said)
+    await _recovered(scene, held)
+    await _settled(scene, held[-1])
+    code, _ = await anyio.to_thread.run_sync(runtime.end)
+    scene.teller.says("runtime", "gets a SIGTERM, has nothing left to carry out, and ends.")
+    await scene.person_did("the runtime ends", f"ended {code}", "ended 0", why="with exit code 0")
+
+
+async def _proposed(scene: Scene, fate: Fate) -> interlock.Outcome:
+    async with scene.plane.run(AGENT, words=WORDS) as run:
+        outcome = await run.call(fate.tool, fate.arguments)
+    await scene.call_ended(outcome, Expect(OutcomeKind.HELD, "approve.held"), 0)
+    return outcome
+
+
+async def _approved(scene: Scene, fate: Fate, held: interlock.Outcome) -> None:
+    """Approve one, and see that the service has it before the next."""
+    await anyio.to_thread.run_sync(scene.far_end.arm, fate.tool, fate.fault)
+    asked = await scene.plane.approval(held.approval_id)
+    await scene.plane.answer(
+        held.approval_id, interlock.Answer(approve=True, digest=asked.request["approval"]), FINANCE
+    )
+
+    async def taken() -> bool:
+        return not await anyio.to_thread.run_sync(scene.far_end.armed, fate.tool)
+
+    told = "sent" if await _comes_true(taken) else "not sent"
+    done = 0 if fate.fault == STALL_BEFORE else 1
+    await scene.person_did(f"{FINANCE.id} approves it", told, "sent", why=fate.says, effects=done)
+
+
+async def _killed(scene: Scene, runtime: Runtime, held: list[interlock.Outcome]) -> None:
+    await anyio.to_thread.run_sync(runtime.kill)
+    rows = [await _row(scene, outcome) for outcome in held]
+    left = sum(row["status"] == "intent" for row in rows)
+    scene.teller.says("kill -9", f"process {runtime.pid}, over four effects.")
+    why = f"the ledger has {left} intents, and of none what came of it"
+    await scene.person_did("kill -9 of the runtime", f"killed {left}", f"killed {len(held)}", why=why)
+
+
+async def _recovered(scene: Scene, held: list[interlock.Outcome]) -> None:
+    async def moved_on() -> bool:
+        return all([(await _row(scene, outcome))["status"] != "intent" for outcome in held])
+
+    await _comes_true(moved_on)
+    effects = await scene.new_effects()
+    for fate, outcome in zip(FATES, held, strict=True):
+        row = await _row(scene, outcome)
+        how = await _how(scene, row)
+        done = sum(fate.arguments.items() <= effect["body"].items() for effect in effects)
+        told, expected = f"{row['outcome']} {how}", f"{fate.outcome.value} {fate.how}"
+        scene.recovered(fate.tool, told, expected, SETTLED[how], (done, fate.effects))
+
+
+async def _settled(scene: Scene, fee: interlock.Outcome) -> None:
+    """What no program can know, a person looks up."""
+    if (await _row(scene, fee))["status"] != "unknown":
+        return  # its own row says that this is wrong
+    booked = [each for each in await anyio.to_thread.run_sync(scene.far_end.effects) if each["kind"] == fee.tool]
+    found = f"fee {booked[-1]['answer']['id']} is in the service's books"
+    scene.teller.says(OPERATOR.id, f"looks it up: {found}. Settles the call.")
+    outcome = await scene.plane.settle(fee.call_id, "done", OPERATOR, note=f"{found}, looked up by hand")
+    await scene.person_did(f"{OPERATOR.id} settles it", outcome.kind.value, "done", why=found)
+
+
+async def _row(scene: Scene, outcome: interlock.Outcome) -> dict[str, Any]:
+    """How a call stands."""
+    return (await scene.plane.store.rows("tool_call", {"call_id": outcome.call_id}))[0]
+
+
+async def _how(scene: Scene, row: dict[str, Any]) -> str:
+    """How the ledger says that a recovered call was settled."""
+    events = await scene.plane.store.read(row["run_id"])
+    said = [event.fact.body for event in events if event.fact.kind == "recovery"]
+    return str(said[-1]["do"]) if said else ""
+
+
+async def _comes_true(holds: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether something holds before everybody's patience is at its end."""
+    with anyio.move_on_after(PATIENCE_S):
+        while not await holds():
+            await anyio.sleep(0.02)
+        return True
+    return False
