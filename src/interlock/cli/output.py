@@ -112,9 +112,12 @@ class Output:
             console.print(*view, sep="\n")
         click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
-    def line(self, document: Mapping[str, Any], view: RenderableType) -> None:
-        """Write one thing of many now, not at the end: where JSON is wanted, every document is a line from here on."""
+    def by_lines(self) -> None:
+        """From here on every document is one line: for a command that writes several."""
         self._indent = None
+
+    def line(self, document: Mapping[str, Any], view: RenderableType) -> None:
+        """Write one thing of several now."""
         if self.as_json:
             self._document(document)
         else:

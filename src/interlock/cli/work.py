@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import click
+from anyio.abc import TaskStatus
 from rich.text import Text
 
 from interlock.app import Interlock
@@ -41,6 +42,7 @@ def work(deployment: Deployment, once: bool) -> Report:
     off.
     """
     deployment.require(OPERATOR, ADMIN)
+    deployment.output.by_lines()
     settings = deployment.settings
     pace = Pace(lease_s=settings.lease_s, drain_s=settings.drain_s)
 
@@ -78,7 +80,7 @@ class _Worker:
         """Work, until there is nothing left or a signal comes."""
         plane, engine = self._plane, self._engine
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._obey_signals)
+            await tasks.start(self._obey_signals)
             if once:
                 await engine.look(plane.store, self._advance)
             else:
@@ -97,9 +99,10 @@ class _Worker:
             view.append(told(f"Cut off in {self.cut_off}: see `interlock calls unknown`.", "bad"))
         return Report(document, view, Exit.UNKNOWN if self.cut_off else Exit.DONE)
 
-    async def _obey_signals(self) -> None:
+    async def _obey_signals(self, task_status: TaskStatus[None]) -> None:
         """The first one drains; a second one finds no receiver and ends the process."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
             async for _ in signals:
                 self._engine.stop()
                 return
