@@ -10,6 +10,7 @@ its customer writes:
     script.py               what the agent proposes, turn by turn, and what must come of each call
     people.py               what people do meanwhile: approve, settle, stop and resume
     session.py              the agent's loop, and what came of it
+    runtime.py, crash.py    the process that carries out what is approved; how it is killed, and what it does then
     table.py                all of it on a page
 
 `python -m examples.property_management` plays it.

@@ -29,51 +29,48 @@ class Fate(NamedTuple):
     """One call that the runtime dies over.
 
     Attributes:
-        says: What it is, for a person.
+        name: What it is, for a person.
         fault: What the service does with the request that the runtime sends.
         outcome: What must come of it by itself after the restart.
-        how: How the ledger says that it was settled: `again`, `ask` or `person`.
+        how: How the ledger must say that it was taken up: sent `again`, by an `ask`, or left to a `person`.
+        told: The same for a person.
         effects: What the service must do after the restart.
     """
 
-    says: str
+    name: str
     tool: str
     arguments: dict[str, Any]
     fault: str
     outcome: OutcomeKind
     how: str
-    effects: int
+    told: str
+    effects: int = 0
 
 
 FATES = (
     Fate(
-        "Orla's refund, which the service has not begun", "refund_payment",
+        "Orla's refund", "refund_payment",
         {"payment_id": 500273, "amount_cents": 6_000, "reason": "No heating for two days"},
-        STALL_BEFORE, OutcomeKind.DONE, "again", 1,
+        STALL_BEFORE, OutcomeKind.DONE, "again", "is sent again under its key; the service makes it now", 1,
     ),
     Fate(
-        "Malik's refund, which the service has made", "refund_payment",
+        "Malik's refund", "refund_payment",
         {"payment_id": 500274, "amount_cents": 6_000, "reason": "No heating for two days"},
-        STALL_AFTER_EFFECT, OutcomeKind.DONE, "again", 0,
+        STALL_AFTER_EFFECT, OutcomeKind.DONE, "again",
+        "is sent again under its key; the service knows the key, and does nothing more",
     ),
     Fate(
-        "the letter to Eirlys, which is sent", "send_notice",
+        "the letter to Eirlys", "send_notice",
         {"tenant_id": 20111, "subject": "Your heating", "message": "Copperline Heating comes on Tuesday at 9:30."},
-        STALL_AFTER_EFFECT, OutcomeKind.DONE, "ask", 0,
+        STALL_AFTER_EFFECT, OutcomeKind.DONE, "ask", "is not sent again: the service is asked, and has it",
     ),
     Fate(
-        "Quentin's fee, which is charged", "charge_late_fee",
+        "Quentin's fee", "charge_late_fee",
         {"tenant_id": 20005, "amount_cents": 3_000, "reason": "December's rent came nine days late"},
-        STALL_AFTER_EFFECT, OutcomeKind.UNKNOWN, "person", 0,
+        STALL_AFTER_EFFECT, OutcomeKind.UNKNOWN, "person",
+        "can neither be asked about nor told from a repeat: it is left to a person",
     ),
 )  # fmt: skip
-
-SETTLED = {
-    "again": "sent again under its key, which the service knows from the first time, or not",
-    "ask": "not sent again: the service was asked, and has it",
-    "person": "the service can neither be asked nor tell a repeat: left to a person",
-    "": "not settled",
-}
 
 
 async def lose_the_runtime(scene: Scene, folder: Path) -> None:
@@ -119,7 +116,8 @@ async def _approved(scene: Scene, fate: Fate, held: interlock.Outcome) -> None:
 
     told = "sent" if await _comes_true(taken) else "not sent"
     done = 0 if fate.fault == STALL_BEFORE else 1
-    await scene.person_did(f"{FINANCE.id} approves it", told, "sent", why=fate.says, effects=done)
+    why = f"{fate.name}: the service {'has done it' if done else 'has done nothing yet'}, and does not answer"
+    await scene.person_did(f"{FINANCE.id} approves it", told, "sent", why=why, effects=done)
 
 
 async def _killed(scene: Scene, runtime: Runtime, held: list[interlock.Outcome]) -> None:
@@ -142,7 +140,7 @@ async def _recovered(scene: Scene, held: list[interlock.Outcome]) -> None:
         how = await _how(scene, row)
         done = sum(fate.arguments.items() <= effect["body"].items() for effect in effects)
         told, expected = f"{row['outcome']} {how}", f"{fate.outcome.value} {fate.how}"
-        scene.recovered(fate.tool, told, expected, SETTLED[how], (done, fate.effects))
+        scene.taken_up(fate.name, told, expected, fate.told, (done, fate.effects))
 
 
 async def _settled(scene: Scene, fee: interlock.Outcome) -> None:
@@ -162,10 +160,12 @@ async def _row(scene: Scene, outcome: interlock.Outcome) -> dict[str, Any]:
 
 
 async def _how(scene: Scene, row: dict[str, Any]) -> str:
-    """How the ledger says that a recovered call was settled."""
+    """How the ledger says that a call was taken up; empty where it was not."""
+    if row["code"] == "execute.lost":
+        return "person"
     events = await scene.plane.store.read(row["run_id"])
-    said = [event.fact.body for event in events if event.fact.kind == "recovery"]
-    return str(said[-1]["do"]) if said else ""
+    said = [event.fact.body["do"] for event in events if event.fact.kind == "recovery"]
+    return said[-1] if said else ""
 
 
 async def _comes_true(holds: Callable[[], Awaitable[bool]]) -> bool:

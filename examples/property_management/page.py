@@ -61,7 +61,7 @@ class Page:
             self._line(Text("not so", "bold red"), Text(wrong))
         if not account.wrong:
             calls = sum(bool(row.number) for row in account.rows)
-            said = f"{calls} calls and {len(account.rows) - calls} acts of people, each as expected."
+            said = f"{calls} calls and {len(account.rows) - calls} acts of people and of the runtime, each as expected."
             self._line(Text("all so", "bold green"), Text(said))
 
     def footer(self, opening: str, commands: Iterable[tuple[str, str]]) -> None:

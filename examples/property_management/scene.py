@@ -113,15 +113,15 @@ class Scene:
         wrong = "" if (told, counted) == (expected, effects) else _unlike(expected, effects, told, counted)
         self._write(Row(0, what, "", why, told.partition(" ")[0], counted, wrong))
 
-    def recovered(self, tool: str, told: str, expected: str, why: str, effects: tuple[int, int]) -> None:
-        """Write down what a restarted runtime made of a call: an outcome and how it was settled.
+    def taken_up(self, what: str, told: str, expected: str, why: str, effects: tuple[int, int]) -> None:
+        """Write down what a restarted runtime made of a call: an outcome, and how it came to it.
 
         Args:
             effects: What the service did for it meanwhile, and what it must have done.
         """
         counted, wanted = effects
         wrong = "" if (told, counted) == (expected, wanted) else _unlike(expected, wanted, told, counted)
-        self._write(Row(0, f"{tool} is taken up", "", why, told.partition(" ")[0], counted, wrong))
+        self._write(Row(0, f"{what} is taken up", "", f"{what} {why}", told.partition(" ")[0], counted, wrong))
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)

@@ -14,6 +14,7 @@ import pytest
 
 import interlock
 from examples.property_management import client, tools
+from examples.property_management.crash import FATES
 from examples.property_management.deployment import POLICY, deploy
 from examples.property_management.script import TURNS
 from interlock.errors import Conflict
@@ -66,21 +67,30 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 def test_every_expectation_of_the_demonstration_holds(kept: Played) -> None:
     assert kept.code == 0, kept.out
-    assert "17 calls and 5 acts of people, each as expected." in kept.out
+    assert "21 calls and 16 acts of people and of the runtime, each as expected." in kept.out
 
 
 def test_the_table_has_each_call_with_its_decision_outcome_and_effects(kept: Played) -> None:
     rows = [line.split() for line in kept.table]
     calls = {int(row[0]): (row[1], row[2], *row[-2:]) for row in rows if row[0].isdigit()}
-    assert list(calls) == list(range(1, 18))
+    assert list(calls) == list(range(1, 22))
     asked = [ask for turn in TURNS for ask in turn.asks]
     told = [(name, outcome, int(effects)) for name, _, outcome, effects in calls.values()]
-    assert told == [(ask.tool, ask.expect.outcome, ask.expect.effects) for ask in asked]
+    assert told[:17] == [(ask.tool, ask.expect.outcome, ask.expect.effects) for ask in asked]
+    assert told[17:] == [(fate.tool, "held", 0) for fate in FATES]
     assert calls[14] == ("refund_payment", "require_approval", "held", "0")
     assert calls[15] == ("charge_late_fee", "allow", "unknown", "1")
     assert calls[17][1] == "deny"
-    [approved] = [row for row in rows if "lucinda" in row]
-    assert approved[-2:] == ["done", "1"]
+    approved = [row for row in rows if "lucinda" in row]
+    assert [row[-2:] for row in approved] == [["done", "1"], ["sent", "0"], *[["sent", "1"]] * 3]
+
+
+def test_a_runtime_that_is_killed_over_four_effects_settles_each_as_its_tool_declares(kept: Played) -> None:
+    """Of two payments, one had reached the far end and one had not; neither is lost or made twice."""
+    taken_up = [line for line in kept.table if "is taken up" in line]
+    assert [line.split()[-2:] for line in taken_up] == [["done", "1"], ["done", "0"], ["done", "0"], ["unknown", "0"]]
+    assert len({line.split("process ")[1].split()[0] for line in kept.out.splitlines() if "process " in line}) > 1
+    assert "8 by the service's own count, 8 by the ledger's." in kept.out
 
 
 def test_the_script_covers_the_published_failure_modes() -> None:
@@ -128,12 +138,12 @@ def test_the_commands_that_it_names_work_as_they_stand(kept: Played) -> None:
     done = subprocess.run(["sh", "-e", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "lucinda" in done.stdout
-    assert "24 of 24 cases as expected." in done.stdout
-    assert "15 tools" in done.stdout
+    assert "25 of 25 cases as expected." in done.stdout
+    assert "17 tools" in done.stdout
 
 
 def test_keys_and_ledger_are_for_their_owner_alone_and_git_sees_nothing(kept: Played) -> None:
-    for name in ("marguerite.key", "lucinda.key", "keys.json", "deployment.key", "ledger.db"):
+    for name in ("marguerite.key", "lucinda.key", "runtime.key", "keys.json", "deployment.key", "ledger.db"):
         assert (kept.folder / name).stat().st_mode & 0o077 == 0, name
     assert (kept.folder / ".gitignore").read_text() == "*\n"
 
@@ -163,7 +173,7 @@ def test_the_policy_says_what_its_cases_expect() -> None:
 
 
 def test_every_tool_is_registered_with_an_effect_a_time_and_an_example() -> None:
-    assert len(Registry(TOOLS)) == 15
+    assert len(Registry(TOOLS)) == 17
     for tool in TOOLS:
         assert {"effect", "timeout_s", "examples"} <= tool.declared, tool.name
         assert tool.output_schema is not None, tool.name

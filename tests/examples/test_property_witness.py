@@ -114,6 +114,15 @@ def test_a_stall_after_the_effect_leaves_the_caller_without_an_answer_and_the_ke
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
+def test_a_stall_before_leaves_the_caller_without_an_answer_and_does_nothing(service: Service) -> None:
+    service.arm("create_maintenance_request", "stall_before")
+    with service.watched() as happened:
+        with pytest.raises(TimeoutError):
+            service.call("POST", "/v1/maintenance-requests", LEAK, key="stall-2", timeout_s=0.3)
+        assert service.get("/v1/maintenance-requests/by-key/stall-2").body == {"status": "absent"}
+    assert happened == []
+
+
 def test_an_error_after_the_effect_says_500_though_it_was_done(service: Service) -> None:
     service.arm("create_maintenance_request", "error_after_effect")
     with service.watched() as happened:
