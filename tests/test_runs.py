@@ -12,8 +12,8 @@ import pytest
 
 from interlock import Answer, CallContext, OutcomeKind, World
 from interlock.core.event import Fact, Kind
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim
-from interlock.ledger.store import Claim
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim, StoreUnavailable
+from interlock.ledger.store import Append, Claim
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
 from interlock.testing import EffectOracle, FrozenClock
@@ -310,6 +310,43 @@ async def test_two_workers_in_one_process_do_not_both_advance() -> None:
         stage.clock.advance(30.0)
         assert await stage.plane.advance(run.run_id), "and once the other's claim has lapsed, this one may"
         assert len(far.ran) == 1
+
+
+async def test_who_leaves_a_run_that_is_being_advanced_leaves_the_claim_with_the_advance() -> None:
+    """Found by simulation: it was given back, and another worker took for lost what was under way here."""
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def pay(arguments: dict[str, Any], context: CallContext) -> object:
+        begun.set()
+        await go_on.wait()
+        return "paid"
+
+    async with staged(Far().tool("pay", "irreversible", pay)) as stage:
+        store = stage.plane.store
+        async with anyio.create_task_group() as tasks:
+            async with stage.run() as run:
+                held = await run.call("pay", {"n": 1})
+                await stage.answer(run.run_id, held)
+                tasks.start_soon(stage.plane.advance, run.run_id)
+                await begun.wait()
+            with pytest.raises(StaleClaim):
+                await store.append(Append(run.run_id, "default", [], claim=Claim("another", 30.0)))
+            assert await store.due() == []
+            go_on.set()
+        assert (await stage.said(run.run_id))[-2:] == ["call.result/done", "run.finished"]
+        await store.append(Append(run.run_id, "default", [], claim=Claim("another", 30.0)))
+
+
+async def test_a_run_is_not_finished_over_a_request_whose_record_stands_and_was_not_confirmed() -> None:
+    """K19: the answer to a commit is lost. Found by simulation."""
+    async with staged(Far().tool("pay", "irreversible")) as stage:
+        store = WatchedStore(stage.clock)
+        stage.store_in(store)
+        async with stage.run() as run:
+            store.lose_at.add(len(store.appends) + 1)
+            with pytest.raises(StoreUnavailable):
+                await run.call("pay", {"n": 1})
+        assert "run.finished" not in await stage.said(run.run_id)
 
 
 async def test_a_run_that_nobody_knows_cannot_be_advanced() -> None:

@@ -126,8 +126,7 @@ async def open_run(
         yield Run(plane, conversation, principal)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            await _finish(conversation, "left")
-            await conversation.release()
+            await _leave(conversation)
 
 
 async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
@@ -157,10 +156,10 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
             await conversation.refresh()
             for call in _due(plane, conversation):
                 await _settled_or_run(plane, conversation, call)
-            if ours:
+            if ours or conversation.left:
                 await _finish(conversation, "nothing left")
         finally:
-            if ours:
+            if ours or conversation.left:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(5):
                     await conversation.release()
     return True
@@ -281,7 +280,26 @@ def _over(conversation: Conversation) -> bool:
     return state.status == "open" and not waiting and not conversation.on_the_way
 
 
+async def _leave(conversation: Conversation) -> None:
+    """Finish the run where nothing of it waits, and give its claim back.
+
+    Where this process is advancing the run, that works under the same claim and gives it back when it is over: else
+    what it has under way would look lost to another worker.
+    """
+    try:
+        conversation.advancing.acquire_nowait()
+    except anyio.WouldBlock:
+        conversation.left = True
+        return
+    try:
+        await _finish(conversation, "left")
+        await conversation.release()
+    finally:
+        conversation.advancing.release()
+
+
 async def _finish(conversation: Conversation, reason: str) -> None:
+    await conversation.refresh()
     if _over(conversation):
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
 

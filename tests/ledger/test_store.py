@@ -268,13 +268,11 @@ async def test_a_run_whose_worker_was_lost_while_it_executed_a_call_is_due_when_
     assert await store.due() == []
 
 
-async def test_a_released_claim_is_not_a_lapsed_one(store: Store, clock: FrozenClock) -> None:
-    proposed = Fact(Kind.CALL_PROPOSED, {"tool": "pay", "arguments": {}}, "call_1", 1)
-    intent = Fact(Kind.CALL_INTENT, {"key": "k", "digest": "d", "effect": "irreversible"}, "call_1", 1, 1)
-    await store.append(Append("run_1", "default", [proposed, intent], claim=Claim("worker_1", 30.0)))
-    await store.release("run_1", 1)
-    clock.advance(60)
-    assert await store.due() == []
+async def test_a_call_left_open_by_whoever_gave_the_claim_back_is_due_at_once(store: Store, clock: FrozenClock) -> None:
+    """K1: found by simulation; nobody looked at such a run again."""
+    await store.append(to(RUN, started(), proposed("call_1"), intent("call_1"), claim=Claim("a", 30)))
+    await store.release(RUN, 1)
+    assert [(due.run_id, due.why) for due in await store.due()] == [(RUN, "claim.lapsed")]
 
 
 async def test_what_is_due_comes_earliest_first_and_no_more_than_asked_for(store: Store, clock: FrozenClock) -> None:

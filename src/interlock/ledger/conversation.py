@@ -11,7 +11,7 @@ import anyio
 from interlock.core.event import Event, Fact, GuardChange
 from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
-from interlock.errors import NotFound
+from interlock.errors import NotFound, StoreUnavailable
 from interlock.ledger.store import Append, Claim, Store
 from interlock.ledger.tags import Tags, outdated, raises
 
@@ -76,6 +76,7 @@ class Conversation:
         epoch: The claim that this process works under; 0 where it names none.
         on_the_way: Calls that are passing the gates now, by id.
         advancing: Held while this process advances the run.
+        left: Whoever opened the run has left it while it was being advanced; the claim goes back with the advance.
         tags: What was written under which cache tag, by any run.
         reach: Told the name of each crash point as it is passed.
     """
@@ -85,6 +86,7 @@ class Conversation:
         self.epoch = 0
         self.on_the_way: dict[str, OnTheWay] = {}
         self.advancing = anyio.Lock()
+        self.left = False
         self.reach = ledger.reach
         self.tags = ledger.tags
         self._store = ledger.store
@@ -107,7 +109,7 @@ class Conversation:
 
     async def release(self) -> None:
         """Give the claim back, so that others need not wait for it to lapse."""
-        epoch, self.epoch = self.epoch, 0
+        epoch, self.epoch, self.left = self.epoch, 0, False
         if epoch:
             await self._store.release(self.state.run_id, epoch)
 
@@ -144,12 +146,16 @@ class Conversation:
     async def _write(self, append: Append) -> list[Event]:
         """Append, and with it what it puts out of date: for this process also where it is not known what stands."""
         tags = outdated(append.facts, self.state)
-        if not tags:
-            return await self._store.append(append)
+        if tags:
+            append = append._replace(guards=append.guards + raises(append.tenant, tags))
         try:
-            return await self._store.append(append._replace(guards=append.guards + raises(append.tenant, tags)))
+            return await self._store.append(append)
+        except StoreUnavailable:
+            self._changes = -1  # it may stand, and only the answer be lost: read before anything is concluded
+            raise
         finally:
-            self.tags.raised(append.tenant, tags)
+            if tags:
+                self.tags.raised(append.tenant, tags)
 
     async def _fold(self, events: list[Event]) -> None:
         """Fold in what was just written; where somebody else wrote in between, read that first."""

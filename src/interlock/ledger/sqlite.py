@@ -207,7 +207,7 @@ UNION
 SELECT chain.name, chain.tenant, min(claim.until_us, ?6), 'claim.lapsed', ''
 FROM tool_call JOIN chain ON chain.name = tool_call.run_id JOIN claim ON claim.chain = chain.no
 WHERE tool_call.status = 'intent' AND tool_call.status <> 'closed'
-  AND (claim.until_us BETWEEN 1 AND ?6 OR claim.until_us > ?7)
+  AND (claim.until_us <= ?6 OR claim.until_us > ?7)
   AND (min(claim.until_us, ?6), chain.name, '') > (?3, ?4, ?5)
 ORDER BY 3, 1, 5 LIMIT ?1
 """

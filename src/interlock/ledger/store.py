@@ -222,8 +222,8 @@ class MemoryStore:
         found = [Due(**row) for row in tables.rows("due") if row["at_us"] <= now_us + ahead_s * SECOND_US]
         executing = {row["run_id"]: row["tenant"] for row in tables.rows("tool_call") if row["status"] == "intent"}
         for run_id, tenant in executing.items():
-            until_us = self._claims.get(run_id, (0, "", 0))[2]
-            if until_us and lapsed(until_us, now_us):
+            claim = self._claims.get(run_id)
+            if claim is not None and lapsed(until_us := claim[2], now_us):  # 0: given back, and nobody holds it either
                 found.append(Due(run_id, tenant, min(until_us, now_us), "claim.lapsed", ""))
         behind = [due for due in found if after is None or due.place > after.place]
         return sorted(behind, key=lambda due: due.place)[:limit]
