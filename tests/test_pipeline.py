@@ -58,24 +58,24 @@ def tools(far: Far) -> list[Tool]:
 # ------------------------------------------------------------- every terminal state, once
 
 LIVES = [
-    ("get", {"n": 1}, "done", ["call.proposed", "call.decided", "call.result/done"]),
-    ("get_broken", {"n": 1}, "failed", ["call.proposed", "call.decided", "call.result/failed"]),
-    ("get_nonsense", {"n": 1}, "withheld", ["call.proposed", "call.decided", "call.result/withheld"]),
-    ("fetch", {"n": 1}, "done", ["call.proposed", "call.decided", "call.intent", "call.result/done"]),
-    ("put", {"n": 1}, "done", ["call.proposed", "call.decided", "call.intent", "call.result/done"]),
-    ("put_rejected", {"n": 1}, "failed", ["call.proposed", "call.decided", "call.intent", "call.result/failed"]),
+    ("get", {"n": 1}, "done", ["call.decided", "call.result/done"]),
+    ("get_broken", {"n": 1}, "failed", ["call.decided", "call.result/failed"]),
+    ("get_nonsense", {"n": 1}, "withheld", ["call.decided", "call.result/withheld"]),
+    ("fetch", {"n": 1}, "done", ["call.decided", "call.intent", "call.result/done"]),
+    ("put", {"n": 1}, "done", ["call.decided", "call.intent", "call.result/done"]),
+    ("put_rejected", {"n": 1}, "failed", ["call.decided", "call.intent", "call.result/failed"]),
     (
         "put_unsent",
         {"n": 1},
         "failed",
-        ["call.proposed", "call.decided", "call.intent", "call.result/failed", "call.dead_lettered"],
+        ["call.decided", "call.intent", "call.result/failed", "call.dead_lettered"],
     ),
-    ("put_broken", {"n": 1}, "unknown", ["call.proposed", "call.decided", "call.intent", "call.unknown/unknown"]),
-    ("put_nonsense", {"n": 1}, "withheld", ["call.proposed", "call.decided", "call.intent", "call.result/withheld"]),
-    ("pay", {"n": 1}, "held", ["call.proposed", "call.decided/held", "approval.requested"]),
-    ("put", {"n": "one"}, "refused", ["call.proposed", "call.decided/refused"]),
-    ("put", "{", "refused", ["call.proposed", "call.decided/refused"]),
-    ("none_such", {}, "refused", ["call.proposed", "call.decided/refused"]),
+    ("put_broken", {"n": 1}, "unknown", ["call.decided", "call.intent", "call.unknown/unknown"]),
+    ("put_nonsense", {"n": 1}, "withheld", ["call.decided", "call.intent", "call.result/withheld"]),
+    ("pay", {"n": 1}, "held", ["call.decided/held", "approval.requested"]),
+    ("put", {"n": "one"}, "refused", ["call.decided/refused"]),
+    ("put", "{", "refused", ["call.decided/refused"]),
+    ("none_such", {}, "refused", ["call.decided/refused"]),
 ]
 
 
@@ -98,11 +98,11 @@ async def test_a_denial_and_a_limit_are_recorded_like_everything_else() -> None:
         outcomes = [await run.call("get", {"n": n}) for n in range(3)]
         assert codes(outcomes)[0] == "authorize.not_available"
         for outcome in outcomes:
-            assert await stage.said(run.run_id, outcome.call_id) == ["call.proposed", "call.decided/refused"]
+            assert await stage.said(run.run_id, outcome.call_id) == ["call.decided/refused"]
     async with staged(*tools(Far()), settings=limits) as stage, stage.run() as run:
         outcomes = [await run.call("get", {"n": n}) for n in range(3)]
         assert codes(outcomes) == ["", "", "limit.calls"]
-        assert await stage.said(run.run_id, outcomes[2].call_id) == ["call.proposed", "call.decided/refused"]
+        assert await stage.said(run.run_id, outcomes[2].call_id) == ["call.decided/refused"]
 
 
 async def test_one_call_has_at_most_one_row_in_the_audit_and_its_decision_says_who_and_by_what() -> None:
@@ -131,7 +131,7 @@ def test_no_call_closes_twice_and_no_refused_call_has_an_intent(asked: list[tupl
             events = await stage.events(run.run_id)
             for outcome in outcomes:
                 facts = [event.fact for event in events if event.fact.call_id == outcome.call_id]
-                assert [str(fact.kind) for fact in facts].count("call.proposed") == 1
+                assert sum("proposed" in fact.body for fact in facts) == 1
                 assert sum(fact.outcome in CLOSING for fact in facts) == (outcome.kind.value in CLOSING)
                 intents = [str(fact.kind) for fact in facts].count("call.intent")
                 if outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.HELD):
@@ -216,7 +216,7 @@ async def test_whatever_is_proposed_is_refused_with_a_record_of_bounded_size(
         outcome = await run.call(tool, arguments, name=name)
         assert outcome.kind is OutcomeKind.REFUSED
         assert outcome.code.startswith("validate.")
-        assert await stage.said(run.run_id, outcome.call_id) == ["call.proposed", "call.decided/refused"]
+        assert await stage.said(run.run_id, outcome.call_id) == ["call.decided/refused"]
         events = await stage.events(run.run_id, outcome.call_id)
         assert sum(len(event.payload) + len(event.header) for event in events) < 400_000
         assert far.ran == []
@@ -258,7 +258,7 @@ async def test_the_tool_gets_the_bytes_that_were_checked_and_a_copy_of_its_own()
         outcome = await run.call("spoil", proposal)
         assert outcome.value == [{"n": 1, "note": "a"}]
         assert proposal == {"n": 1, "note": "a"}
-        decided = (await stage.events(run.run_id, outcome.call_id))[1].fact.body
+        decided = (await stage.events(run.run_id, outcome.call_id))[0].fact.body
         assert decided["arguments"] == {"n": 1, "note": "a"}
 
 
@@ -304,9 +304,9 @@ async def test_what_the_caller_does_with_its_proposal_later_changes_nothing() ->
     async with staged(tool) as stage, stage.run() as run:
         outcome = await run.call("many", {"ids": ids})
         assert outcome.value == [1, 2]
-        proposed_fact, decided_fact = (event.fact for event in (await stage.events(run.run_id, outcome.call_id))[:2])
-        assert proposed_fact.body["arguments"] == {"ids": [1, 2]}
-        assert decided_fact.body["arguments"] == {"ids": [1, 2]}
+        decided = (await stage.events(run.run_id, outcome.call_id))[0].fact.body
+        assert decided["arguments"] == {"ids": [1, 2]}
+        assert "arguments" not in decided["proposed"], "it was proposed as it was valid"
 
 
 async def test_what_a_tool_does_with_its_result_later_does_not_change_what_was_told() -> None:
@@ -394,8 +394,8 @@ async def test_a_bug_within_a_gate_is_recorded_and_escapes() -> None:
         stage.plane.plane.verifier = broken
         with pytest.raises(ZeroDivisionError):
             await call_tool(proposed(run, "put"), stage.plane.plane)
-        assert await stage.said(run.run_id, "call_x") == ["call.proposed", "call.decided", "call.result/failed"] or (
-            await stage.said(run.run_id, "call_x") == ["call.proposed", "call.decided/failed"]
+        assert await stage.said(run.run_id, "call_x") == ["call.decided", "call.result/failed"] or (
+            await stage.said(run.run_id, "call_x") == ["call.decided/failed"]
         )
         assert CANARY not in repr((await stage.state(run.run_id)).calls["call_x"].outcome)
 
@@ -446,7 +446,7 @@ async def test_evaluate_only_runs_what_would_be_denied_or_held_and_records_that(
         held = await run.call("pay", {"n": 1})
         assert held.done
         assert far.names == ["get", "pay"]
-        decision = (await stage.events(run.run_id, held.call_id))[1].fact
+        decision = (await stage.events(run.run_id, held.call_id))[0].fact
         assert decision.decision == "require_approval"
         assert decision.body["decision"]["mode"] == "evaluate_only"
         assert (await stage.state(run.run_id)).approvals == {}

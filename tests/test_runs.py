@@ -48,7 +48,7 @@ async def test_a_run_says_whose_it_is_and_is_finished_when_it_is_left() -> None:
             await run.call("get", {"n": 1})
         events = await stage.events(run.run_id)
         assert await stage.said(run.run_id) == [
-            "run.claimed", "run.started", "call.proposed", "call.decided", "call.result/done", "run.finished"
+            "run.claimed", "run.started", "call.decided", "call.result/done", "run.finished"
         ]  # fmt: skip
         assert events[1].fact.body["principal"] == {
             "id": "ana", "tenant": "default", "roles": ["support"], "kind": "user"

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from interlock.approvals.decide import Answer, decide
-from interlock.core.call import Outcome, OutcomeKind, ToolCall
+from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
@@ -221,7 +221,7 @@ async def settle(
         code="" if outcome == "done" else "settled",
         message="" if outcome == "done" else "a person found that this call took no effect",
     )  # fmt: skip
-    body = {"outcome": told.as_json(), "by": person.id, "how": "person", "note": note}
+    body = {"outcome": outcome_to_json(told), "by": person.id, "how": "person", "note": note}
     fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
     try:
         await conversation.append_outside([fact])

@@ -70,7 +70,7 @@ async def test_an_approved_call_runs_once_with_exactly_the_bytes_that_were_shown
         assert len(far.ran) == 1
         assert (await run.call("pay", '{ "note": "\\u00e9", "n": 1 }', name="mine")).done
         assert await stage.said(run.run_id, held.call_id) == [
-            "call.proposed", "call.decided/held", "approval.requested", "approval.decided",
+            "call.decided/held", "approval.requested", "approval.decided",
             "call.decided", "approval.consumed", "call.intent", "call.result/done",
         ]  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_only_an_operator_settles_and_only_what_is_unknown(shell: Shell) -> None
 
 def test_a_call_that_is_on_its_way_has_no_outcome_yet(shell: Shell) -> None:
     shell.held()
-    shell.append("run_1", Fact(Kind.CALL_PROPOSED, {"tool": "look", "arguments": {}}, "call_late", 2))
+    shell.append("run_1", Fact(Kind.CALL_DECIDED, {"proposed": {"tool": "look", "arguments": {}}}, "call_late", 2))
     assert shell.run("calls", "show", "call_late").out == "proposed\nIt is on its way.\n"
     assert shell.json("calls", "show", "call_late")["told"] is None
 

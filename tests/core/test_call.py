@@ -16,6 +16,7 @@ from interlock.core.call import (
     ToolCall,
     call_digest,
     outcome_from_json,
+    outcome_to_json,
     proposal_digest,
     refuse,
 )
@@ -111,7 +112,7 @@ def test_an_outcome_survives_the_ledger(outcome: Outcome) -> None:
     """What a client gets that asks again is what was told the first time."""
     if outcome.done:
         outcome = Outcome(kind=outcome.kind, call_id=outcome.call_id, tool=outcome.tool, value=outcome.value)
-    assert outcome_from_json(outcome.as_json()) == outcome
+    assert outcome_from_json(outcome_to_json(outcome), outcome.call_id, outcome.tool) == outcome
 
 
 def test_only_held_and_unknown_are_not_the_end() -> None:

@@ -34,19 +34,24 @@ def folded(stream: Sequence[Event]) -> RunState:
     return run
 
 
-def told(kind: str, call_id: str) -> dict[str, Any]:
-    return {"outcome": kind, "call_id": call_id, "tool": "pay", "code": "x", "message": "y"}
+def told(kind: str) -> dict[str, Any]:
+    return {"outcome": kind, "code": "x", "message": "y"}
+
+
+def proposed(call_id: str, step: int = 1, tool: str = "pay") -> Fact:
+    """A first decision that says what was proposed and no more."""
+    return Fact(Kind.CALL_DECIDED, {"proposed": {"tool": tool}}, call_id, step)
 
 
 def decided(call_id: str, digest: str, effect: str, outcome: str = "") -> Fact:
     body: dict[str, Any] = {"digest": digest, "effect": effect}
     if outcome:
-        body["outcome"] = told(outcome, call_id)
+        body["outcome"] = told(outcome)
     return Fact(Kind.CALL_DECIDED, body, call_id, outcome=outcome)
 
 
 def result(call_id: str, outcome: str, kind: Kind = Kind.CALL_RESULT) -> Fact:
-    return Fact(kind, {"outcome": told(outcome, call_id)}, call_id, outcome=outcome)
+    return Fact(kind, {"outcome": told(outcome)}, call_id, outcome=outcome)
 
 
 def requested(call_id: str, approval_id: str, groups: tuple[str, ...] = ("a",), quorum: int = 1) -> Fact:
@@ -66,7 +71,7 @@ def lives(draw: st.DrawFn) -> list[Fact]:
     for number in range(draw(st.integers(1, 4))):
         call_id, digest = f"call_{number}", draw(st.sampled_from(["d1", "d2"]))
         effect = draw(st.sampled_from(["read", "reversible"]))
-        life = [Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, call_id, number + 1)]
+        life = [proposed(call_id, number + 1)]
         match draw(st.sampled_from(["refused", "held", "open", "done", "unknown", "settled"])):
             case "refused":
                 life.append(decided(call_id, digest, effect, "refused"))
@@ -112,7 +117,7 @@ def test_noting_a_valid_call_twice_is_noting_it_once(facts: list[Fact], digest: 
 
 
 def test_what_a_process_noted_before_it_recorded_is_what_another_reads() -> None:
-    facts = [STARTED, Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1), decided("call_1", "d1", "reversible")]
+    facts = [STARTED, proposed("call_1"), decided("call_1", "d1", "reversible")]
     noted = RunState("run_1", "acme")
     noted.note_valid("call_1", "d1", True)
     noted.absorb(events(facts))
@@ -138,12 +143,12 @@ def test_a_gap_is_a_bug_of_the_reader_and_escapes() -> None:
     ],
 )
 def test_an_equal_write_is_open_until_its_call_is_closed(last: list[Fact], is_open: bool) -> None:
-    facts = [Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1), decided("call_1", "d1", "irreversible"), *last]
+    facts = [proposed("call_1"), decided("call_1", "d1", "irreversible"), *last]
     assert ("d1" in folded(events([STARTED, *facts])).open_writes) is is_open
 
 
 def test_a_read_is_never_in_the_way_of_an_equal_one() -> None:
-    facts = [STARTED, Fact(Kind.CALL_PROPOSED, {"tool": "get"}, "call_1", 1), decided("call_1", "d1", "read")]
+    facts = [STARTED, proposed("call_1", tool="get"), decided("call_1", "d1", "read")]
     assert folded(events(facts)).open_writes == {}
 
 
@@ -151,7 +156,7 @@ def test_a_call_that_was_held_and_changed_meanwhile_keeps_no_place_under_its_old
     """T23: the tool was published again while its call waited; as what it is now, and as nothing else, it is open."""
     facts = [
         STARTED,
-        Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1),
+        proposed("call_1"),
         decided("call_1", "old", "reversible", "held"),
         requested("call_1", "appr_1"),
         decided("call_1", "new", "reversible", "held"),
@@ -163,7 +168,7 @@ def test_a_call_that_was_held_and_changed_meanwhile_keeps_no_place_under_its_old
 def test_a_call_that_became_a_write_while_it_was_held_counts_as_one() -> None:
     facts = [
         STARTED,
-        Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1),
+        proposed("call_1"),
         decided("call_1", "old", "read", "held"),
         decided("call_1", "new", "irreversible", "held"),
     ]
@@ -176,7 +181,7 @@ def test_nothing_that_comes_late_opens_a_closed_call() -> None:
     """A second worker's «unknown» after the first one's result: the result stands."""
     facts = [
         STARTED,
-        Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1),
+        proposed("call_1"),
         Fact(Kind.CALL_INTENT, {}, "call_1"),
         result("call_1", "done"),
         result("call_1", "unknown", Kind.CALL_UNKNOWN),
@@ -188,7 +193,7 @@ def test_nothing_that_comes_late_opens_a_closed_call() -> None:
 
 
 def held(*voices: Fact, groups: tuple[str, ...] = ("a",), quorum: int = 1) -> str:
-    facts = [STARTED, Fact(Kind.CALL_PROPOSED, {"tool": "pay"}, "call_1", 1), decided("call_1", "d", "read", "held")]
+    facts = [STARTED, proposed("call_1"), decided("call_1", "d", "read", "held")]
     run = folded(events([*facts, requested("call_1", "appr_1", groups, quorum), *voices]))
     return run.approvals["appr_1"].status
 

@@ -277,5 +277,5 @@ async def test_what_undoes_a_call_stands_in_its_intent() -> None:
     tools = [far.tool("put", "reversible", compensate="take"), far.tool("take", "reversible")]
     async with staged(*tools) as stage, stage.run() as run:
         outcome = await run.call("put", {"n": 1})
-        intent = (await stage.events(run.run_id, outcome.call_id))[2].fact
+        intent = (await stage.events(run.run_id, outcome.call_id))[1].fact
         assert (intent.kind, intent.body["compensate"]) == ("call.intent", "take")

@@ -24,22 +24,30 @@ def started(**body: Any) -> Fact:
     return Fact(Kind.RUN_STARTED, {"principal": principal, "driver": "calls"} | body)
 
 
-def proposed(call_id: str, step: int = 1, **body: Any) -> Fact:
-    return Fact(Kind.CALL_PROPOSED, {"tool": "refund", "arguments": {"id": 7}} | body, call_id, step, 0, "ana")
+def proposed(call_id: str, step: int = 1, **said: Any) -> Fact:
+    """A first decision that says what was proposed and no more: the call is on its way."""
+    body = {"proposed": {"tool": "refund", "arguments": {"id": 7}} | said}
+    return Fact(Kind.CALL_DECIDED, body, call_id, step, 0, "ana")
+
+
+def first(again: Fact, **said: Any) -> Fact:
+    """The same decision as a call's first one, which says what was proposed besides."""
+    return again._replace(body=again.body | {"proposed": said})
 
 
 def decided(call_id: str, step: int = 1, verdict: str = "allow", effect: str = "reversible", outcome: str = "") -> Fact:
+    """A decision about a call that was proposed before."""
     body: dict[str, Any] = {
         "tool": {"server": "local", "name": "refund", "version": "1"},
         "effect": effect,
         "digest": HASH,
         "arguments": {"id": 7},
-        "decision": {"verdict": verdict, "reasons": ["rule:small"], "policy": HASH, "mode": "enforce"},
+        "decision": {"verdict": verdict, "reasons": ["rule:small"], "mode": "enforce"},
         "facts": {"step": step},
     }
     if outcome:
         body["stop"] = {"gate": "authorize", "code": "authorize.denied", "audit": {}}
-        body["outcome"] = told(outcome, call_id)
+        body["outcome"] = told(outcome)
     return Fact(Kind.CALL_DECIDED, body, call_id, step, 0, "ana", HASH, HASH, verdict, outcome)
 
 
@@ -49,7 +57,7 @@ def intent(call_id: str, step: int = 1) -> Fact:
 
 
 def result(call_id: str, outcome: str = "done", step: int = 1, kind: Kind = Kind.CALL_RESULT) -> Fact:
-    body: dict[str, Any] = {"outcome": told(outcome, call_id), "took_us": 1500}
+    body: dict[str, Any] = {"outcome": told(outcome), "took_us": 1500}
     if kind is Kind.CALL_RECONCILED:
         body |= {"by": "olga", "how": "person", "note": "asked the bank"}
     return Fact(kind, body, call_id, step, 1, "ana", HASH, outcome=outcome)
@@ -75,15 +83,15 @@ def moved(kind: Kind, approval_id: str, call_id: str) -> Fact:
     return Fact(kind, {}, call_id, 1, 0, "ana", approval_id=approval_id)
 
 
-def told(kind: str, call_id: str) -> dict[str, Any]:
+def told(kind: str) -> dict[str, Any]:
     if kind == "done":
-        return {"outcome": kind, "call_id": call_id, "tool": "refund", "value": {"ok": True}}
-    return {"outcome": kind, "call_id": call_id, "tool": "refund", "code": f"x.{kind}", "message": "so it is"}
+        return {"outcome": kind, "value": {"ok": True}}
+    return {"outcome": kind, "code": f"x.{kind}", "message": "so it is"}
 
 
 def read_call(call_id: str, step: int = 1) -> list[Fact]:
     """What a governed read writes in its one append."""
-    return [proposed(call_id, step), decided(call_id, step, effect="read"), result(call_id, step=step)]
+    return [first(decided(call_id, step, effect="read")), result(call_id, step=step)]
 
 
 def to(chain: str, *facts: Fact, **rest: Any) -> Append:

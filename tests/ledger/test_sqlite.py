@@ -360,7 +360,7 @@ async def test_two_stores_continue_one_chain_in_turns(sqlite: SqliteStore, other
         store = (sqlite, other)[step % 2]
         await store.append(to(RUN, *read_call(f"call_{step}", step)))
     events = await sqlite.read(RUN)
-    assert len(events) == 30
+    assert len(events) == 20
     assert first_bad(events) == 0
     assert await sqlite.rows("tool_call") == await other.rows("tool_call")
 
@@ -408,7 +408,7 @@ def test_one_store_serves_two_event_loops(clock: FrozenClock, path: Path) -> Non
         thread.join()
 
     async def check() -> None:
-        assert [len(await store.read(f"run_{number}")) for number in range(2)] == [60, 60]
+        assert [len(await store.read(f"run_{number}")) for number in range(2)] == [40, 40]
         await store.close()
 
     anyio.run(check)

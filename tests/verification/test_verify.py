@@ -48,7 +48,7 @@ async def test_a_call_that_policy_wants_verified_runs_on_the_word_approved() -> 
         outcome = await run.call("put", {"n": 1})
         assert outcome.done
         assert asked[0].allowed.valid.text == b'{"n":1}'
-        decided = (await stage.events(run.run_id, outcome.call_id))[1].fact
+        decided = (await stage.events(run.run_id, outcome.call_id))[0].fact
         assert decided.body["verify"] == {"verdict": "approved"}
 
 

@@ -243,7 +243,7 @@ class Outcome:
         return f"{self.kind.value} ({self.code}): {self.message}{repairs}. {self.next_step}".rstrip()
 
     def as_json(self) -> dict[str, Json]:
-        """The outcome as the ledger keeps it and as a model reads it; empty parts left out."""
+        """The outcome as a model reads it; empty parts left out."""
         said: dict[str, Json] = {"outcome": self.kind.value, "call_id": self.call_id, "tool": self.tool}
         if self.kind is OutcomeKind.DONE:
             said["value"] = self.value
@@ -265,12 +265,19 @@ class Outcome:
         return said
 
 
-def outcome_from_json(said: Mapping[str, Any]) -> Outcome:
-    """The outcome that `as_json` wrote."""
+def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
+    """The outcome as events keep it: which call it is of stands in their header, its tool where it was proposed."""
+    said = outcome.as_json()
+    del said["call_id"], said["tool"]
+    return said
+
+
+def outcome_from_json(said: Mapping[str, Any], call_id: str, tool: str) -> Outcome:
+    """The outcome of a call of that tool, from what `outcome_to_json` gave."""
     return Outcome(
         kind=OutcomeKind(said["outcome"]),
-        call_id=said["call_id"],
-        tool=said["tool"],
+        call_id=call_id,
+        tool=tool,
         value=said.get("value"),
         code=said.get("code", ""),
         message=said.get("message", ""),

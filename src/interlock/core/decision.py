@@ -79,8 +79,13 @@ class Decision:
 
     @cached_property
     def written(self) -> Written:
-        """The decision as events keep it: once for all calls that are decided by it."""
-        return Written(self.as_json())
+        """The decision as events keep it, once for all calls that are decided by it.
+
+        Without the digest of the policies, which stands in their header.
+        """
+        said = self.as_json()
+        del said["policy"]
+        return Written(said)
 
     def as_json(self) -> dict[str, Json]:
         """The decision for the ledger and for people; empty parts left out."""

@@ -17,7 +17,6 @@ class Kind(StrEnum):
     RUN_CLAIMED = "run.claimed"
     RUN_CANCELLED = "run.cancelled"
     RUN_FINISHED = "run.finished"
-    CALL_PROPOSED = "call.proposed"
     CALL_DECIDED = "call.decided"
     CALL_INTENT = "call.intent"
     CALL_RESULT = "call.result"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ class CallState:
     @property
     def outcome(self) -> Outcome | None:
         """The last outcome told, in parts that nobody else holds; None before the first."""
-        return outcome_from_json(json.loads(self.told)["outcome"]) if self.told else None
+        return outcome_from_json(json.loads(self.told)["outcome"], self.call_id, self.tool) if self.told else None
 
 
 @dataclass(slots=True)
@@ -112,6 +112,7 @@ class RunState:
         open_writes: Call digest to the call that is on its way, held or unknown with it.
         alike: Call digest to the ids of the calls that had it, the run's own reads included.
         tool_calls: Tool name to how many calls of it were proposed.
+        described: Digests of the tool definitions that a decision of this run describes.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
     """
 
@@ -129,6 +130,7 @@ class RunState:
     open_writes: dict[str, str] = field(default_factory=dict)
     alike: dict[str, set[str]] = field(default_factory=dict)
     tool_calls: dict[str, int] = field(default_factory=dict)
+    described: set[str] = field(default_factory=set)
     writes: int = 0
     refusals: int = 0
 
@@ -169,6 +171,12 @@ class RunState:
             del self.open_writes[digest]
 
 
+def proposed_tool(decided: Mapping[str, Any]) -> str:
+    """Name of the tool as proposed, from the body of a call's first `call.decided`."""
+    name: str = decided["proposed"].get("tool") or decided["tool"]["name"]
+    return name
+
+
 def _run_started(run: RunState, event: Event) -> None:
     body = event.fact.body
     who = body["principal"]
@@ -191,23 +199,23 @@ def _run_cancelled(run: RunState, event: Event) -> None:
     run.status = "cancelled"
 
 
-def _call_proposed(run: RunState, event: Event) -> None:
-    fact = event.fact
-    tool = fact.body["tool"]
-    parent_id = fact.body.get("parent", "")
-    run.calls[fact.call_id] = CallState(
-        fact.call_id, tool, fact.body.get("proposal", ""), fact.step, parent_id=parent_id
-    )
-    run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
-
-
 def _call_decided(run: RunState, event: Event) -> None:
     fact = event.fact
-    call = run.calls[fact.call_id]
-    if found := fact.body.get("digest"):
+    body = fact.body
+    call = run.calls.get(fact.call_id)
+    if call is None:
+        proposed = body["proposed"]
+        tool = proposed_tool(body)
+        call = run.calls[fact.call_id] = CallState(
+            fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", "")
+        )
+        run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
+    if "tool" in body.get("facts", ()):
+        run.described.add(fact.tool_hash)
+    if found := body.get("digest"):
         if found != call.digest:  # new, or asked again after its tool was changed: then it is open as what it is now
             run.forget_open(call.call_id, call.digest)
-            writes = fact.body["effect"] != "read"
+            writes = body["effect"] != "read"
             run.writes += writes - call.writes
             call.digest, call.writes = found, writes
         if call.writes or not call.parent_id:
@@ -281,7 +289,6 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_FINISHED: _run_finished,
     Kind.RUN_CANCELLED: _run_cancelled,
-    Kind.CALL_PROPOSED: _call_proposed,
     Kind.CALL_DECIDED: _call_decided,
     Kind.CALL_INTENT: _call_intent,
     Kind.CALL_RESULT: _call_told,
@@ -328,7 +335,6 @@ def _decided_erased(run: RunState, event: Event) -> None:
 _ERASED: dict[Kind, Callable[[RunState, Event], None]] = {
     **_APPLY,
     Kind.RUN_STARTED: _started_erased,
-    Kind.CALL_PROPOSED: _call_erased,
     Kind.CALL_DECIDED: _call_erased,
     Kind.APPROVAL_REQUESTED: _asked_erased,
     Kind.APPROVAL_DECIDED: _decided_erased,

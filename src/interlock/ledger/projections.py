@@ -106,10 +106,11 @@ def _run_ended(rows: Rows, event: Event) -> None:
         rows.put("run", (event.chain,), row)
 
 
-def _call_proposed(rows: Rows, event: Event) -> None:
+def _proposed(event: Event) -> Row:
+    """The row of a call at its first decision."""
     fact = event.fact
-    body = fact.body
-    rows.put("tool_call", (event.chain, fact.call_id), {
+    body = fact.body.get("proposed", {})
+    return {
         "run_id": event.chain,
         "tenant": event.tenant,
         "call_id": fact.call_id,
@@ -130,19 +131,18 @@ def _call_proposed(rows: Rows, event: Event) -> None:
         "proposed_us": event.at_us,
         "intent_us": None,
         "ended_us": None,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _call_decided(rows: Rows, event: Event) -> None:
     fact = event.fact
     body = fact.body
-    call = rows.get("tool_call", (event.chain, fact.call_id))
+    call = rows.get("tool_call", (event.chain, fact.call_id)) or _proposed(event)
     tool = body.get("tool")
-    if call is not None:
-        if tool is not None:
-            call["tool"], call["server"], call["version"] = tool["name"], tool["server"], tool["version"]
-            call["effect"], call["tool_hash"] = body.get("effect"), fact.tool_hash or None
-        _tell(rows, event, call)
+    if tool is not None:
+        call["tool"], call["server"], call["version"] = tool["name"], tool["server"], tool["version"]
+        call["effect"], call["tool_hash"] = body.get("effect"), fact.tool_hash or None
+    _tell(rows, event, call)
     if fact.decision:
         decision = body.get("decision") or {}
         stop = body.get("stop") or {}
@@ -291,7 +291,6 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
-    Kind.CALL_PROPOSED: _call_proposed,
     Kind.CALL_DECIDED: _call_decided,
     Kind.CALL_INTENT: _call_intent,
     Kind.CALL_RESULT: _call_came_out,

@@ -5,18 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.core.call import ToolCall, proposal_digest
+from interlock.core.call import ToolCall, ValidCall, proposal_digest
 from interlock.core.canonical import Json, canonical, check_json, reread
 from interlock.errors import BadInput
 
-TEXT = (str, bytes)
-"""What arguments are that were proposed as a JSON text."""
+_TEXT = (str, bytes)
 
 _KEPT_MAX = 65_536
 """Characters of a proposed text that are kept: a refused one may be as large as its sender likes."""
 
 NAME_KEPT_MAX = 128
 """The same for a proposed name of a tool; a tool's own has at most 64."""
+
+
+def proposed(call: ToolCall, valid: ValidCall | None, sent: dict[str, Json] | None) -> dict[str, Json]:
+    """What the proposal says that the valid call beside it does not.
+
+    Args:
+        valid: What it was found to be; None where it was never valid.
+        sent: What `otherwise` said then.
+    """
+    said: dict[str, Json] = {}
+    if sent is not None:
+        said |= sent
+    elif isinstance(call.arguments, _TEXT):
+        said["arguments_text"] = kept_text(call.arguments)
+    else:
+        said["arguments"] = _kept_object(call.arguments)
+    if valid is None or valid.tool.name != call.tool:
+        said["tool"] = call.tool
+    if call.name:
+        said["name"], said["proposal"] = kept_text(call.name), proposal_mark(call)
+    if call.parent_id:
+        said["parent"] = call.parent_id
+    if call.dry_run:
+        said["dry_run"] = True
+    return said
+
+
+def otherwise(arguments: str | bytes | Mapping[str, Any], valid: bytes) -> dict[str, Json]:
+    """Arguments that were just found valid as they were proposed, where that is not their canonical text.
+
+    What the caller does with its own object afterwards changes nothing.
+    """
+    if isinstance(arguments, _TEXT):
+        text = arguments.encode() if isinstance(arguments, str) else arguments
+        return {} if text == valid else {"arguments_text": kept_text(text)}
+    text = canonical(arguments)
+    return {} if text == valid else {"arguments": reread(text)}
 
 
 def proposal_mark(call: ToolCall) -> str:
@@ -38,7 +74,7 @@ def kept_text(text: str | bytes) -> str:
     return text[:_KEPT_MAX].encode(errors="backslashreplace").decode()
 
 
-def kept_object(arguments: Mapping[str, Any]) -> Json:
+def _kept_object(arguments: Mapping[str, Any]) -> Json:
     """A refused object as it was proposed, or the code of why it is none that the ledger could keep."""
     try:
         check_json(dict(arguments))
@@ -49,12 +85,3 @@ def kept_object(arguments: Mapping[str, Any]) -> Json:
         return {"unreadable": "json.too_large", "bytes": len(text)}
     kept: Json = reread(text)
     return kept
-
-
-def own_copy(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Valid arguments as they were proposed, in parts that nobody else holds and could change."""
-    for part in arguments.values():
-        if type(part) is dict or type(part) is list:
-            own: Mapping[str, Any] = reread(canonical(arguments))
-            return own
-    return dict(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import anyio
 
@@ -20,15 +20,17 @@ from interlock.core.call import (
     ToolCall,
     ValidCall,
     VerifiedCall,
+    outcome_to_json,
     refuse,
 )  # fmt: skip
-from interlock.core.canonical import Json, compose
+from interlock.core.canonical import Json, Written, compose
 from interlock.core.event import Fact, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
+from interlock.core.tool import Tool
 from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
-from interlock.ledger.proposal import NAME_KEPT_MAX, TEXT, kept_object, kept_text, own_copy, proposal_mark
+from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark, proposed
 from interlock.ledger.recall import again, being_executed, erased, lost
 
 S = TypeVar("S")
@@ -77,7 +79,7 @@ class Entry:
         self.step = 0
         self._ledger = ledger
         self._conversation: Conversation
-        self._arguments: Mapping[str, Any] | None = None
+        self._sent: dict[str, Json] | None = None
         self._digest = ""
         self._reached: State = call
         self._stop: Stop | None = None
@@ -177,8 +179,7 @@ class Entry:
             self._digest = step.digest
             if step.tool.writes or not self.call.parent_id:
                 self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
-            if not isinstance(self.call.arguments, TEXT):
-                self._arguments = own_copy(self.call.arguments)
+            self._sent = otherwise(self.call.arguments, step.text)
         return step
 
     async def intend(self, approved: ApprovedCall, intent: Mapping[str, Json]) -> None:
@@ -192,7 +193,7 @@ class Entry:
             LedgerError: Nothing was written and nothing may leave.
         """
         call = self.call
-        facts = [*self._proposed(), self._decided(approved, None)]
+        facts = [self._decided(approved, None)]
         who = call.principal.id
         if approved.approval_id:
             facts.append(
@@ -230,13 +231,13 @@ class Entry:
         facts: list[Fact] = []
         if isinstance(approved, ApprovedCall):
             if not self._intent:
-                facts = [*self._proposed(), self._decided(approved, None)]
+                facts = [self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
         elif self.lost:
             outcome = lost(outcome)
             facts, stop = [self._unknown(outcome)], None
         else:
-            facts = [*self._proposed(), self._decided(reached, stop)]
+            facts = [self._decided(reached, stop)]
         if stop is not None:
             facts += stop.facts
         self._conversation.reach("close.before")
@@ -255,7 +256,7 @@ class Entry:
         except StaleClaim:
             if not self._intent or not outcome.closes:
                 raise
-            body = {"outcome": outcome.as_json(), "by": "worker", "how": "late"}
+            body = {"outcome": outcome_to_json(outcome), "by": "worker", "how": "late"}
             late = facts[0]._replace(kind=Kind.CALL_RECONCILED, body=body)
             await self._conversation.append_outside([late])
 
@@ -286,28 +287,26 @@ class Entry:
         if self._over is not None:
             self._over.set()
 
-    def _proposed(self) -> list[Fact]:
-        """The proposal, unless the ledger has it: an approved call enters a second time."""
-        call = self.call
-        if call.call_id in self.run.calls:
-            return []
-        body: dict[str, Json] = {"tool": kept_text(call.tool)}
-        if isinstance(call.arguments, TEXT):
-            body["arguments_text"] = kept_text(call.arguments)
-        else:
-            body["arguments"] = kept_object(call.arguments) if self._arguments is None else self._arguments
-        if call.name:
-            body["name"], body["proposal"] = kept_text(call.name), proposal_mark(call)
-        if call.parent_id:
-            body["parent"] = call.parent_id
-        if call.dry_run:
-            body["dry_run"] = True
-        return [Fact(Kind.CALL_PROPOSED, body, call.call_id, self.step, 0, call.principal.id)]
+    def _unsaid(self, facts: Mapping[str, Json], tool: Tool) -> Written:
+        """The record that was decided on, without what the run's chain says already.
+
+        That is the run's own principal, the tool as a decision sees it, which is the same for a definition whenever
+        it is asked about, and the tool's server as what it acts on.
+        """
+        said = dict(facts)
+        if self.call.principal == self.run.principal:
+            said.pop("principal", None)
+        if tool.digest in self.run.described:
+            said.pop("tool", None)
+        if said.get("resource") == {"type": "Server", "id": tool.server, "attributes": {}}:
+            del said["resource"]
+        return compose(said)
 
     def _decided(self, reached: State, stop: Stop | None) -> Fact:
         """All gates up to here in one fact."""
         call = self.call
         body: dict[str, Json] = {}
+        valid: ValidCall | None = None
         tool_hash = policy_hash = decision = told = ""
         if isinstance(reached, ApprovedCall):
             if reached.approval_id:
@@ -322,22 +321,26 @@ class Entry:
                 body["limit"] = [guard.name for guard in reached.guards]
             reached = reached.allowed
         if isinstance(reached, AllowedCall):
-            body["decision"], body["facts"] = reached.decision.written, reached.facts
+            body["decision"], body["facts"] = reached.decision.written, self._unsaid(reached.facts, reached.valid.tool)
             policy_hash, decision = reached.decision.policy_digest, reached.decision.verdict
             reached = reached.valid
         if isinstance(reached, ValidCall):
-            tool = reached.tool
+            valid, tool = reached, reached.tool
             body["tool"] = tool.written
             body["effect"], body["digest"], body["arguments"] = tool.effect, reached.digest, reached.arguments
             tool_hash = tool.digest
         if stop is not None:
             audit = dict(stop.audit)
             if isinstance(denied := audit.pop("decision", None), Mapping):
-                body["decision"], body["facts"] = denied, audit.pop("facts")
-                policy_hash, decision = str(denied["policy"]), str(denied["verdict"])
+                facts = audit.pop("facts")
+                assert valid is not None and isinstance(facts, Mapping), "policy is asked about valid calls"
+                body["decision"], body["facts"] = denied, self._unsaid(facts, valid.tool)
+                policy_hash, decision = str(audit.pop("policy")), str(denied["verdict"])
             body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": audit}
-            body["outcome"] = stop.outcome.as_json()
+            body["outcome"] = outcome_to_json(stop.outcome)
             told = stop.outcome.kind.value
+        if call.call_id not in self.run.calls:  # an approved call enters a second time
+            body["proposed"] = proposed(call, valid, self._sent)
         return Fact(
             Kind.CALL_DECIDED,
             compose(body),
@@ -356,13 +359,13 @@ class Entry:
         assert self._stop is not None, "a call that has no result was stopped"
         stop = self._stop
         said = {"gate": stop.gate, "code": stop.outcome.code, "audit": dict(stop.audit)}
-        body = {"outcome": outcome.as_json(), "stop": said, "why": "worker lost"}
+        body = {"outcome": outcome_to_json(outcome), "stop": said, "why": "worker lost"}
         who = self.call.principal.id
         return Fact(Kind.CALL_UNKNOWN, body, self.call.call_id, self.step, self.lost, who, outcome=outcome.kind.value)
 
     def _result(self, outcome: Outcome, result: RawResult | None, approved: ApprovedCall) -> Fact:
         call, stop = self.call, self._stop
-        body: dict[str, Json] = {"outcome": outcome.as_json()}
+        body: dict[str, Json] = {"outcome": outcome_to_json(outcome)}
         if stop is not None:
             body["stop"] = {"gate": stop.gate, "code": outcome.code, "audit": dict(stop.audit)}
         attempt = 1

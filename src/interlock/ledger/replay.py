@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.canonical import Json
 from interlock.core.clock import iso
 from interlock.core.event import Event, Kind
-from interlock.core.run import CallState, RunState
+from interlock.core.run import CallState, RunState, proposed_tool
 from interlock.ledger.chain import first_bad
+from interlock.ledger.decided import Decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def replay(events: Sequence[Event]) -> Iterator[Step]:
     if not events:
         return
     bad = first_bad(events)
-    record, whole = _Record(events[0]), True
+    record, decided, whole = _Record(events[0]), Decided(), True
     for number, event in enumerate(events, 1):
         if number == bad:
             why = "it does not follow what is before it, or does not match its hash"
@@ -79,6 +80,8 @@ def replay(events: Sequence[Event]) -> Iterator[Step]:
             yield _step(event, ("", "The record contradicts itself here.", {}), problem=problem)
             return
         status = record.take(event) if whole else ""
+        if (facts := decided.facts(event)) is not None:
+            event = event._replace(fact=event.fact._replace(body=event.fact.body | {"facts": facts}))
         for said in _TOLD.get(event.fact.kind, _other)(event):
             yield _step(event, said, status)
 
@@ -120,7 +123,7 @@ class _Record:
         if run.principal is None:
             return "" if fact.kind is Kind.RUN_CLAIMED else "it comes before the run's start"
         call = run.calls.get(fact.call_id)
-        if fact.kind is Kind.CALL_PROPOSED:
+        if fact.kind is Kind.CALL_DECIDED and "proposed" in fact.body:
             return "the call is proposed a second time" if call is not None else ""
         if fact.call_id and call is None:
             return "it is about a call that was not proposed"
@@ -188,16 +191,18 @@ def _run_ended(event: Event) -> Iterator[_Said]:
     yield "", f"The run is {how}{f': {reason}' if reason else ''}.", {}
 
 
-def _proposed(event: Event) -> Iterator[_Said]:
-    body = event.fact.body
-    arguments: dict[str, Json] = {name: body[name] for name in ("arguments", "arguments_text") if name in body}
-    named = f", named {body['name']!r} by its client" if body.get("name") else ""
-    rehearsal = ", as a dry run" if body.get("dry_run") else ""
-    yield "", f"{body['tool']} is proposed{named}{rehearsal}.", arguments
+def _proposed(body: Mapping[str, Any]) -> _Said:
+    said = body["proposed"]
+    arguments: dict[str, Json] = {name: said[name] for name in ("arguments", "arguments_text") if name in said}
+    named = f", named {said['name']!r} by its client" if "name" in said else ""
+    rehearsal = ", as a dry run" if "dry_run" in said else ""
+    return "", f"{proposed_tool(body)} is proposed{named}{rehearsal}.", arguments or {"arguments": body["arguments"]}
 
 
 def _decided(event: Event) -> Iterator[_Said]:
     body = event.fact.body
+    if "proposed" in body:
+        yield _proposed(body)
     stop = body.get("stop")
     if tool := body.get("tool"):
         text = f"It is a valid call of {tool['name']} {tool['version']} on {tool['server']}, effect {body['effect']}."
@@ -209,7 +214,7 @@ def _decided(event: Event) -> Iterator[_Said]:
         yield (
             "authorize",
             f"Policy says {verdict}{mode}: {reasons}.",
-            {"decision": decision, "facts": body.get("facts")},
+            {"decision": {**decision, "policy": event.fact.policy_hash}, "facts": body.get("facts")},
         )
     if limits := body.get("limit"):
         yield "limit", f"It counts against {', '.join(limits)}.", {"limit": limits}
@@ -218,8 +223,7 @@ def _decided(event: Event) -> Iterator[_Said]:
     if approval_id := body.get("approval_id"):
         yield "approve", f"Approval {approval_id} lets it pass.", {"approval_id": approval_id}
     if stop is not None:
-        outcome = outcome_from_json(body["outcome"])
-        yield stop["gate"], f"It stops here: {_told(outcome)}", {"outcome": body["outcome"], "audit": stop.get("audit")}
+        yield stop["gate"], f"It stops here: {_told(body)}", {"outcome": body["outcome"], "audit": stop.get("audit")}
 
 
 def _intent(event: Event) -> Iterator[_Said]:
@@ -228,7 +232,6 @@ def _intent(event: Event) -> Iterator[_Said]:
 
 def _came_out(event: Event) -> Iterator[_Said]:
     body = event.fact.body
-    outcome = outcome_from_json(body["outcome"])
     took = f" It took {body['took_us'] / 1000:.1f} ms." if "took_us" in body else ""
     settled = ""
     if event.fact.kind is Kind.CALL_RECONCILED:
@@ -237,15 +240,16 @@ def _came_out(event: Event) -> Iterator[_Said]:
     gate = stop["gate"] if stop else "execute"
     yield (
         gate,
-        f"{settled}{_told(outcome)}{took}",
+        f"{settled}{_told(body)}{took}",
         {name: body[name] for name in ("outcome", "stop", "note") if name in body},
     )
 
 
-def _told(outcome: Outcome) -> str:
-    if outcome.done:
+def _told(body: Mapping[str, Any]) -> str:
+    told = body["outcome"]
+    if told["outcome"] == "done":
         return "done."
-    return f"{outcome.kind.value}, {outcome.code}: {outcome.message.rstrip('.')}."
+    return f"{told['outcome']}, {told['code']}: {told['message'].rstrip('.')}."
 
 
 def _requested(event: Event) -> Iterator[_Said]:
@@ -282,7 +286,6 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
-    Kind.CALL_PROPOSED: _proposed,
     Kind.CALL_DECIDED: _decided,
     Kind.CALL_INTENT: _intent,
     Kind.CALL_RESULT: _came_out,

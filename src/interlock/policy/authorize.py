@@ -131,7 +131,9 @@ _DENIED = _Words(
 
 
 def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Rules, facts: Facts) -> Stop:
-    audit: dict[str, Json] = {"decision": decision.written, "facts": policy.record(facts)}
+    audit: dict[str, Json] = {
+        "decision": decision.written, "policy": decision.policy_digest, "facts": policy.record(facts)
+    }  # fmt: skip
     return refuse(valid.call, words.code, words.message, next_step=words.next_step, audit=audit)
 
 
