@@ -173,7 +173,8 @@ class RunState:
 
 def proposed_tool(decided: Mapping[str, Any]) -> str:
     """Name of the tool as proposed, from the body of a call's first `call.decided`."""
-    name: str = decided["proposed"].get("tool") or decided["tool"]["name"]
+    proposed = decided["proposed"]
+    name: str = proposed["tool"] if "tool" in proposed else decided["tool"]["name"]  # it may be empty
     return name
 
 
