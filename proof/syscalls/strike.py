@@ -28,7 +28,7 @@ _PATIENCE_S = 20
 _ALLOW_ANY_TRACER = 0x59616D61
 """`prctl(PR_SET_PTRACER, -1)`: strace is no ancestor of the process that it watches."""
 
-_LINE = re.compile(r"^(?P<thread>\d+) (?P<call>\w+)\(.*", re.MULTILINE)
+_LINE = re.compile(r"^(?P<thread>\d+) +(?P<call>\w+)\(.*", re.MULTILINE)
 
 
 class Strike(NamedTuple):

@@ -189,7 +189,7 @@ async def _advance_what_is_due(plane: Interlock, folder: Path) -> None:
 
 
 async def _come_back(plane: Interlock, folder: Path) -> None:
-    """The client asks again in its run, where that was begun: in one that is over it learns what became of each call."""
+    """The client asks again in its run where that was begun; in one that is over it learns what became of all."""
     try:
         async with plane.run(ANA, run_id=f"run_{folder.name}_p0_1") as run:
             await _ask_all(run, folder / "told_again")

@@ -24,7 +24,7 @@ from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy, read_event
 from interlock.ledger.sqlite_append import Appender
-from interlock.ledger.sqlite_file import LedgerFile
+from interlock.ledger.sqlite_file import LedgerFile, opening
 from interlock.ledger.sqlite_writer import Writer
 from interlock.ledger.store import AHEAD_MAX_S, Append
 from interlock.ledger.tables import TABLES
@@ -62,8 +62,13 @@ class SqliteStore:
         """
         self._clock = clock
         self._file = LedgerFile(Path(path), busy_s)
-        self._writer = Writer(self._file, clock, entropy, reach)
-        self._watch = self._file.connect(reader=True)
+        with opening(self._file.path):
+            self._writer = Writer(self._file, clock, entropy, reach)
+            try:
+                self._watch = self._file.connect(reader=True)
+            except apsw.Error:
+                self._writer.stop()
+                raise
         self._seen_version = -1
         self._others = 0
         self._idle: list[apsw.Connection] = []
@@ -170,7 +175,10 @@ class SqliteStore:
         return found
 
     async def _read(self, work: Callable[[apsw.Connection], T]) -> T:
-        return await anyio.to_thread.run_sync(self._read_here, work, limiter=self._reads)
+        try:
+            return await anyio.to_thread.run_sync(self._read_here, work, limiter=self._reads)
+        except RuntimeError as error:  # no thread could be started: a limit of the machine's (K36)
+            raise _unreadable(error) from error
 
     def _read_here(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work with a connection of this thread's own, for as long as it takes."""
@@ -235,5 +243,5 @@ def _select(table: str, where: dict[str, Any]) -> tuple[str, list[Any]]:
     return f"SELECT {shown} FROM {source} {condition} ORDER BY {table}.pos DESC LIMIT ?", values
 
 
-def _unreadable(error: apsw.Error) -> StoreUnavailable:
+def _unreadable(error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"the ledger cannot be read: {error}", code="ledger.unreadable", remedy="Try again.")

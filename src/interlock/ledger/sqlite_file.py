@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -33,7 +35,7 @@ class LedgerFile:
         refuse_affected(apsw.sqlite_lib_version())
         self.path = path
         self._busy_ms = int(busy_s * 1000)
-        try:
+        with opening(path):
             _make_private(self.path)
             self._identity = _identity(self.path.stat())
             connection = self.connect()
@@ -41,12 +43,6 @@ class LedgerFile:
                 self.number = _prepare(connection, path)
             finally:
                 connection.close()
-        except (OSError, apsw.Error) as error:
-            raise StoreUnavailable(
-                f"the ledger {str(path)!r} cannot be opened: {error}",
-                code="ledger.open",
-                remedy="Check that the folder exists, that it is on a local disk, and that this user may write there.",
-            ) from error
 
     def connect(self, *, reader: bool = False) -> apsw.Connection:
         """A connection to this file; a reader's can change nothing.
@@ -119,6 +115,23 @@ class LedgerFile:
             code="ledger.replaced",
             remedy="Stop, put the right file back and verify it before you start again.",
         )
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Say of whatever fails within that the ledger cannot be opened: also of a thread that cannot be started (K36).
+
+    Raises:
+        StoreUnavailable: Something failed.
+    """
+    try:
+        yield
+    except (OSError, apsw.Error, RuntimeError) as error:
+        raise StoreUnavailable(
+            f"the ledger {str(path)!r} cannot be opened: {error}",
+            code="ledger.open",
+            remedy="Check that the folder exists, that it is on a local disk, and that this user may write there.",
+        ) from error
 
 
 def refuse_affected(version: str) -> None:

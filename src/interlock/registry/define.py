@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, TypedDict, Unpack, overload
 
 import anyio
 import anyio.to_thread
 
 from interlock.core.tool import BatchBody, Body, CallContext, Effect, Entity, Tool
-from interlock.errors import DefinitionError
+from interlock.errors import DefinitionError, NotSent
 from interlock.registry.signature import Signature, read_signature
 
 THREADS_MAX = 32
@@ -194,7 +193,18 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     threads = anyio.CapacityLimiter(THREADS_MAX)
 
     async def threaded(*list_of_calls: Any, **given: Any) -> Any:
-        work = partial(function, *list_of_calls, **given)
-        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+        begun = False
+
+        def work() -> Any:
+            nonlocal begun
+            begun = True
+            return function(*list_of_calls, **given)
+
+        try:
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+        except RuntimeError as error:
+            if begun:
+                raise
+            raise NotSent(f"no thread could be started: {error}") from error  # a limit of the machine's (K36)
 
     return threaded

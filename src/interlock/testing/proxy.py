@@ -233,7 +233,8 @@ class _Connection(threading.Thread):
         try:
             far = self._dial()
         except OSError:
-            _reset(self._near)
+            _reset_when_closed(self._near)
+            self._near.close()
             return
         answering = threading.Thread(target=self._pump, args=("response", far, self._near), daemon=True)
         answering.start()
@@ -320,7 +321,7 @@ class _Connection(threading.Thread):
         else:
             assert fault.verb == "reset", fault.verb
             for end in self._sockets:
-                _reset(end)
+                _reset_when_closed(end)
 
     def _deliver_again(self) -> None:
         """The request a second time, as somebody on the way does who lost the first answer."""
@@ -339,8 +340,11 @@ def _shut(end: socket.socket, how: int) -> None:
         end.shutdown(how)
 
 
-def _reset(end: socket.socket) -> None:
+def _reset_when_closed(end: socket.socket) -> None:
+    """Let whoever reads there end, and the connection with a reset once nobody does.
+
+    Not closed here: another thread may be about to wait on a descriptor that would be somebody else's by then.
+    """
     with suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    _shut(end, socket.SHUT_RD)  # wakes the thread that reads there: while it waits, closing sends nothing
-    end.close()
+    _shut(end, socket.SHUT_RD)
