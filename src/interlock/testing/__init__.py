@@ -8,12 +8,13 @@ from interlock.core.ids import CountedIds
 from interlock.ledger.store import MemoryStore
 from interlock.models.scripted import ScriptedModel
 from interlock.testing.clock import FrozenClock
-from interlock.testing.crash import CrashAt
+from interlock.testing.crash import Crash, CrashAt, kill_at_every_point
 from interlock.testing.oracle import EffectOracle
 from interlock.testing.proxy import FaultProxy, Passed
 
 __all__ = [
     "CountedIds",
+    "Crash",
     "CrashAt",
     "EffectOracle",
     "FaultProxy",
@@ -21,4 +22,5 @@ __all__ = [
     "MemoryStore",
     "Passed",
     "ScriptedModel",
+    "kill_at_every_point",
 ]
