@@ -91,6 +91,8 @@ def test_a_key_that_nobody_reads_refuses_to_start(text: str, tmp_path: Path) -> 
         "limits.calls_max = true",
         "limits.calls_max = 1.5",
         "limits.alike_max = 1000000",
+        "cache.entries_max = -1",
+        'cache.bytes_max = "1 GiB"',
         "ledger = 5",
         'tools = "one.module"',
         "tools = [1]",

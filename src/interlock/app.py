@@ -24,7 +24,9 @@ from interlock.core.tool import Tool
 from interlock.engine.engine import Advance, Engine, InProcessEngine, Pace
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
+from interlock.execution.reads import Reads
 from interlock.keys import deployment_key
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
@@ -242,6 +244,7 @@ def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[P
         approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
+            reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
             pause=world.pause, reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches),

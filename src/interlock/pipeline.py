@@ -87,8 +87,8 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 if await turn.wait(approved):
                     approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
                 far_end = FarEnd(plane.registry, resolve)
-                result = entry.through(await execute(approved, plane.executor, entry, far_end))
-                outcome = entry.through(screen(result, plane.screens))
+                result = entry.through(await execute(approved, plane.executor, entry, far_end, turn.seat))
+                outcome = entry.through(plane.executor.reads.screened(result, screen(result, plane.screens)))
             except Stopped as stopped:
                 outcome = stopped.stop.outcome
             outcome = await entry.close(outcome)

@@ -13,6 +13,10 @@
     calls_max = 200
     alike_max = 5
 
+    [cache]
+    entries_max = 4096
+    bytes_max = 33554432
+
 Environment: `INTERLOCK_CONFIG` names the file, `INTERLOCK_KEY` is the key of whoever types commands.
 An unknown key anywhere refuses to start.
 """
@@ -46,6 +50,19 @@ class LimitSettings(BaseModel):
     alike_max: int = Field(default=5, ge=1, le=1000)
 
 
+class CacheSettings(BaseModel):
+    """What one process keeps of the results of reads.
+
+    Attributes:
+        entries_max: Results; 0 keeps none.
+        bytes_max: Bytes of all of them together.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    entries_max: int = Field(default=4096, ge=0, le=1_000_000)
+    bytes_max: int = Field(default=32 << 20, ge=0, le=1 << 34)
+
+
 class Settings(BaseModel):
     """What a deployment is made of.
 
@@ -60,6 +77,7 @@ class Settings(BaseModel):
         lease_s: Seconds that a claim of a run holds without being renewed: how long a lost worker's runs wait.
         drain_s: Seconds that what executes may still take when a process is asked to end.
         limits: Limits of one run.
+        cache: What one process keeps of the results of reads.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -73,6 +91,7 @@ class Settings(BaseModel):
     lease_s: float = Field(default=30, ge=1, le=600)
     drain_s: float = Field(default=10, ge=0, le=3600)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -82,6 +101,10 @@ class Settings(BaseModel):
     def state_folder(self) -> Path:
         """Where the deployment's own files stand: the ledger, its key, the hashed keys of people."""
         return self.at(self.ledger).parent if self.ledger is not None else self.folder / ".interlock"
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {"limits": LimitSettings, "cache": CacheSettings}
+"""The tables of the file, to say what may stand in each."""
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -110,7 +133,7 @@ def load_settings(file: Path | None = None) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = LimitSettings.model_fields if len(first["loc"]) > 1 else Settings.model_fields
+            known = _SECTIONS[str(first["loc"][0])].model_fields if len(first["loc"]) > 1 else Settings.model_fields
             near = get_close_matches(str(first["loc"][-1]), known, n=1)
             raise SettingsError(
                 f"{found}: unknown key {where!r}", code="settings.unknown_key",

@@ -9,7 +9,7 @@ make constructors private, so tests/shape asserts that each state is constructed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -141,6 +141,7 @@ class RawResult:
         attempt: Number of the try that answered.
         took_us: Microseconds from the first byte of the first try.
         asked: The call by which the far end was asked and said that it was done; empty where the tool answered itself.
+        source: For the record, where the answer is not from an invocation of the call's own.
     """
 
     approved: ApprovedCall
@@ -148,6 +149,7 @@ class RawResult:
     attempt: int
     took_us: int
     asked: str = ""
+    source: Mapping[str, Json] = field(default_factory=dict)
 
 
 class OutcomeKind(StrEnum):

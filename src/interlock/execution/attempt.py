@@ -9,7 +9,8 @@ from typing import Any
 
 import anyio
 
-from interlock.core.tool import CallContext, Tool
+from interlock.core.call import ValidCall
+from interlock.core.tool import Body, CallContext, Tool
 from interlock.errors import NotSent, Rejected, TryLater
 
 
@@ -39,15 +40,26 @@ class Failure:
         return self.kind not in ("rejected", "open", "full")
 
 
-async def attempt(tool: Tool, arguments: dict[str, Any], context: CallContext) -> Any | Failure:
-    """Run the body once within its deadline.
+def context_of(valid: ValidCall, key: str, attempt: int = 1) -> CallContext:
+    """What the tool's function may know of a call and of this try of it."""
+    tool, call = valid.tool, valid.call
+    return CallContext(
+        run_id=call.run_id, call_id=call.call_id, attempt=attempt, idempotency_key=key,
+        principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
+    )  # fmt: skip
+
+
+async def attempt(
+    tool: Tool, arguments: dict[str, Any], context: CallContext, body: Body | None = None
+) -> Any | Failure:  # fmt: skip
+    """Run a body once within the tool's deadline: its own, or another in its place.
 
     Cancellation passes through; every other exception of the body becomes a `Failure`. A failed write is
     `maybe_done` unless the transport proves otherwise by `NotSent`, `TryLater` or `Rejected`.
     """
     try:
         with anyio.move_on_after(context.deadline_s):
-            return await tool.body(arguments, context)
+            return await (body or tool.body)(arguments, context)
         return Failure("timeout", maybe_done=tool.writes, error=f"no answer within {context.deadline_s:g} s")
     except NotSent as error:
         return Failure("unavailable", maybe_done=False, error=_told(error))

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from interlock.core.call import ValidCall
 from interlock.core.canonical import reread
-from interlock.core.tool import CallContext
-from interlock.execution.attempt import Failure, attempt
+from interlock.core.tool import Body, CallContext
+from interlock.execution.answer import Answer
+from interlock.execution.attempt import Failure, attempt, context_of
 from interlock.execution.breaker import CUT
 from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd, Said, reconcile
 from interlock.execution.retry import pause_s
 
 
-class Answer(NamedTuple):
-    """How it ended.
-
-    Attributes:
-        value: What the tool returned, or the last `Failure`.
-        tries: How many tries were made, those of lost workers included.
-        said: What the far end said last, where it was asked; None where it was not.
-    """
-
-    value: Any
-    tries: int
-    said: Said | None = None
-
-
-async def attempts(valid: ValidCall, key: str, executor: Executor, far_end: FarEnd, lost: int) -> Answer:
+async def attempts(
+    valid: ValidCall, key: str, executor: Executor, far_end: FarEnd, lost: int, body: Body
+) -> Answer:  # fmt: skip
     """Try until there is an answer, or no other try is allowed.
 
     Args:
+        body: What is run: the tool's own, or one that does it for several calls.
         key: The idempotency key, the same for every try.
         far_end: Whom to ask what became of a try.
         lost: Tries of workers that are gone, 0 on the first run: each counts as maybe sent.
     """
-    tool, call = valid.tool, valid.call
-    context = CallContext(
-        run_id=call.run_id, call_id=call.call_id, attempt=lost + 1, idempotency_key=key,
-        principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
-    )  # fmt: skip
+    tool = valid.tool
+    context = context_of(valid, key, lost + 1)
     failure = Failure("lost", maybe_done=tool.writes, error="the worker was lost") if lost else None
     tries, left = lost, max(1, tool.attempts_max - lost)
     said: Said | None = None
@@ -62,7 +49,7 @@ async def attempts(valid: ValidCall, key: str, executor: Executor, far_end: FarE
                 await executor.pause(pause_s(failure, tries, executor.jitter()))
                 context = replace(context, attempt=tries + 1)
         tries, left = tries + 1, left - 1
-        answer = await _try(valid, context, executor)
+        answer = await _try(valid, context, executor, body)
         if not isinstance(answer, Failure):
             return Answer(answer, tries)
         failure = answer if failure is None or not failure.maybe_done else replace(answer, maybe_done=True)
@@ -78,7 +65,7 @@ async def _ask(valid: ValidCall, key: str, executor: Executor, far_end: FarEnd) 
     return said
 
 
-async def _try(valid: ValidCall, context: CallContext, executor: Executor) -> Any | Failure:
+async def _try(valid: ValidCall, context: CallContext, executor: Executor, body: Body) -> Any | Failure:
     """One try, if the breaker lets it through."""
     tool, breakers = valid.tool, executor.breakers
     if not breakers.admit(tool):
@@ -86,7 +73,7 @@ async def _try(valid: ValidCall, context: CallContext, executor: Executor) -> An
     executor.reach("attempt.before")
     answer: Any = CUT
     try:
-        answer = await attempt(tool, reread(valid.text), context)
+        answer = await attempt(tool, reread(valid.text), context, body)
     finally:
         breakers.over(tool, answer)
     executor.reach("attempt.after")

@@ -1,7 +1,8 @@
 """The order of a batch.
 
-Everything that can be decided is decided before anything runs; reads run together, writes one after the
-other for each thing that they act on, and a call that needs another's result after it.
+Everything that can be decided is decided before anything runs; reads run together, like ones by one invocation where
+their tool answers several at once, writes one after the other for each thing that they act on, and a call that needs
+another's result after it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import anyio
 from interlock.core.call import ApprovedCall, Outcome, ToolCall
 from interlock.core.canonical import at_pointer, canonical, check_json
 from interlock.errors import BadInput
+from interlock.execution.together import Alone, Company, Seat
 
 BATCH_MAX = 64
 """Calls of one batch (spec: limits)."""
@@ -24,7 +26,13 @@ REFERENCE = "$result"
 
 
 class Turn(Protocol):
-    """When an approved call may run."""
+    """When an approved call may run, and in whose company.
+
+    Attributes:
+        seat: Its place among its likes; known once `wait` has returned.
+    """
+
+    seat: Seat
 
     async def wait(self, approved: ApprovedCall) -> bool:
         """Return once it is this call's turn, and whether it had to wait behind another."""
@@ -37,6 +45,8 @@ class Turn(Protocol):
 
 class AtOnce:
     """The turn of a call that belongs to no batch."""
+
+    seat: Seat = Alone()
 
     async def wait(self, approved: ApprovedCall) -> bool:
         """Return at once."""
@@ -74,7 +84,20 @@ class Batch:
         if self._decided == self._expected:
             for turn in self._queued:
                 self._line_up(turn)
+            self._seat()
             self._open.set()
+
+    def _seat(self) -> None:
+        """Put like calls together whose tool answers several at once: the same definition, the same principal."""
+        alike: dict[tuple[str, str, str], list[BatchTurn]] = {}
+        for turn in self._queued:
+            if turn.approved is not None and turn.approved.valid.tool.batch is not None:
+                tool, who = turn.approved.valid.tool, turn.approved.valid.call.principal
+                alike.setdefault((tool.digest, who.tenant, who.id), []).append(turn)
+        for turns in alike.values():
+            company = Company(len(turns))
+            for turn in turns:
+                turn.seat = company.seat()
 
     def _line_up(self, turn: BatchTurn) -> None:
         if turn.target is not None:
@@ -108,11 +131,14 @@ class BatchTurn:
         self._arrived = late
         self._late = late
         self._over = anyio.Event()
+        self.approved: ApprovedCall | None = None
+        self.seat: Seat = Alone()
         self.target: Target | None = None
         self.behind: tuple[BatchTurn, ...] = ()
 
     async def wait(self, approved: ApprovedCall) -> bool:
         """Wait until all of the batch is decided, then until the writes before this one are over."""
+        self.approved = approved
         self.target = target_of(approved)
         if self._late:
             self._batch._line_up(self)
@@ -129,6 +155,7 @@ class BatchTurn:
         if not self._arrived:
             self._arrived = True
             self._batch._arrive()
+        self.seat.leave()
         self._over.set()
 
 

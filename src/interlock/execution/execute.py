@@ -7,24 +7,29 @@ from typing import Any
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest, refuse
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
-from interlock.core.tool import Tool
+from interlock.core.tool import Body, Tool
 from interlock.errors import DuplicateFact, GuardRefused
+from interlock.execution.answer import Answer
 from interlock.execution.attempt import Failure
-from interlock.execution.attempts import Answer, attempts
+from interlock.execution.attempts import attempts
 from interlock.execution.bulkhead import Full
 from interlock.execution.executor import Executor
 from interlock.execution.idempotency import idempotency_key
 from interlock.execution.reconcile import FarEnd
+from interlock.execution.together import Seat
 from interlock.ledger.record import Entry
 
 RECOVERIES_MAX = 8
 """Workers that may be lost over one call before it is left to a person (fault K40)."""
 
 
-async def execute(approved: ApprovedCall, executor: Executor, entry: Entry, far_end: FarEnd) -> RawResult | Stop:
+async def execute(
+    approved: ApprovedCall, executor: Executor, entry: Entry, far_end: FarEnd, seat: Seat
+) -> RawResult | Stop:  # fmt: skip
     """Run an approved call: commit its intent if anything leaves, then try until an answer or the end of its attempts.
 
-    A call whose intent stands already, because its worker was lost, goes on from there.
+    A call whose intent stands already, because its worker was lost, goes on from there. A read may have its answer
+    from the cache, from an equal one on its way, or together with others (`seat`).
 
     Raises:
         LedgerError: The intent could not be written, and nothing left.
@@ -33,21 +38,29 @@ async def execute(approved: ApprovedCall, executor: Executor, entry: Entry, far_
     tool = valid.tool
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
     key = idempotency_key(executor.deployment_key, valid)
-    try:
-        async with executor.bulkhead.room(tool, valid.call):
-            stop = await _begin(approved, key, executor, entry)
-            if stop is not None:
-                return stop
-            started_s = executor.clock.mono_s()
-            answer = await attempts(valid, key, executor, far_end, entry.lost)
-    except Full:
-        return _failed(approved, Answer(Failure("full", maybe_done=False), 0))
+    started_s = executor.clock.mono_s()
+
+    async def run(body: Body) -> Answer | Stop:
+        nonlocal started_s
+        try:
+            async with executor.bulkhead.room(tool, valid.call):
+                stop = await _begin(approved, key, executor, entry)
+                if stop is not None:
+                    return stop
+                started_s = executor.clock.mono_s()
+                return await attempts(valid, key, executor, far_end, entry.lost, body)
+        except Full:
+            return Answer(Failure("full", maybe_done=False), 0)
+
+    answer = await executor.reads.answer(approved, key, entry.tags, seat, run)
+    if isinstance(answer, Stop):
+        return answer
     if isinstance(answer.value, Failure):
         return _failed(approved, answer)
     executor.reach("result.returned")
     took_us = int((executor.clock.mono_s() - started_s) * SECOND_US)
     asked = answer.said.call_id if answer.said is not None else ""
-    return RawResult(approved, answer.value, answer.tries, took_us, asked)
+    return RawResult(approved, answer.value, answer.tries, took_us, asked, answer.source)
 
 
 async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: Entry) -> Stop | None:
@@ -114,6 +127,7 @@ def _failed(approved: ApprovedCall, answer: Answer) -> Stop:
     """No answer: failed where nothing can have happened, unknown where something may have."""
     failure: Failure = answer.value
     audit: dict[str, Any] = {"kind": failure.kind, "error": failure.error, "attempts": answer.tries}
+    audit |= answer.source
     if answer.said is not None:
         audit["asked"] = {"call_id": answer.said.call_id, "done": answer.said.done}
     if failure.maybe_done:

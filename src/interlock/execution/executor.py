@@ -12,6 +12,7 @@ from interlock.core.clock import Clock
 from interlock.core.points import Points, pass_by
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.reads import Reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Executor:
         clock: For durations and deadlines.
         bulkhead: Who may execute at once.
         breakers: Which tools are left alone for a while.
+        reads: Which reads need not ask their tool by themselves.
         pause: Waits that many seconds between attempts.
         jitter: A number from -1 to 1.
         reach: Told the name of each crash point as it is passed.
@@ -32,6 +34,7 @@ class Executor:
     clock: Clock
     bulkhead: Bulkhead
     breakers: Breakers
+    reads: Reads
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
     reach: Points = pass_by

@@ -32,6 +32,7 @@ from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark, proposed
 from interlock.ledger.recall import again, being_executed, erased, lost
+from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
 State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
@@ -125,6 +126,11 @@ class Entry:
             if self.call.call_id not in self.run.calls:
                 self.run.forget(self.call.call_id, self._digest)
             self._leave()
+
+    @property
+    def tags(self) -> Tags:
+        """What was written under which cache tag."""
+        return self._ledger.tags
 
     async def over(self) -> None:
         """Wait until this call has left the path."""
@@ -373,6 +379,7 @@ class Entry:
         if result is not None:
             body["took_us"] = result.took_us
             attempt = result.attempt
+            body |= result.source
             if result.asked:
                 kind = Kind.CALL_RECONCILED
                 body |= {"by": approved.valid.tool.reconcile, "how": "asked", "asked": result.asked}
