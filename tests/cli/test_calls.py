@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import anyio
+
+from interlock import Principal, World, open_plane
 from interlock.core.event import Fact, Kind
+from interlock.core.ids import CountedIds
+from interlock.settings import load_settings
 from tests.cli.shell import Shell
 
 
@@ -74,3 +79,24 @@ def test_a_call_that_is_on_its_way_has_no_outcome_yet(shell: Shell) -> None:
 
 def test_an_unknown_call_says_how_it_is_settled(shell: Shell) -> None:
     assert "interlock calls settle call_1 done|failed" in shell.run("call", "flaky", '{"order_id": 7}').out
+
+
+def test_a_call_that_was_answered_from_the_cache_says_so(shell: Shell) -> None:
+    """The requirement B13: nothing was dialled, and whose result it is."""
+    [module] = shell.folder.glob("shop_tools_*.py")
+    module.write_text(module.read_text().replace('(effect="read")\ndef look', '(effect="read", cache_s=30)\ndef look'))
+
+    async def twice() -> None:
+        settings, world = load_settings(shell.folder / "interlock.toml"), World(clock=shell.clock, new_id=CountedIds())
+        ana = Principal("ana", roles=frozenset({"support"}))
+        async with open_plane(settings, world=world, engine=False) as plane, plane.run(ana) as run:
+            for _ in range(2):
+                assert (await run.call("look", {"order_id": 7})).done
+                shell.clock.advance(2)
+
+    anyio.run(twice)
+    assert "dialled" not in shell.run("calls", "show", "call_1").out
+    assert "call_1, 2.0 s before; nothing was dialled" in shell.run("calls", "show", "call_2").out
+    shown = shell.json("calls", "show", "call_2")
+    assert shown["cached"] == {"age_ms": 2000, "run_id": "run_1", "call_id": "call_1"}
+    assert "cached" not in shell.json("calls", "show", "call_1")

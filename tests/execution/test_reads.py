@@ -16,6 +16,7 @@ from interlock import CallContext, Entity, OutcomeKind, Principal, Proposal, Too
 from interlock.core.call import Outcome, ToolCall, ValidCall, call_digest
 from interlock.errors import NotSent, Rejected, StoreUnavailable
 from interlock.execution.cache import cache_key
+from interlock.ledger.replay import replay
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
 from interlock.testing import CountedIds, FrozenClock
@@ -86,6 +87,8 @@ async def test_an_equal_read_is_answered_without_asking_and_recorded_as_that(wor
         assert "cached" not in await body_of(stage, run.run_id, first)
         assert [row["attempts"] for row in await stage.plane.store.rows("tool_result")] == [1, 0]
         assert len(await stage.plane.store.rows("authz_decision")) == 2
+        told = [step.text for step in replay(await stage.events(run.run_id)) if step.call_id == second.call_id]
+        assert told[-1] == f"done. Nothing was dialled: {first.call_id} had got it 1.5 s before."
 
 
 @pytest.mark.parametrize("options", [{"cache_s": 0.0}, {"cache_s": 0.0, "cache_tags": []}])

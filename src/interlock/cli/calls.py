@@ -14,7 +14,7 @@ from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago
-from interlock.core.call import Outcome
+from interlock.core.run import CallState
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.store import Store
@@ -54,13 +54,17 @@ def unknown(deployment: Deployment, limit: int) -> Report:
 @click.argument("call_id")
 def show(deployment: Deployment, call_id: str) -> Report:
     """How one call stands: its outcome as it was told, with the result. The exit code says the outcome."""
-    row, outcome = deployment.with_store(partial(_call, call_id, deployment.person.tenant))
+    row, call = deployment.with_store(partial(_call, call_id, deployment.person.tenant))
+    outcome, cached = call.outcome, call.cached
     document = {**plain(row), "told": outcome.as_json() if outcome is not None else None}
     if outcome is None:
         why = "What was told has been erased." if row["status"] == "closed" else "It is on its way."
         return Report(document, [word(row["status"]), note(why)])
-    times = fields([("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])])
-    return Report(document, [*outcome_view(outcome), times], exit_of_outcome(outcome))
+    beside = [("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])]
+    if cached is not None:
+        document["cached"] = cached
+        beside.append(("from", f"{cached['call_id']}, {cached['age_ms'] / 1000:.1f} s before; nothing was dialled"))
+    return Report(document, [*outcome_view(outcome), fields(beside)], exit_of_outcome(outcome))
 
 
 @command("settle", calls, example='interlock calls settle call_0194f3a2b1c4 done --note "the bank shows the transfer"')
@@ -96,9 +100,9 @@ def _list(deployment: Deployment, where: dict[str, Any], limit: int, *, empty: s
     return Report({"calls": [plain(row) for row in rows]}, [listing])
 
 
-async def _call(call_id: str, tenant: str, store: Store) -> tuple[dict[str, Any], Outcome | None]:
+async def _call(call_id: str, tenant: str, store: Store) -> tuple[dict[str, Any], CallState]:
     rows = await store.rows("tool_call", {"call_id": call_id, "tenant": tenant})
     if not rows:
         raise NotFound(f"no call {call_id!r}", code="call.not_found", remedy="See `interlock calls list`.")
     run = await Ledger(store).conversation(rows[0]["run_id"], tenant)
-    return rows[0], run.state.calls[call_id].outcome
+    return rows[0], run.state.calls[call_id]

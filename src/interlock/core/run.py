@@ -75,6 +75,12 @@ class CallState:
         """The last outcome told, in parts that nobody else holds; None before the first."""
         return outcome_from_json(json.loads(self.told)["outcome"], self.call_id, self.tool) if self.told else None
 
+    @property
+    def cached(self) -> dict[str, Any] | None:
+        """From which call its result is and how old it was then, where nothing was dialled for this one; else None."""
+        found: dict[str, Any] | None = json.loads(self.told).get("cached") if self.told else None
+        return found
+
 
 @dataclass(slots=True)
 class ApprovalState:

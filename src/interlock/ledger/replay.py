@@ -233,6 +233,8 @@ def _intent(event: Event) -> Iterator[_Said]:
 def _came_out(event: Event) -> Iterator[_Said]:
     body = event.fact.body
     took = f" It took {body['took_us'] / 1000:.1f} ms." if "took_us" in body else ""
+    if cached := body.get("cached"):
+        took = f" Nothing was dialled: {cached['call_id']} had got it {cached['age_ms'] / 1000:.1f} s before."
     settled = ""
     if event.fact.kind is Kind.CALL_RECONCILED:
         settled = f"Settled by {body.get('by')} ({body.get('how')}): "
@@ -241,7 +243,7 @@ def _came_out(event: Event) -> Iterator[_Said]:
     yield (
         gate,
         f"{settled}{_told(body)}{took}",
-        {name: body[name] for name in ("outcome", "stop", "note") if name in body},
+        {name: body[name] for name in ("outcome", "stop", "note", "cached", "together") if name in body},
     )
 
 
