@@ -61,17 +61,22 @@ async def attempt(
         with anyio.move_on_after(context.deadline_s):
             return await (body or tool.body)(arguments, context)
         return Failure("timeout", maybe_done=tool.writes, error=f"no answer within {context.deadline_s:g} s")
-    except NotSent as error:
+    except Exception as error:  # the body is anybody's code: whatever it raises is its failure, not ours
+        return failure_of(tool, error)
+
+
+def failure_of(tool: Tool, error: Exception) -> Failure:
+    """What an exception of the body says, by its type."""
+    if isinstance(error, NotSent):
         return Failure("unavailable", maybe_done=False, error=_told(error))
-    except TryLater as error:
+    if isinstance(error, TryLater):
         return Failure("busy", maybe_done=False, error=_told(error), retry_after_s=_seconds(error.retry_after_s))
-    except Rejected as error:
+    if isinstance(error, Rejected):
         said = str(error.reason)[:2000].encode(errors="backslashreplace").decode()
         return Failure("rejected", maybe_done=False, said=said, error=_told(error))
-    except TimeoutError as error:
+    if isinstance(error, TimeoutError):
         return Failure("timeout", maybe_done=tool.writes, error=_told(error))
-    except Exception as error:  # the body is anybody's code: whatever it raises is its failure, not ours
-        return Failure("broken", maybe_done=tool.writes, error=_told(error))
+    return Failure("broken", maybe_done=tool.writes, error=_told(error))
 
 
 def _seconds(asked: object) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import anyio
 
@@ -16,7 +16,7 @@ from interlock.core.call import Stop, ValidCall
 from interlock.core.canonical import reread
 from interlock.core.tool import Body, CallContext
 from interlock.execution.answer import Answer
-from interlock.execution.attempt import Failure, attempt, context_of
+from interlock.execution.attempt import Failure, context_of, failure_of
 
 Run = Callable[[Body], Awaitable[Answer | Stop]]
 """Runs a body as a call's own: room, breaker, attempts."""
@@ -97,7 +97,9 @@ class Company:
             source = {"together": len(members)}
             for place, member in enumerate(members):
                 value = answer.value if isinstance(answer.value, Failure) else answer.value[place]
-                member.answer = answer._replace(value=await _own(member, value), source=source)
+                if isinstance(value, Exception):  # in a result's place: what it would be had a single call raised it
+                    value = failure_of(member.valid.tool, value)
+                member.answer = answer._replace(value=value, source=source)
         finally:
             self._under_way = None
             over.set()
@@ -147,15 +149,3 @@ def _for_all(members: Sequence[_Member]) -> Body:
         return results
 
     return body
-
-
-async def _own(member: _Member, value: object) -> object:
-    """One call's value; an exception in its place is its failure, of the kind that it would be had it been raised."""
-    if not isinstance(value, Exception):
-        return value
-    error = value
-
-    async def raises(arguments: dict[str, Any], context: CallContext) -> NoReturn:
-        raise error
-
-    return await attempt(member.valid.tool, {}, member.context, raises)
