@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.run import RunState
+from interlock.ledger.chain import read_event, tail_event
 from interlock.ledger.migrations import MIGRATIONS
 from interlock.ledger.projections import Tables
 from interlock.ledger.rebuild import differences
@@ -138,6 +139,24 @@ def test_an_approval_and_a_call_stand_in_their_rows_as_in_the_runs_fold(choices:
         }
         [row] = tables.rows("run")
         assert row["status"] == run.status
+
+
+@settings(max_examples=100)
+@given(CHOICES)
+def test_a_tail_folds_to_what_the_whole_events_fold_to(choices: list[int]) -> None:
+    """What `Store.tail` leaves out, nothing of a fold asks for; what was erased is erased for it too."""
+    events = chained(fact for append in stories(choices) for fact in append)
+    events += chained([started(), Fact(Kind.CALL_DECIDED, {}, 'odd "id"\\', 1, 0, "ana")], "run_2")
+    whole, tail = RunState(RUN, "acme"), RunState(RUN, "acme")
+    whole.absorb(event for event in events if event.chain == RUN)
+    tail.absorb(tail_event(event.seq, event.header, event.payload) for event in events if event.chain == RUN)
+    assert tail == whole
+    for event in events:
+        read, short = read_event(event.header, event.salt, event.payload), tail_event(event.seq, event.header, None)
+        assert short.fact == read.fact._replace(body={})
+        assert (short.tenant, short.chain, short.seq, short.at_us) == (read.tenant, read.chain, read.seq, read.at_us)
+        assert not short.payload
+        assert tail_event(event.seq, event.header, event.payload).fact.call_id == read.fact.call_id
 
 
 @settings(max_examples=100)

@@ -11,9 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
+
+from pydantic_core import from_json
 
 from interlock.core.canonical import canonical, keyed
 from interlock.core.event import Event, Fact, Kind
@@ -128,14 +131,55 @@ def read_event(header: bytes, salt: bytes | None, payload: bytes | None) -> Even
             chain_hash(prev, header), salt or b"", payload or b"",
         )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
-        raise LedgerError(
-            f"an event cannot be read: {error}", code="ledger.unreadable",
-            remedy="It is damaged, or a newer release wrote it: verify the ledger.",
-        ) from error  # fmt: skip
+        raise _unreadable(error) from error
 
+
+def tail_event(seq: int, header: bytes, payload: bytes | None) -> Event:
+    """The event that stands in the store, for a fold: see `Store.tail`. A quarter of the work of `read_event`.
+
+    The parser is pydantic's, which takes two thirds of the standard library's time; what is verified is read by that.
+
+    Raises:
+        LedgerError: As `read_event`.
+    """
+    try:
+        if payload is not None and (told := _TOLD(header)) is not None:
+            at, attempt, call_id, outcome = told.groups()
+            fact = _make(Fact, (
+                Kind.CALL_RESULT, {}, call_id.decode(), 0, int(attempt), "", "", "", "", outcome.decode(), "", "",
+            ))  # fmt: skip
+            return _make(Event, (fact, "", "", seq, int(at), b"", b"", b"", b"", payload))
+        fields = from_json(header)
+        body = from_json(payload) if payload is not None else {}
+        field = fields.get
+        fact = _make(Fact, (
+            _KINDS[fields["kind"]], body, field("call_id", ""), field("step", 0), field("attempt", 0),
+            field("principal_id", ""), field("tool_hash", ""), field("policy_hash", ""), field("decision", ""),
+            field("outcome", ""), field("approval_id", ""), field("trace_id", ""),
+        ))  # fmt: skip
+        return _make(Event, (
+            fact, fields["tenant"], fields["run_id"], seq, fields["at"], b"", b"", b"", b"", payload or b"",
+        ))  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(error) from error
+
+
+_TOLD = re.compile(
+    rb'\{"at":(\d+),"attempt":(\d+),"call_id":"([^"\\]+)","kind":"call\.result","outcome":"([a-z]+)"'
+).match
+"""The beginning of the header of a result: in canonical form it says all that a fold asks of one."""
+
+_make = tuple.__new__
 
 _KINDS = {kind.value: kind for kind in Kind}
 _OPTIONAL, _BLANK = zip(*Fact._field_defaults.items(), strict=True)
+
+
+def _unreadable(error: Exception) -> LedgerError:
+    return LedgerError(
+        f"an event cannot be read: {error}", code="ledger.unreadable",
+        remedy="It is damaged, or a newer release wrote it: verify the ledger.",
+    )  # fmt: skip
 
 
 def first_bad(events: Iterable[Event]) -> int:

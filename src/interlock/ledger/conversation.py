@@ -122,7 +122,7 @@ class Conversation:
 
     async def read_tail(self) -> None:
         """Read what follows in the ledger, whoever wrote it."""
-        self.state.absorb(await self._store.read(self.state.run_id, self.state.seq))
+        self.state.absorb(await self._store.tail(self.state.run_id, self.state.seq))
 
     async def append(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> None:
         """Make facts of this run durable and fold them in.

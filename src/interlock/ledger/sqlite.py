@@ -22,7 +22,7 @@ from interlock.core.event import Event
 from interlock.core.points import Points, pass_by
 from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
-from interlock.ledger.chain import Entropy, read_event
+from interlock.ledger.chain import Entropy, read_event, tail_event
 from interlock.ledger.sqlite_append import Appender
 from interlock.ledger.sqlite_file import LedgerFile, opening
 from interlock.ledger.sqlite_writer import Writer
@@ -101,6 +101,10 @@ class SqliteStore:
     async def read(self, chain: str, after: int = 0) -> list[Event]:
         """See `Store.read`."""
         return await self._read(lambda database: [read_event(*row) for row in database.execute(_READ, (chain, after))])
+
+    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+        """See `Store.tail`."""
+        return await self._read(lambda database: [tail_event(*row) for row in database.execute(_TAIL, (chain, after))])
 
     async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
         """See `Store.follow`."""
@@ -203,6 +207,7 @@ WHERE extent.chain = (SELECT no FROM chain WHERE name = ?1) AND extent.last > ?2
   AND event.pos > extent.pos + ?2 - extent.first
 ORDER BY extent.last, event.pos
 """
+_TAIL = _READ.replace("event.header, payload.salt,", "event.pos - extent.pos + extent.first, event.header,")
 _FOLLOW = """
 SELECT event.pos, event.header, payload.salt, payload.body
 FROM event LEFT JOIN payload ON payload.pos = event.pos

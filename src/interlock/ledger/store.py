@@ -102,6 +102,13 @@ class Store(Protocol):
         """Events of a chain with a number above `after`, in order."""
         ...
 
+    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+        """The same for a fold, which asks less: without what the chain's hashes are made of and the salt.
+
+        A result says its call, its outcome and its payload, and has no body: `CallState.told` is read when asked for.
+        """
+        ...
+
     async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
         """Events of all chains in the order of their commits, each with its position, above `after`."""
         ...
@@ -197,6 +204,10 @@ class MemoryStore:
     async def read(self, chain: str, after: int = 0) -> list[Event]:
         """See `Store.read`."""
         return self._chains.get(chain, [])[after:]
+
+    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+        """See `Store.tail`: here they are whole."""
+        return await self.read(chain, after)
 
     async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
         """See `Store.follow`."""
