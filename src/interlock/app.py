@@ -21,6 +21,7 @@ from interlock.core.points import Points, pass_by
 from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState
 from interlock.core.tool import Tool
+from interlock.dead_letters import retry
 from interlock.engine.engine import Advance, Engine, InProcessEngine, Pace
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
@@ -74,7 +75,7 @@ class Interlock:
 
     def __init__(self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[], Rules]) -> None:
         self.plane = plane
-        self.worker, self.lease_s = claim
+        self.worker, self.lease_s = claim.worker, claim.lease_s
         self._engine = engine
         self._load_policy = load_policy
 
@@ -126,6 +127,10 @@ class Interlock:
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
         return await settle(self.plane, self._claim, call_id, outcome, person, note)
+
+    async def retry(self, call_id: str, person: Principal, *, reason: str) -> Outcome:
+        """Propose a call that was given up on again, by a person's word; see `dead_letters.retry`."""
+        return await retry(self.plane, self._claim, call_id, person, reason)
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""

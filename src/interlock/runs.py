@@ -21,6 +21,12 @@ from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
 
+VAIN_MAX = 5
+"""Workers that may be lost over a run one after the other before anything comes of its next call."""
+
+_SUSPECT_FROM = 2
+"""Lost workers from which on a run is advanced alone, so that it takes no other with it."""
+
 
 class Run:
     """One conversation whose tool calls pass the path: the library's face.
@@ -132,7 +138,8 @@ async def open_run(
 async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     """Do what is due in a run: settle what a lost worker left open, run what was approved, end what expired.
 
-    A run of which nothing is left is finished. What this process has no tool for waits for one that has.
+    A run of which nothing is left is finished. What this process has no tool for waits for one that has. Where workers
+    were lost over it again and again before anything came of it, it is advanced alone, and then given up on.
 
     Returns:
         Whether this worker could work on it; False where another one holds it, and then nothing was done.
@@ -147,21 +154,20 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
         ours = conversation.epoch == 0
         if not _due(plane, conversation) and not (ours and _over(conversation)):
             return True  # a claim for nothing would be an event for nothing, at every look
-        if ours:
+        async with plane.ledger.company.join(alone=conversation.state.vain >= _SUSPECT_FROM):
+            if ours:
+                try:
+                    await conversation.claim(claim._replace(why="advance"))
+                except StaleClaim:
+                    return False
             try:
-                await conversation.claim(claim)
-            except StaleClaim:
-                return False
-        try:
-            await conversation.refresh()
-            for call in _due(plane, conversation):
-                await _settled_or_run(plane, conversation, call)
-            if ours or conversation.left:
-                await _finish(conversation, "nothing left")
-        finally:
-            if ours or conversation.left:
-                with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-                    await conversation.release()
+                await _do_what_is_due(plane, conversation)
+                if ours or conversation.left:
+                    await _finish(conversation, "nothing left")
+            finally:
+                if ours or conversation.left:
+                    with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+                        await conversation.release()
     return True
 
 
@@ -302,6 +308,35 @@ async def _finish(conversation: Conversation, reason: str) -> None:
     await conversation.refresh()
     if _over(conversation):
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
+
+
+async def _do_what_is_due(plane: Plane, conversation: Conversation) -> None:
+    """Call by call, in their order, so that the first one is what workers were lost over, if any were."""
+    await conversation.refresh()
+    due = _due(plane, conversation)
+    if due and conversation.state.vain > VAIN_MAX:
+        await _quarantine(conversation, due.pop(0))
+    for call in due:
+        await _settled_or_run(plane, conversation, call)
+
+
+async def _quarantine(conversation: Conversation, call: CallState) -> None:
+    """Give a call up that ends its worker before anything of it is recorded: a person sees it, and others go on.
+
+    What it was to do did not leave in these advances; it may have before them where it has an intent.
+    """
+    kind, outcome = (Kind.CALL_RESULT, "failed") if call.status == "held" else (Kind.CALL_UNKNOWN, "unknown")
+    lost = conversation.state.vain - 1
+    told = Outcome(
+        kind=OutcomeKind(outcome), call_id=call.call_id, tool=call.tool, code="recovery.quarantined",
+        message=f"{lost} workers were lost before they could run this call; it was given up on",
+        next_step="Do not repeat it; tell the user that somebody must look into it.",
+    )  # fmt: skip
+    letter = {"code": told.code, "attempts": lost}
+    await conversation.append([
+        Fact(kind, {"outcome": told.as_json()}, call.call_id, call.step, lost, outcome=outcome),
+        Fact(Kind.CALL_DEAD_LETTERED, letter, call.call_id, call.step, lost),
+    ])  # fmt: skip
 
 
 async def _settled_or_run(plane: Plane, conversation: Conversation, call: CallState) -> None:

@@ -25,7 +25,8 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "demo", "init", "login", "keys add", "keys list", "keys revoke", "call", "tools list", "tools lint",
             "tools pin", "tools diff", "policy check", "policy test", "policy explain", "approvals list",
             "approvals show", "approvals approve", "approvals reject", "calls list", "calls show", "calls unknown",
-            "calls settle", "runs list", "runs show", "runs replay", "work", "audit", "stop", "resume",
+            "calls dead", "calls retry", "calls settle", "runs list", "runs show", "runs replay", "work", "audit",
+            "stop", "resume",
         )
     }  # fmt: skip
 

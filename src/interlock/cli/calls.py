@@ -14,6 +14,7 @@ from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago
+from interlock.core.event import Event, Kind
 from interlock.core.run import CallState
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
@@ -80,6 +81,63 @@ def settle(deployment: Deployment, call_id: str, outcome: str, note: str) -> Rep
     said = deployment.with_plane(lambda plane: plane.settle(call_id, outcome, person, note=note))
     line = f"Recorded: {said.tool} {'took effect' if said.done else 'took no effect'}, by the word of {person.id}."
     return Report({**said.as_json(), "by": person.id, "note": note}, [told(line)])
+
+
+@command("dead", calls, example="interlock calls dead")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
+def dead(deployment: Deployment, limit: int) -> Report:
+    """Calls that were given up on, the newest last.
+
+    Writes that were wanted and did not come about. Find out why, then propose one again with `interlock calls retry`.
+    """
+    letters = deployment.with_store(partial(_dead, deployment.person.tenant, limit))
+    now_us = deployment.now_us
+    cells = [
+        (
+            letter["call_id"],
+            letter["tool"] or "–",
+            outcome_word(letter["now"], letter["code"]),
+            letter["code"] or "",
+            str(letter["attempts"]),
+            letter["retried_in"] or "–",
+            ago(letter["at_us"], now_us),
+        )
+        for letter in letters
+    ]
+    columns = ("call", "tool", "outcome", "why", "attempts", "retried in", "given up")
+    return Report({"calls": [plain(letter) for letter in letters]}, [Listing(columns, cells, empty="None.")])
+
+
+@command("retry", calls, example='interlock calls retry call_0194f3a2b1c4 --reason "the bank is up again"')
+@click.argument("call_id")
+@click.option("--reason", required=True, metavar="TEXT", help="Why now; kept for the audit.")
+def retry(deployment: Deployment, call_id: str, reason: str) -> Report:
+    """Propose a call that was given up on again.
+
+    It is a new call in a run of its own, on behalf of the same principal, through every gate; it may be held or
+    refused. Asking twice tells what became of the first. Needs the role operator. The exit code says the outcome.
+    """
+    person = deployment.person
+    outcome = deployment.with_plane(lambda plane: plane.retry(call_id, person, reason=reason))
+    return Report(
+        {**outcome.as_json(), "retried": call_id, "by": person.id}, outcome_view(outcome), exit_of_outcome(outcome)
+    )
+
+
+async def _dead(tenant: str, limit: int, store: Store) -> list[dict[str, Any]]:
+    """The rows of dead letters, each with how its call stands now and the run of its last retry."""
+    letters = await store.rows("dead_letter", {"tenant": tenant}, limit)
+    for letter in letters:
+        found = {"run_id": letter["run_id"], "call_id": letter["call_id"]}
+        [call] = await store.rows("tool_call", found)
+        events = await store.read(letter["run_id"])
+        retried = [event.fact.body["run_id"] for event in events if _retries(event, letter["call_id"])]
+        letter |= {"now": call["outcome"], "retried_in": retried[-1] if retried else None}
+    return letters
+
+
+def _retries(event: Event, call_id: str) -> bool:
+    return event.fact.kind is Kind.OPERATOR and event.fact.call_id == call_id
 
 
 def _list(deployment: Deployment, where: dict[str, Any], limit: int, *, empty: str) -> Report:

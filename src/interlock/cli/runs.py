@@ -125,7 +125,7 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
     rows = [
         (
             str(call["step"]),
-            f"· {call['tool']}" if call["parent_id"] else call["tool"],
+            f"· {call['tool']}" if _looked_up(call) else call["tool"],
             outcome_word(call["outcome"] or call["status"], call["code"]),
             _why(call),
             "–" if call["took_us"] is None else took(call["took_us"]),
@@ -146,11 +146,16 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
         heading("Calls"),
         Listing(("step", "tool", "outcome", "why", "took"), rows, empty="None."),
     ]
-    if any(call["parent_id"] for call in calls):
+    if any(_looked_up(call) for call in calls):
         view.append(note("· a look-up of Interlock's own, to check what the call before it names"))
     view += [settle_hint(call["call_id"]) for call in calls if call["status"] == "unknown"]
     view += [note(f"Held: `interlock approvals show {approval_id}`.") for approval_id in waiting]
     return view
+
+
+def _looked_up(call: Row) -> bool:
+    """Whether it was read on behalf of another call; a call in the place of one that failed is its own."""
+    return bool(call["parent_id"]) and call["effect"] in (None, "read")
 
 
 def _timeline(row: Row, tables: dict[str, list[Row]], state: RunState) -> Row:

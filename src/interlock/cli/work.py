@@ -134,7 +134,7 @@ class _Worker:
 
 def _has_moved(call: CallState, was: dict[str, str]) -> bool:
     """Whether something became of a call; what was only looked up on its behalf is not told."""
-    return not call.parent_id and was.get(call.call_id) != call.status and call.outcome is not None
+    return (call.writes or not call.parent_id) and was.get(call.call_id) != call.status and call.outcome is not None
 
 
 def _moved(call: CallState, was: dict[str, str]) -> Row:

@@ -90,6 +90,8 @@ class Fact(NamedTuple):
             return "consumed/" + self.approval_id
         if self.kind is Kind.KEY_ROTATED:
             return f"key/{self.step}"
+        if self.kind is Kind.OPERATOR and self.call_id:
+            return f"retried/{self.call_id}/{self.attempt}"
         return ""
 
 

@@ -120,6 +120,7 @@ class RunState:
         tool_calls: Tool name to how many calls of it were proposed.
         described: Digests of the tool definitions that a decision of this run describes.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
+        vain: Claims made to advance the run since anything last came of one: workers lost before they did anything.
     """
 
     run_id: str
@@ -139,6 +140,7 @@ class RunState:
     described: set[str] = field(default_factory=set)
     writes: int = 0
     refusals: int = 0
+    vain: int = 0
 
     def absorb(self, events: Iterable[Event]) -> None:
         """Fold further events in; those absorbed already are passed over.
@@ -153,6 +155,13 @@ class RunState:
             apply = (_APPLY if event.payload else _ERASED).get(event.fact.kind)
             if apply is not None:
                 apply(self, event)
+            if self.vain and self._moves(event):
+                self.vain = 0
+
+    def _moves(self, event: Event) -> bool:
+        """Whether something came of a call: a claim is no move, nor is what was read on behalf of a call."""
+        call = self.calls.get(event.fact.call_id)
+        return event.fact.kind is not Kind.RUN_CLAIMED and (call is None or not call.parent_id)
 
     def note_valid(self, call_id: str, digest: str, writes: bool) -> None:
         """A call was found valid: count it among its equals. Not for a read that was made for another call.
@@ -195,7 +204,9 @@ def _run_started(run: RunState, event: Event) -> None:
 
 
 def _run_claimed(run: RunState, event: Event) -> None:
-    run.epoch = event.fact.body["epoch"]
+    body = event.fact.body
+    run.epoch = body["epoch"]
+    run.vain += body.get("why") == "advance"
 
 
 def _run_finished(run: RunState, event: Event) -> None:

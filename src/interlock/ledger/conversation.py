@@ -12,6 +12,7 @@ from interlock.core.event import Event, Fact, GuardChange
 from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
 from interlock.errors import NotFound, StoreUnavailable
+from interlock.ledger.company import Company
 from interlock.ledger.store import Append, Claim, Store
 from interlock.ledger.tags import Tags, outdated, raises
 
@@ -23,12 +24,14 @@ class Ledger:
         store: Where facts become durable.
         tags: What was written under which cache tag.
         reach: Told the name of each crash point as it is passed.
+        company: Which runs may be advanced at the same time.
     """
 
     def __init__(self, store: Store, reach: Points = pass_by) -> None:
         self.store = store
         self.tags = Tags(store)
         self.reach = reach
+        self.company = Company()
         self._conversations: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
 
     async def conversation(self, run_id: str, tenant: str) -> Conversation:

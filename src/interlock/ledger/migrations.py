@@ -134,5 +134,10 @@ CREATE VIEW unsealed AS
 INSERT INTO mark VALUES ('unclean', 0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE dead_letter ADD COLUMN code TEXT;
+ALTER TABLE dead_letter ADD COLUMN attempts INTEGER;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 """Step n takes a file from number n to n + 1, in one transaction."""

@@ -206,19 +206,21 @@ def _tell(rows: Rows, event: Event, call: Row) -> None:
     rows.put("tool_call", (event.chain, fact.call_id), call)
 
 
-def _after_the_call(table: str) -> Callable[[Rows, Event], None]:
-    """A row for each event of one kind, from its header alone."""
+def _call_compensated(rows: Rows, event: Event) -> None:
+    rows.put("compensation_action", (event.chain, event.seq), _after_the_call(rows, event))
 
-    def change(rows: Rows, event: Event) -> None:
-        fact = event.fact
-        call = rows.get("tool_call", (event.chain, fact.call_id))
-        rows.put(table, (event.chain, event.seq), {
-            **_where(event),
-            "tool": call["tool"] if call else None,
-            "outcome": fact.outcome or None,
-        })  # fmt: skip
 
-    return change
+def _call_dead_lettered(rows: Rows, event: Event) -> None:
+    """The outcome stands in the call's own row: it is told beside this."""
+    fact = event.fact
+    row = _after_the_call(rows, event) | {"code": fact.body.get("code"), "attempts": fact.attempt}
+    rows.put("dead_letter", (event.chain, event.seq), row)
+
+
+def _after_the_call(rows: Rows, event: Event) -> Row:
+    fact = event.fact
+    call = rows.get("tool_call", (event.chain, fact.call_id))
+    return {**_where(event), "tool": call["tool"] if call else None, "outcome": fact.outcome or None}
 
 
 def _approval_requested(rows: Rows, event: Event) -> None:
@@ -296,8 +298,8 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.CALL_RESULT: _call_came_out,
     Kind.CALL_UNKNOWN: _call_came_out,
     Kind.CALL_RECONCILED: _call_came_out,
-    Kind.CALL_COMPENSATED: _after_the_call("compensation_action"),
-    Kind.CALL_DEAD_LETTERED: _after_the_call("dead_letter"),
+    Kind.CALL_COMPENSATED: _call_compensated,
+    Kind.CALL_DEAD_LETTERED: _call_dead_lettered,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,
     Kind.APPROVAL_EXPIRED: _approval_over,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import apsw
 
 from interlock.core.clock import SECOND_US
-from interlock.core.event import Event, Fact, GuardChange, Kind
+from interlock.core.event import Event, Fact, GuardChange
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import fold
@@ -89,7 +89,7 @@ class Appender:
         epoch = _admit(append, chain, now_us)
         facts = append.facts
         if append.claim is not None:
-            facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
+            facts = [append.claim.fact(epoch), *facts]
         once = self._standing_once(facts, chain)
         values = self._changed(append.guards) if append.guards else {}
         events = link_all(chain.head, name, append.tenant, facts, now_us, self._entropy)

@@ -39,10 +39,17 @@ class Claim(NamedTuple):
     Attributes:
         worker: Id of the process; the same worker may claim again.
         lease_s: Seconds of store time until the claim lapses unless it is renewed.
+        why: `advance` for one that is made to do what is due; empty for one by whoever works with the run.
     """
 
     worker: str
     lease_s: float
+    why: str = ""
+
+    def fact(self, epoch: int) -> Fact:
+        """The `run.claimed` fact of this claim."""
+        body = {"worker": self.worker, "epoch": epoch}
+        return Fact(Kind.RUN_CLAIMED, body | {"why": self.why} if self.why else body)
 
 
 def lapsed(until_us: int, now_us: int) -> bool:
@@ -168,7 +175,7 @@ class MemoryStore:
         epoch = self._admit(append, now_us)
         facts = append.facts
         if append.claim is not None:
-            facts = [Fact(Kind.RUN_CLAIMED, {"worker": append.claim.worker, "epoch": epoch}), *facts]
+            facts = [append.claim.fact(epoch), *facts]
         once = [(chain, key) for fact in facts if (key := fact.unique)]
         for pair in once:
             if pair in self._once or once.count(pair) > 1:

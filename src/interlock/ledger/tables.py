@@ -77,7 +77,8 @@ TABLES: dict[str, Table] = {
     ),
     "budget": Table(("tenant", "name", "reserved", "spent"), ("tenant", "name")),
     "dead_letter": Table(
-        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome"), ("run_id", "seq")
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome", "code", "attempts"),
+        ("run_id", "seq"),
     ),
     "due": Table(("run_id", "tenant", "at_us", "why", "ref"), ("run_id", "ref")),
 }  # fmt: skip
