@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash evidence cover format venv clean \
+.PHONY: help demo test check bench crash simulate evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -26,6 +26,9 @@ bench: $(BENCH)/.stamp ## the benchmarks, beside floors and peers; prints ratios
 
 crash: $(VENV)/.stamp ## kill processes at every crash point and at random; exits 0 only if no effect was lost or doubled
 	@$(PY) -m proof.crash $(ARGS)
+
+simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; any failure prints its seed
+	@$(PY) -m proof.simulate $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

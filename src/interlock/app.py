@@ -235,12 +235,24 @@ def load_policy(settings: Settings, registry: Registry) -> Rules:
 def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Rules]]:
     registry = open_registry(settings, tools)
     policy = load_policy(settings, registry)
-    new_id = world.new_id or RandomIds(world.clock)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
-    ledger = Ledger(open_store(settings, world), world.reach)
-    plane = Plane(
+    plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
+    return plane, lambda: load_policy(settings, plane.registry)
+
+
+def plane_of(
+    settings: Settings, world: World, registry: Registry, policy: Rules, store: Store, key: bytes
+) -> Plane:  # fmt: skip
+    """The gates' parts over these tools, this policy and this store.
+
+    Args:
+        key: The deployment's key.
+    """
+    new_id = world.new_id or RandomIds(world.clock)
+    ledger = Ledger(store, world.reach)
+    return Plane(
         registry=registry,
         policy=policy,
         switch=StopSwitch(ledger.store),
@@ -257,4 +269,3 @@ def _compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[P
         clock=world.clock,
         new_id=new_id,
     )  # fmt: skip
-    return plane, lambda: load_policy(settings, plane.registry)
