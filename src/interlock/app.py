@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -22,15 +24,17 @@ from interlock.core.principal import Principal
 from interlock.core.run import ApprovalState
 from interlock.core.tool import Tool
 from interlock.dead_letters import retry
-from interlock.engine.engine import Advance, Engine, InProcessEngine, Pace
+from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
 from interlock.execution.reads import Reads
-from interlock.keys import deployment_key
+from interlock.keys import SigningKeyFile, deployment_key
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
+from interlock.ledger.sealing import SealOptions, Seals
+from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.store import Claim, MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
@@ -73,11 +77,14 @@ class Interlock:
         lease_s: Seconds that a claim of this process holds without being renewed.
     """
 
-    def __init__(self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[], Rules]) -> None:
+    def __init__(
+        self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[], Rules], sealer: Seals | None
+    ) -> None:
         self.plane = plane
         self.worker, self.lease_s = claim.worker, claim.lease_s
         self._engine = engine
         self._load_policy = load_policy
+        self._sealer = sealer
 
     @property
     def store(self) -> Store:
@@ -140,6 +147,15 @@ class Interlock:
         """Take back exactly that stop; others stay."""
         await self.plane.switch.turn(scope, target, person, stop=False, reason=reason)
 
+    async def seal(self) -> None:
+        """Seal all that is committed now, and send the sinks what they have not; nothing where sealing is off.
+
+        Raises:
+            StoreUnavailable: The signing key is missing, or the ledger cannot be read or written.
+        """
+        if self._sealer is not None:
+            await self._sealer.seal()
+
     def reload_policy(self) -> str:
         """Load the policy again and put it in force for every call from now on; its digest.
 
@@ -180,25 +196,65 @@ async def open_plane(
     plane, load_policy = await anyio.to_thread.run_sync(_compose, settings, tools, world)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
-    opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy)
     try:
-        async with _working(works, opened, opened.advance if engine else None):
-            yield opened
+        async with _sealing(settings, plane.ledger.store, world) as sealer:
+            opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy, sealer)
+            run = partial(works.run, opened.store, worker, opened.advance if engine else None)
+            async with _beside(run, works.stop):
+                yield opened
     finally:
         with anyio.CancelScope(shield=True):
             await plane.ledger.store.close()
 
 
 @asynccontextmanager
-async def _working(engine: Engine, opened: Interlock, advance: Advance | None) -> AsyncIterator[None]:
-    """The engine at work. An error of the block is raised as itself, not within the task group's."""
+async def open_ledger(settings: Settings, world: World) -> AsyncIterator[Store]:
+    """The ledger alone, to be written to: held against its sinks first, and sealed when the block is left.
+
+    Raises:
+        StoreUnavailable: It cannot be opened, or was rolled back or forked.
+    """
+    store = await anyio.to_thread.run_sync(open_store, settings, world)
+    try:
+        async with _sealing(settings, store, world):
+            yield store
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.close()
+
+
+@asynccontextmanager
+async def _sealing(settings: Settings, store: Store, world: World) -> AsyncIterator[Seals | None]:
+    """The sealer at work, and once more at the end."""
+    sealer = await anyio.to_thread.run_sync(open_sealer, settings, store, world)
+    if sealer is None:
+        yield None
+        return
+    await sealer.open()
+    try:
+        async with _beside(sealer.run):
+            yield sealer
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sealer.close()
+
+
+@asynccontextmanager
+async def _beside(
+    work: Callable[[], Coroutine[Any, Any, None]], stop: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """Work going on beside a block. An error of the block is raised as itself, not within the task group's.
+
+    Args:
+        stop: Asks the work to end, where it can be asked; else it is cancelled.
+    """
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(engine.run, opened.store, opened.worker, advance)
+            tasks.start_soon(work)
             try:
                 yield
             finally:
-                engine.stop()
+                (stop or tasks.cancel_scope.cancel)()
     except BaseExceptionGroup as group:
         if len(group.exceptions) == 1:
             raise group.exceptions[0] from None
@@ -212,6 +268,27 @@ def open_store(settings: Settings, world: World) -> Store:
     from interlock.ledger.sqlite import SqliteStore
 
     return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy, reach=world.reach)
+
+
+def open_sealer(settings: Settings, store: Store, world: World) -> Seals | None:
+    """What seals the ledger, as the settings say; None where nothing is kept or sealing is off."""
+    if settings.ledger is None or not settings.seal.on:
+        return None
+    from interlock.ledger.seal import Sealer  # brings cryptography
+    from interlock.ledger.sqlite import SqliteStore
+
+    assert isinstance(store, SqliteStore), "a ledger that is kept is kept in SQLite"
+    seal = settings.seal
+    options = SealOptions(every_events=seal.every_events, every_s=seal.every_s, unsigned=seal.unsigned)
+    return Sealer(store, SigningKeyFile(settings.signing_key), open_sinks(settings), options, world.entropy)
+
+
+def open_sinks(settings: Settings) -> list[Sink]:
+    """Where the settings have checkpoints sent."""
+    from interlock.ledger.sqlite_sink import DatabaseSink
+
+    databases = (".db", ".sqlite")
+    return [DatabaseSink(path) if path.suffix in databases else FileSink(path) for path in settings.sinks]
 
 
 def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:

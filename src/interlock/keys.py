@@ -119,6 +119,65 @@ def deployment_key(file: Path) -> bytes:
     return key
 
 
+class SigningKeyFile:
+    """The file of the key that signs the ledger's heads, mode 0600: a `KeyHolder`.
+
+    Args:
+        file: Where. A key that is to follow stands beside it, under its id.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def read(self) -> str:
+        """The key's text; empty where there is no file.
+
+        Raises:
+            SettingsError: Others may read it, or this process may not.
+        """
+        return _read_secret(self._file)
+
+    def write_first(self, text: str) -> None:
+        """Make the file; one that is there stays."""
+        write_private(self._file, text.encode(), once=True)
+
+    def stage(self, key_id: str, text: str) -> None:
+        """Keep a key that is to follow beside this one."""
+        write_private(self._beside(key_id), text.encode())
+
+    def staged(self, key_id: str) -> str:
+        """That key's text; empty where there is none.
+
+        Raises:
+            SettingsError: As `read`.
+        """
+        return _read_secret(self._beside(key_id))
+
+    def promote(self, key_id: str) -> None:
+        """Put that key in this one's place; nothing happens where another process has."""
+        with suppress(FileNotFoundError):
+            self._beside(key_id).replace(self._file)
+
+    def discard(self, key_id: str) -> None:
+        """Delete that key: it will not follow."""
+        self._beside(key_id).unlink(missing_ok=True)
+
+    def _beside(self, key_id: str) -> Path:
+        return self._file.with_name(f"{self._file.name}.{key_id}")
+
+
+def _read_secret(file: Path) -> str:
+    try:
+        check_private(file)
+        return file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SettingsError(
+            f"{file}: {error.strerror}", code="settings.mode", remedy="Let its owner read it."
+        ) from None
+
+
 def check_private(file: Path) -> None:
     """Refuse a secret file that others may read.
 

@@ -17,6 +17,9 @@
     entries_max = 4096
     bytes_max = 33554432
 
+    [seal]
+    sinks = ["/mnt/audit/checkpoints.jsonl"]  # where signed checkpoints go: another disk, another owner
+
 Environment: `INTERLOCK_CONFIG` names the file, `INTERLOCK_KEY` is the key of whoever types commands.
 An unknown key anywhere refuses to start.
 """
@@ -63,6 +66,28 @@ class CacheSettings(BaseModel):
     bytes_max: int = Field(default=32 << 20, ge=0, le=1 << 34)
 
 
+class SealSettings(BaseModel):
+    """How the ledger is sealed.
+
+    Attributes:
+        on: Whether it is.
+        every_events: Events after which a checkpoint is made at once.
+        every_s: Seconds after which one is made for fewer.
+        sinks: Files that each checkpoint is sent to: lines of JSON, or a SQLite file where the name ends in `.db` or
+            `.sqlite`. None for `checkpoints.jsonl` beside the ledger, which protects little: see the how-to.
+        key: File of the signing key; None for `signing.key` beside the ledger.
+        unsigned: Whether to go on writing, unsealed, where the key is missing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    on: bool = True
+    every_events: int = Field(default=256, ge=1, le=65_536, strict=True)
+    every_s: float = Field(default=1, ge=0.05, le=3600)
+    sinks: tuple[Path, ...] | None = None
+    key: Path | None = None
+    unsigned: bool = False
+
+
 class Settings(BaseModel):
     """What a deployment is made of.
 
@@ -78,6 +103,7 @@ class Settings(BaseModel):
         drain_s: Seconds that what executes may still take when a process is asked to end.
         limits: Limits of one run.
         cache: What one process keeps of the results of reads.
+        seal: How the ledger is sealed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -92,10 +118,22 @@ class Settings(BaseModel):
     drain_s: float = Field(default=10, ge=0, le=3600)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
+    seal: SealSettings = Field(default_factory=SealSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
         return self.folder / path
+
+    @property
+    def sinks(self) -> tuple[Path, ...]:
+        """Where checkpoints go."""
+        named = self.seal.sinks
+        return (self.state_folder / "checkpoints.jsonl",) if named is None else tuple(map(self.at, named))
+
+    @property
+    def signing_key(self) -> Path:
+        """Where the key stands that signs them."""
+        return self.state_folder / "signing.key" if self.seal.key is None else self.at(self.seal.key)
 
     @property
     def state_folder(self) -> Path:
@@ -103,7 +141,7 @@ class Settings(BaseModel):
         return self.at(self.ledger).parent if self.ledger is not None else self.folder / ".interlock"
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"limits": LimitSettings, "cache": CacheSettings}
+_SECTIONS: dict[str, type[BaseModel]] = {"limits": LimitSettings, "cache": CacheSettings, "seal": SealSettings}
 """The tables of the file, to say what may stand in each."""
 
 

@@ -25,7 +25,7 @@ from interlock.policy.shape import Shape, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
-from interlock.settings import CacheSettings, LimitSettings
+from interlock.settings import CacheSettings, LimitSettings, SealSettings
 from tests.docs.page import DOCS, blocks, first_codes, rows
 
 REFERENCE = DOCS / "reference"
@@ -96,9 +96,10 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         if len(cells) == 5
     }
     found = {}
-    for prefix, model in (("", Settings), ("limits.", LimitSettings), ("cache.", CacheSettings)):
+    models = (("", Settings), ("limits.", LimitSettings), ("cache.", CacheSettings), ("seal.", SealSettings))
+    for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache"):
+            if name in ("folder", "limits", "cache", "seal"):
                 continue
             shown = {None: "none", (): "empty"}.get(field.default, str(field.default))
             bounds = {type(bound).__name__: getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 
-from interlock.app import Interlock, World, open_plane, open_store
+from interlock.app import Interlock, World, open_ledger, open_plane, open_sealer, open_store
 from interlock.cli.output import Output
 from interlock.core.principal import Principal
-from interlock.errors import NotEntitled
+from interlock.errors import NotEntitled, SettingsError
 from interlock.keys import Keys
+from interlock.ledger.seal import Sealer
+from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore, Store
 from interlock.settings import Settings, load_settings, typed_key
 
@@ -107,9 +110,39 @@ class Deployment:
         """
         return anyio.run(partial(self._with_plane, work))
 
+    def with_sealed(self, work: Callable[[SqliteStore, Sealer], Awaitable[T]], *, held: bool = True) -> T:
+        """Do something with the ledger and its sealer. Nothing is sealed but by the work.
+
+        Args:
+            held: Whether the ledger is held against its sinks first, as for everything that writes.
+
+        Raises:
+            SettingsError: There is no ledger yet, or sealing is off.
+            LedgerError: The ledger cannot be opened, was rolled back or forked, or what the work raised.
+        """
+        return anyio.run(partial(self._with_sealed, work, held))
+
+    async def _with_sealed(self, work: Callable[[SqliteStore, Sealer], Awaitable[T]], held: bool) -> T:
+        settings = self.settings
+        if settings.ledger is None or not settings.at(settings.ledger).exists():
+            raise SettingsError("there is no ledger yet", code="settings.no_ledger", remedy="Make a first call.")
+        store = await anyio.to_thread.run_sync(open_store, settings, self.world)
+        try:
+            sealer = open_sealer(settings, store, self.world)
+            if not isinstance(sealer, Sealer) or not isinstance(store, SqliteStore):
+                raise SettingsError("sealing is off", code="settings.unsealed", remedy="Set `on = true` under [seal].")
+            if held:
+                await sealer.open()
+            return await work(store, sealer)
+        finally:
+            await store.close()
+
     async def _with_store(self, work: Callable[[Store], Awaitable[T]], writes: bool) -> T:
+        if writes:
+            async with open_ledger(self.settings, self.world) as kept:
+                return await work(kept)
         there = self.settings.ledger is not None and self.settings.at(self.settings.ledger).exists()
-        store = open_store(self.settings, self.world) if there or writes else MemoryStore(self.world.clock)
+        store = open_store(self.settings, self.world) if there else MemoryStore(self.world.clock)
         try:
             return await work(store)
         finally:

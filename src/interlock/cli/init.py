@@ -119,6 +119,14 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 [limits]
 # calls_max = 200                   # calls of one run, refused ones included
 # alike_max = 5                     # calls of one run with the same tool and arguments
+
+[seal]                              # the ledger is signed every second, or every 256 events
+# sinks = ["/mnt/audit/log.jsonl"]  # where signed heads go: another disk, another owner; beside the ledger otherwise
+# key = "/run/secrets/signing.key"  # the key that signs; beside the ledger otherwise
+# every_events = 256
+# every_s = 1
+# unsigned = false                  # true: where the key is missing, go on writing what nobody seals
+# on = true                         # false: no heads, and whoever can write to the file can rewrite it unseen
 """
 
 _TOOLS = '''\

@@ -18,6 +18,7 @@ from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.demo import demo
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
+from interlock.cli.ledger import ledger
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
 from interlock.cli.runs import runs
@@ -47,7 +48,23 @@ def interlock() -> None:
     """
 
 
-for _command in (init, login, keys, call, calls, approvals, runs, work, audit, tools, policy, stop, resume, demo):
+for _command in (
+    init,
+    login,
+    keys,
+    call,
+    calls,
+    approvals,
+    runs,
+    work,
+    audit,
+    ledger,
+    tools,
+    policy,
+    stop,
+    resume,
+    demo,
+):
     interlock.add_command(_command)
 
 

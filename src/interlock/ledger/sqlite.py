@@ -25,6 +25,7 @@ from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy, read_event, tail_event
 from interlock.ledger.sqlite_append import Appender
 from interlock.ledger.sqlite_file import LedgerFile, opening
+from interlock.ledger.sqlite_log import Log, Sealing
 from interlock.ledger.sqlite_writer import Writer
 from interlock.ledger.store import AHEAD_MAX_S, Append
 from interlock.ledger.tables import TABLES
@@ -42,6 +43,10 @@ class SqliteStore:
     """See `Store`. Opening blocks for some milliseconds, longer where another process is writing.
 
     Several event loops may use it; close it when no other one appends any more.
+
+    Attributes:
+        path: The file.
+        appended: Told how many events each append made, on the loop of whoever appended; None for nobody.
     """
 
     def __init__(
@@ -61,8 +66,9 @@ class SqliteStore:
             StoreUnavailable: It cannot be opened, is no ledger, or was written by a newer release.
         """
         self._clock = clock
-        self._file = LedgerFile(Path(path), busy_s)
-        with opening(self._file.path):
+        self.path = Path(path)
+        self._file = LedgerFile(self.path, busy_s)
+        with opening(self.path):
             self._writer = Writer(self._file, clock, entropy, reach)
             try:
                 self._watch = self._file.connect(reader=True)
@@ -74,13 +80,40 @@ class SqliteStore:
         self._idle: list[apsw.Connection] = []
         self._reads = anyio.CapacityLimiter(READERS_MAX)
         self._closed = False
+        self._halted: StoreUnavailable | None = None
+        self.appended: Callable[[int], None] | None = None
 
     async def append(self, append: Append) -> list[Event]:
         """See `Store.append`. Cancelled, it still returns only when it is known what stands."""
-        return await self._written(lambda appender, now_us: appender.append(append, now_us))
+        self._refuse_halted()
+        events: list[Event] = await self._written(lambda appender, now_us: appender.append(append, now_us))
+        if self.appended is not None:
+            self.appended(len(events))
+        return events
+
+    async def log(self, work: Callable[[Log], T]) -> T:
+        """What work finds in the sealed log, as it stands at one moment; done in a thread.
+
+        Raises:
+            LookupError: A tile that it needs is damaged.
+        """
+        return await self._read(lambda database: _at_one_moment(database, work))
+
+    async def seal(self, sealing: Sealing) -> None:
+        """Write a checkpoint and the tiles below it, durable on return.
+
+        Raises:
+            Conflict: Somebody else has sealed since; nothing was written.
+        """
+        await self._written(lambda appender, now_us: appender.seal(sealing, now_us))
+
+    def halt(self, why: StoreUnavailable | None) -> None:
+        """Refuse every append from now on, or take that back with None. Reading and sealing go on."""
+        self._halted = why
 
     async def erase(self, append: Append, seqs: Sequence[int]) -> list[Event]:
         """See `Store.erase`. The file keeps no copy either: the log of older pages is emptied as well."""
+        self._refuse_halted()
         events = await self._written(lambda appender, now_us: appender.erase(append, seqs, now_us))
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._file.empty_wal)
@@ -152,11 +185,16 @@ class SqliteStore:
         if not self._closed:
             self._closed = True
             self._writer.stop()
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._writer.join)
+            # Readers first: only a writer that is the last to close brings all into the one file.
             self._watch.close()
             while self._idle:
                 self._idle.pop().close()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._writer.join)
+
+    def _refuse_halted(self) -> None:
+        if (why := self._halted) is not None:
+            raise StoreUnavailable(str(why.args[0]), code=why.code, remedy=why.remedy)
 
     async def _written(self, work: Callable[[Appender, int], T]) -> T:
         """What work returned, once it is durable.
@@ -246,6 +284,14 @@ def _select(table: str, where: dict[str, Any]) -> tuple[str, list[Any]]:
         tests.append("status <> 'closed'")  # said literally, or SQLite cannot see that the index will do
     condition = f"WHERE {' AND '.join(tests)}" if tests else ""
     return f"SELECT {shown} FROM {source} {condition} ORDER BY {table}.pos DESC LIMIT ?", values
+
+
+def _at_one_moment(database: apsw.Connection, work: Callable[[Log], T]) -> T:
+    database.execute("BEGIN")
+    try:
+        return work(Log(database))
+    finally:
+        database.execute("ROLLBACK")
 
 
 def _unreadable(error: Exception) -> StoreUnavailable:

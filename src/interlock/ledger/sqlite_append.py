@@ -16,6 +16,7 @@ from interlock.errors import DuplicateFact, GuardRefused, StaleClaim
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.projections import fold
 from interlock.ledger.sqlite_erase import erase, refold_all
+from interlock.ledger.sqlite_log import Sealing, write_sealing
 from interlock.ledger.sqlite_rows import Inserts, RowBuffer
 from interlock.ledger.store import AHEAD_MAX_S, Append, lapsed
 
@@ -122,6 +123,14 @@ class Appender:
         """See `Store.rebuild`."""
         self.write()
         refold_all(self._database, self._rows)
+
+    def seal(self, sealing: Sealing, now_us: int) -> None:
+        """See `SqliteStore.seal`.
+
+        Raises:
+            Conflict: Somebody else has sealed since; nothing was written.
+        """
+        write_sealing(self._database, sealing, now_us)
 
     def renew(self, worker: str, lease_s: float, now_us: int) -> None:
         """See `Store.renew`."""
