@@ -80,10 +80,10 @@ class Sealer:
         self._store.appended = appended
         try:
             while True:
-                await self._tend()
                 with anyio.move_on_after(self._options.every_s):
                     await wake.wait()
                 wake = anyio.Event()
+                await self._tend()
         finally:
             self._store.appended = None
 

@@ -52,7 +52,8 @@ class Crash(NamedTuple):
 def kill_at_every_point(work: Callable[[Path, Points], object], folder: Path) -> Iterator[Crash]:
     """Do work in a child process, once for each crash point that it passes, and kill it there as `kill -9` would.
 
-    The first child lives, to learn which points there are; it is yielded too. Every further one starts in a new,
+    The first child lives, to learn which points there are; it is yielded too, as is any other that lives because it
+    went another way. Every further one starts in a new,
     empty folder. Recover in it and look at the far end before you ask for the next. Each child is a fork of this
     process: call this from a plain function, where no event loop runs, and open the plane within the work.
 
@@ -79,8 +80,8 @@ def kill_at_every_point(work: Callable[[Path, Points], object], folder: Path) ->
         left.mkdir()
         ended = end_of(fork(partial(work, left, CrashAt(point, nth))))
         assert ended in (0, -signal.SIGKILL), f"the work failed before {point}, passing {nth}"
-        if ended:  # else it went another way than before, and never came by
-            yield Crash(point, nth, left)
+        # One that went another way than before, and never came by, lived: what it did counts all the same.
+        yield Crash(point, nth, left) if ended else Crash("", 0, left)
 
 
 def passings(points: Iterable[str]) -> list[tuple[str, int]]:
