@@ -120,6 +120,10 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # calls_max = 200                   # calls of one run, refused ones included
 # alike_max = 5                     # calls of one run with the same tool and arguments
 
+[cache]
+# entries_max = 4096                # results of reads that one process keeps; 0 keeps none
+# bytes_max = 33554432              # bytes of all of them together
+
 [seal]                              # the ledger is signed every second, or every 256 events
 # sinks = ["/mnt/audit/log.jsonl"]  # where signed heads go: another disk, another owner; beside the ledger otherwise
 # key = "/run/secrets/signing.key"  # the key that signs; beside the ledger otherwise

@@ -53,9 +53,9 @@ def kill_at_every_point(work: Callable[[Path, Points], object], folder: Path) ->
     """Do work in a child process, once for each crash point that it passes, and kill it there as `kill -9` would.
 
     The first child lives, to learn which points there are; it is yielded too, as is any other that lives because it
-    went another way. Every further one starts in a new,
-    empty folder. Recover in it and look at the far end before you ask for the next. Each child is a fork of this
-    process: call this from a plain function, where no event loop runs, and open the plane within the work.
+    went another way. Every further one starts in a new, empty folder. Recover in it and look at the far end before you
+    ask for the next. Each child is a fork of this process: call this from a plain function, where no event loop runs,
+    and open the plane within the work.
 
     Args:
         work: Given its folder, and what to pass on as `World(reach=…)`.
