@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -15,17 +15,12 @@ from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import OPERATOR, Principal
-from interlock.core.run import ApprovalState, CallState
+from interlock.core.run import ApprovalState
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
-
-VAIN_MAX = 5
-"""Workers that may be lost over a run one after the other before anything comes of its next call."""
-
-_SUSPECT_FROM = 2
-"""Lost workers from which on a run is advanced alone, so that it takes no other with it."""
+from interlock.recovery import SUSPECT_FROM, do_what_is_due, due
 
 
 class Run:
@@ -132,7 +127,7 @@ async def open_run(
         yield Run(plane, conversation, principal)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            await _leave(conversation)
+            await _leave(conversation, claim)
 
 
 async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
@@ -152,16 +147,16 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     async with conversation.advancing:
         await conversation.refresh()
         ours = conversation.epoch == 0
-        if not _due(plane, conversation) and not (ours and _over(conversation)):
+        if not due(plane, conversation) and not (ours and _over(conversation)):
             return True  # a claim for nothing would be an event for nothing, at every look
-        async with plane.ledger.company.join(alone=conversation.state.vain >= _SUSPECT_FROM):
+        async with plane.ledger.company.join(alone=conversation.state.vain >= SUSPECT_FROM):
             if ours:
                 try:
                     await conversation.claim(claim._replace(why="advance"))
                 except StaleClaim:
                     return False
             try:
-                await _do_what_is_due(plane, conversation)
+                await do_what_is_due(plane, conversation)
                 if ours or conversation.left:
                     await _finish(conversation, "nothing left")
             finally:
@@ -255,30 +250,6 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: C
     return conversation
 
 
-def _due(plane: Plane, conversation: Conversation) -> list[CallState]:
-    """The calls that something can be done about here and now."""
-    state = conversation.state
-    return [
-        call
-        for call in state.calls.values()
-        if (call.status == "intent" and call.call_id not in conversation.on_the_way and _can_settle(plane, call))
-        or (call.status == "held" and _ripe(plane, state.approvals[call.approval_id]))
-    ]
-
-
-def _can_settle(plane: Plane, call: CallState) -> bool:
-    """Whether a lost call can be taken up here: its tool is known, if only as removed, or nothing will be sent."""
-    return call.after_loss == "person" or call.tool in plane.registry or call.tool in plane.registry.withdrawn
-
-
-def _ripe(plane: Plane, asked: ApprovalState) -> bool:
-    """Whether a held call can go on: it expired, or was answered and its tool is known here, if only as removed."""
-    if plane.clock.wall_us() >= asked.request["expires_us"]:
-        return True
-    tool = asked.request["tool"]["name"]
-    return asked.status != "pending" and (tool in plane.registry or tool in plane.registry.withdrawn)
-
-
 def _over(conversation: Conversation) -> bool:
     """Whether an open run has no call left that anything can happen to."""
     state = conversation.state
@@ -286,11 +257,12 @@ def _over(conversation: Conversation) -> bool:
     return state.status == "open" and not waiting and not conversation.on_the_way
 
 
-async def _leave(conversation: Conversation) -> None:
+async def _leave(conversation: Conversation, claim: Claim) -> None:
     """Finish the run where nothing of it waits, and give its claim back.
 
     Where this process is advancing the run, that works under the same claim and gives it back when it is over: else
-    what it has under way would look lost to another worker.
+    what it has under way would look lost to another worker. Where the claim was lost meanwhile and nobody holds the
+    run now, what is left is done under a claim of its own.
     """
     try:
         conversation.advancing.acquire_nowait()
@@ -298,8 +270,14 @@ async def _leave(conversation: Conversation) -> None:
         conversation.left = True
         return
     try:
-        await _finish(conversation, "left")
-        await conversation.release()
+        try:
+            await _finish(conversation, "left")
+        except StaleClaim:
+            with suppress(StaleClaim):
+                await conversation.claim(claim)
+                await _finish(conversation, "left")
+        finally:
+            await conversation.release()
     finally:
         conversation.advancing.release()
 
@@ -308,42 +286,6 @@ async def _finish(conversation: Conversation, reason: str) -> None:
     await conversation.refresh()
     if _over(conversation):
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
-
-
-async def _do_what_is_due(plane: Plane, conversation: Conversation) -> None:
-    """Call by call, in their order, so that the first one is what workers were lost over, if any were."""
-    await conversation.refresh()
-    due = _due(plane, conversation)
-    if due and conversation.state.vain > VAIN_MAX:
-        await _quarantine(conversation, due.pop(0))
-    for call in due:
-        await _settled_or_run(plane, conversation, call)
-
-
-async def _quarantine(conversation: Conversation, call: CallState) -> None:
-    """Give a call up that ends its worker before anything of it is recorded: a person sees it, and others go on.
-
-    What it was to do did not leave in these advances; it may have before them where it has an intent.
-    """
-    kind, outcome = (Kind.CALL_RESULT, "failed") if call.status == "held" else (Kind.CALL_UNKNOWN, "unknown")
-    lost = conversation.state.vain - 1
-    told = Outcome(
-        kind=OutcomeKind(outcome), call_id=call.call_id, tool=call.tool, code="recovery.quarantined",
-        message=f"{lost} workers were lost before they could run this call; it was given up on",
-        next_step="Do not repeat it; tell the user that somebody must look into it.",
-    )  # fmt: skip
-    letter = {"code": told.code, "attempts": lost}
-    await conversation.append([
-        Fact(kind, {"outcome": told.as_json()}, call.call_id, call.step, lost, outcome=outcome),
-        Fact(Kind.CALL_DEAD_LETTERED, letter, call.call_id, call.step, lost),
-    ])  # fmt: skip
-
-
-async def _settled_or_run(plane: Plane, conversation: Conversation, call: CallState) -> None:
-    if call.status == "intent":
-        await _taken_up(plane, conversation, call)
-    else:
-        await _answered(plane, conversation, conversation.state.approvals[call.approval_id])
 
 
 async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:
@@ -358,39 +300,6 @@ async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversat
     if not asked.request:
         raise NotFound(f"what request {approval_id!r} asked was erased", code="approval.erased")
     return conversation, asked
-
-
-async def _taken_up(plane: Plane, conversation: Conversation, call: CallState) -> None:
-    """Let a call whose worker was lost after its intent pass every gate again, and be settled as its tool declares.
-
-    Its arguments are those that were decided: the intent binds them.
-    """
-    state = conversation.state
-    assert state.principal is not None, "a run that has calls was started"
-    decided = [
-        event.fact.body["arguments"]
-        for event in await plane.ledger.store.read(state.run_id)
-        if event.fact.kind is Kind.CALL_DECIDED and event.fact.call_id == call.call_id
-    ]
-    assert decided, "what an open call needs is never erased"
-    lost = ToolCall(
-        run_id=state.run_id, call_id=call.call_id, tool=call.tool, arguments=decided[-1],
-        principal=state.principal, parent_id=call.parent_id,
-    )  # fmt: skip
-    await call_tool(lost, plane)
-
-
-async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalState) -> None:
-    """Let a held call that was decided, or whose time is up, go through every gate again."""
-    if asked.status == "pending":
-        await conversation.append([Fact(Kind.APPROVAL_EXPIRED, {}, asked.call_id, approval_id=asked.approval_id)])
-    state = conversation.state
-    assert state.principal is not None, "a run that has calls was started"
-    parked = ToolCall(
-        run_id=state.run_id, call_id=asked.call_id, tool=asked.request["tool"]["name"],
-        arguments=asked.request["text"], principal=state.principal,
-    )  # fmt: skip
-    await call_tool(parked, plane)
 
 
 def _start(principal: Principal, words: str | None) -> Fact:

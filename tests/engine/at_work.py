@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from pydantic import BaseModel
 
-from interlock import CallContext, Entity, Settings, Tool, World, open_plane, tool
+from interlock import CallContext, Entity, LedgerError, Settings, Tool, World, open_plane, tool
 from interlock.engine.engine import InProcessEngine
 from interlock.testing import EffectOracle, FrozenClock
+from tests.planes import ANA
 from tests.workers import counted
 
 POISON = 13
@@ -35,10 +38,10 @@ def accounts(port: int, *, deadly: bool = False) -> list[Tool]:
             os.kill(os.getpid(), signal.SIGKILL)
         return Account(owner="ana")
 
-    @tool(effect="irreversible", resource="n", entities={"n": Entity(type="Account", lookup="account")})
+    @tool(effect="irreversible", keyed=True, resource="n", entities={"n": Entity(type="Account", lookup="account")})
     def pay(n: int, context: CallContext) -> int:
-        """Pay into an account."""
-        done: int = far.do("pay", {"n": n}, context.idempotency_key)["n"]
+        """Pay into an account, once for each key: whoever works beside the deadly one may be lost over it."""
+        done: int = far.do("pay", {"n": n}, context.idempotency_key, dedupe=True)["n"]
         return done
 
     return [account, pay]
@@ -61,3 +64,39 @@ def look_once(ledger: str, port: int, later_s: float) -> None:
             await InProcessEngine(plane.plane.clock).look(plane.store, plane.advance)
 
     anyio.run(main)
+
+
+LEASE_S = 1.0
+
+
+def long_call(pipe: Connection, ledger: str, port: int, blocks: bool) -> None:
+    """One call that takes until the other side says so, in an async tool that lets the event loop turn or blocks it."""
+    far = EffectOracle(Path())
+    far.port = port
+
+    @tool(effect="reversible")
+    async def put(n: int, context: CallContext) -> int:
+        """Put a number, slowly."""
+        done: int = far.do("put", {"n": n}, context.idempotency_key)["n"]
+        pipe.send(context.run_id)
+        if blocks:
+            pipe.recv()
+        else:
+            await anyio.to_thread.run_sync(pipe.recv)
+        return done
+
+    async def main() -> None:
+        async with in_real_time(ledger, [put]) as plane, plane.run(ANA, words="slowly") as run:
+            try:
+                outcome = await run.call("put", {"n": 1})
+                pipe.send(outcome.kind.value)
+            except LedgerError as error:
+                pipe.send(error.code)
+
+    anyio.run(main)
+
+
+def in_real_time(ledger: str, tools: list[Tool], *, engine: bool = False) -> Any:
+    """A plane whose claims lapse, and are renewed, as the machine's clock says."""
+    settings = Settings(ledger=Path(ledger), folder=Path(ledger).parent, lease_s=LEASE_S)
+    return open_plane(settings, tools=tools, engine=engine)

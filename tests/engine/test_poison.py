@@ -11,7 +11,7 @@ import pytest
 
 from interlock import Answer
 from interlock.ledger.company import Company
-from interlock.runs import VAIN_MAX
+from interlock.recovery import VAIN_MAX
 from interlock.testing import EffectOracle
 from tests.engine.at_work import POISON, accounts, look_once, opened
 from tests.planes import ANA, BOB
