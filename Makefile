@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate evidence cover format venv clean \
+.PHONY: help demo test check bench crash simulate transient evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -32,6 +32,9 @@ simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; a
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
+
+transient: $(VENV)/.stamp ## calls that get through where 30 % of attempts fail for a moment; prints shares by attempts
+	@$(PY) -m proof.transient $(ARGS)
 
 cover: $(VENV)/.stamp ## every test, with branch coverage
 	@$(PY) -m pytest -q --cov --cov-report=term $(ARGS)

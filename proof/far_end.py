@@ -25,8 +25,8 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Script = Callable[[str], Reply]
-"""Given the request's idempotency key, how it is answered."""
+Script = Callable[[Any], Reply]
+"""Given the request's body, how it is answered."""
 
 
 class HttpFarEnd:
@@ -41,7 +41,7 @@ class HttpFarEnd:
         asked: Requests that came, by key.
     """
 
-    def __init__(self, script: Script = lambda key: Reply(), *, dedupe: bool = False) -> None:
+    def __init__(self, script: Script = lambda body: Reply(), *, dedupe: bool = False) -> None:
         self.script = script
         self.dedupe = dedupe
         self.effects: list[tuple[str, Any]] = []
@@ -80,9 +80,10 @@ class HttpFarEnd:
         key = request.headers.get("Idempotency-Key", "")
         with self._lock:
             self.asked[key] += 1
-            reply = self.script(key)
+            body = json.loads(text)
+            reply = self.script(body)
             if reply.does and not (self.dedupe and any(known == key for known, _ in self.effects)):
-                self.effects.append((key, json.loads(text)))
+                self.effects.append((key, body))
             number = next((at for at, (known, _) in enumerate(self.effects, 1) if known == key), 0)
         said = json.dumps({"n": number}).encode()
         request.send_response(reply.status)

@@ -249,7 +249,7 @@ async def test_a_busy_far_end_is_waited_for_and_not_for_ever(
     asked: str, pauses: list[int], status: int, far: HttpFarEnd
 ) -> None:
     """Fault K27, defects 45, 48: a pause is the far end's within bounds; the number of tries is ours."""
-    far.script = lambda key: Reply(status, does=False, headers=(("Retry-After", asked),))
+    far.script = lambda body: Reply(status, does=False, headers=(("Retry-After", asked),))
     outcome, stage = await one(pay(far.port))
     assert (outcome.kind, outcome.code) == ("failed", "execute.busy")
     assert (sum(far.asked.values()), far.effects) == (3, [])
@@ -260,7 +260,7 @@ async def test_a_busy_far_end_is_waited_for_and_not_for_ever(
 async def test_a_write_that_a_busy_far_end_put_off_is_done_once(far: HttpFarEnd) -> None:
     """Fault K27: «busy» says that it was not done, so even a tool that declares nothing is tried again."""
     replies = deque([Reply(429, does=False), Reply(503, does=False)])
-    far.script = lambda key: replies.popleft() if replies else Reply()
+    far.script = lambda body: replies.popleft() if replies else Reply()
     outcome, _ = await one(pay(far.port))
     assert (outcome.kind, len(far.effects)) == ("done", 1)
 
@@ -274,7 +274,7 @@ async def test_an_error_after_the_effect_is_sent_again_only_where_that_is_safe(
 ) -> None:
     """Fault K28, defect 45."""
     replies = deque([Reply(status)])
-    far.script = lambda key: replies.popleft() if replies else Reply()
+    far.script = lambda body: replies.popleft() if replies else Reply()
     outcome, _ = await one(declared(kind, far, far.port))
     assert (outcome.kind, len(far.effects)) == (expected, effects)
     assert len({body["n"] for _, body in far.effects}) == 1
@@ -291,7 +291,7 @@ async def test_an_error_is_asked_about_where_the_tool_can_ask(does: bool, far: H
         return {"done": bool(numbers), "result": numbers[0] if numbers else None}
 
     replies = deque([Reply(500, does=does)])
-    far.script = lambda key: replies.popleft() if replies else Reply()
+    far.script = lambda body: replies.popleft() if replies else Reply()
     used = pay(far.port, reconcile="was_paid")
     async with staged(used, was_paid) as stage:
         outcome = await called(stage, used)
@@ -302,7 +302,7 @@ async def test_an_error_is_asked_about_where_the_tool_can_ask(does: bool, far: H
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
 async def test_words_of_a_far_end_start_no_second_try(status: int, far: HttpFarEnd) -> None:
     """Defect 47: the type of what a transport raises counts, whatever the far end writes into its answer."""
-    far.script = lambda key: Reply(status, does=False, headers=(("X-Error", "timeout: please retry"),))
+    far.script = lambda body: Reply(status, does=False, headers=(("X-Error", "timeout: please retry"),))
     outcome, stage = await one(pay(far.port, keyed=True))
     assert (outcome.kind, outcome.code) == ("failed", "execute.rejected")
     assert (sum(far.asked.values()), stage.paused) == (1, [])
