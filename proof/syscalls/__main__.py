@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from interlock.testing import EffectOracle
+from interlock.testing.crash import end_of, fork
 from proof.syscalls.judge import KINDS
-from proof.syscalls.strike import ERRORS, WRITING, Strike, count, end_of, fork, strike
+from proof.syscalls.strike import ERRORS, WRITING, Strike, count, strike
 from proof.syscalls.twenty import prepare
 
 _LOOK_S = 0.2
+_HOURS_S = 6 * 3600
 
 
 def main() -> int:
@@ -108,7 +110,7 @@ def _strike_all(strikes: list[Strike], template: Path, folder: Path, jobs: int) 
                 out.write(json.dumps({"index": index, "strike": str(strikes[index]), **result._asdict()}) + "\n")
                 out.flush()
 
-    children = [fork(lambda number=number: work(number), timeout_s=0) for number in range(jobs)]
+    children = [fork(lambda number=number: work(number), _HOURS_S) for number in range(jobs)]
     results: list[dict[str, Any]] = []
     told = -1
     while children:

@@ -8,15 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from interlock.testing import EffectOracle
+from interlock.testing.crash import end_of, fork
 from proof.syscalls import twenty
 from proof.syscalls.judge import Finding, judge
 
@@ -139,31 +138,6 @@ def traced(work: Callable[[], object], options: list[str], log: Path, threads: s
         return ended
     log.write_text("".join(f"{child} {line}" for line in log.read_text().splitlines(keepends=True)))
     return ended
-
-
-def fork(work: Callable[[], object], timeout_s: int = _PATIENCE_S) -> int:
-    """Do work in a fork of this process, and return its id at once; 0 seconds for no end to its time."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(timeout_s)
-        work()
-        code = 0
-    finally:  # nothing of what this process inherited may unwind in it
-        if code:
-            traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def end_of(child: int) -> int:
-    """Wait for a fork's end: 0, another exit code, or minus the number of the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _tracer() -> int:
