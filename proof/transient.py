@@ -106,7 +106,7 @@ def main() -> int:
     started = time.monotonic()
     rows = []
     for attempts_max in ATTEMPTS:
-        rows.append(anyio.run(_measure, attempts_max, options.calls, options.seed))
+        rows.append(anyio.run(measure, attempts_max, options.calls, options.seed))
         print(f"{attempts_max} of {len(ATTEMPTS)} rows", file=sys.stderr, flush=True)
     print(f"{FAILING:.0%} of attempts fail: refused, 429 with and without Retry-After, 503; seed {options.seed}")
     print(f"{'attempts_max':>12}{'calls':>8}{'succeed':>10}{'1-0.3^n':>10}{'doubled':>9}{'lost':>6}{'tries/call':>12}")
@@ -146,7 +146,7 @@ async def _never(arguments: dict[str, Any], context: CallContext) -> object:
     raise AssertionError("it only shows a default")
 
 
-async def _measure(attempts_max: int, calls: int, seed: int) -> Measured:
+async def measure(attempts_max: int, calls: int, seed: int) -> Measured:
     """Make the calls, sixteen at a time, and count."""
 
     async def no_pause(seconds: float) -> None:
