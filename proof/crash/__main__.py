@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from interlock.testing import EffectOracle
@@ -21,10 +22,8 @@ from proof.crash.plan import Extent, units
 from proof.crash.report import Tally
 from proof.crash.trial import Trial, attempt, warm
 
-EVERY, EVERY_QUICKLY = 12, 97
-"""Of the pairs of a first kill and a last one, each so-and-so-th is tried."""
-
-AT_RANDOM, AT_RANDOM_QUICKLY = 2000, 100
+QUICKLY = Extent(every=1000, firsts=4, depth=1, at_random=100)
+"""A look, not the proof."""
 
 SAY_S = 10.0
 """Seconds between two lines of progress."""
@@ -37,9 +36,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="interlock-crash-", dir=parent) as folder:
         if options.only:
             return _one(options.only, Path(folder))
-        every = options.every or (EVERY_QUICKLY if options.quick else EVERY)
-        at_random = options.random if options.random is not None else AT_RANDOM_QUICKLY if options.quick else AT_RANDOM
-        tally = _all(Extent(every, at_random, options.seed), Path(folder), options.workers)
+        extent = QUICKLY if options.quick else Extent()
+        given = {name: getattr(options, name) for name in ("every", "at_random", "seed")}
+        extent = replace(extent, **{name: value for name, value in given.items() if value is not None})
+        tally = _all(extent, Path(folder), options.workers)
     print(tally.as_text(), flush=True)
     if options.json:
         options.json.write_text(json.dumps(tally.as_json(), indent=1) + "\n")
@@ -89,12 +89,15 @@ def _options() -> argparse.Namespace:
         prog="python -m proof.crash",
         description="Kills processes at every crash point and at random times: no effect is lost or doubled.",
     )
-    parser.add_argument("--quick", action="store_true", help="a look in under a minute, not the proof")
+    usual = Extent()
+    parser.add_argument("--quick", action="store_true", help="a look in about a minute, not the proof")
     parser.add_argument(
-        "--every", type=int, metavar="N", help=f"each N-th pair of first and last kill (default {EVERY}; 1: all)"
+        "--every", type=int, metavar="N", help=f"further pairs of kills: each N-th (default {usual.every}; 1: all)"
     )
-    parser.add_argument("--random", type=int, metavar="N", help=f"kills at random times (default {AT_RANDOM})")
-    parser.add_argument("--seed", type=int, default=1, help="of the random times (default 1)")
+    parser.add_argument(
+        "--random", dest="at_random", type=int, metavar="N", help=f"kills at random times (default {usual.at_random})"
+    )
+    parser.add_argument("--seed", type=int, help=f"of the random times (default {usual.seed})")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--only", type=combination, metavar="COMBINATION", help="one combination, and all about it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

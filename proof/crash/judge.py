@@ -34,6 +34,7 @@ def judge(trial: Trial) -> list[Finding]:
         *_effects(trial),
         *_calls(trial),
         *_told(trial),
+        *_recoveries(trial),
         *_approvals(trial),
         *_rest(trial),
     ]
@@ -101,6 +102,18 @@ def _told(trial: Trial) -> Iterator[Finding]:
     told = {(said["outcome"]["call_id"], said["outcome"]["value"]) for said in trial.told if _done(said)}
     if len(told) > len({call_id for call_id, _ in told}):
         yield Finding("untrue", f"one call was told two results: {sorted(told)}")
+
+
+def _recoveries(trial: Trial) -> Iterator[Finding]:
+    """K4: each time that a lost call is taken up again is counted, and there are no more than processes that could."""
+    taken_up: dict[str, list[int]] = {}
+    for event in trial.report["events"]:
+        if event["kind"] == "recovery":
+            taken_up.setdefault(event["call_id"], []).append(event["attempt"])
+    for call_id, numbers in taken_up.items():
+        counted = numbers == list(range(2, len(numbers) + 2))  # the worker that was lost first was number 1
+        if not counted or len(numbers) > max(1, len(trial.tried.kills)):
+            yield Finding("untrue", f"call {call_id} was taken up as {numbers} by {len(trial.tried.kills)} processes")
 
 
 def _done(said: dict[str, Any]) -> bool:

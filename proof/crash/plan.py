@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,78 +14,91 @@ from proof.crash.trial import Trial
 Try = Callable[[Combination], Trial]
 """Tries a combination."""
 
-DEPTH = 3
-"""Recoveries that are killed at every point that they pass, one after the other."""
+THINNED = {1: 1, 2: 2, 3: 4}
+"""Recoveries that are killed at every point which they pass, by how many of them in a row: after each so-and-so-th
+first kill."""
 
-DEEPEST = 5
-"""Recoveries that are killed in a row at a rotating point (fault K4)."""
+DEEPEST, THINNED_DEEPEST = 5, 8
+"""Recoveries that are killed in a row at a rotating point (fault K4), and after which first kills."""
 
 SHARES = 4
-"""Parts that a cell's walk is cut into, so that several workers take part."""
+"""Parts of a cell's kills at random times, so that several workers take part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Extent:
     """How much is tried.
 
     Attributes:
-        every: Of the pairs of a first kill and a last one, each `every`-th, on the diagonals: each first kill
-            goes with some of the last ones and each last one with some of the first. 1 for all.
+        every: Of the pairs of an earlier kill and a last one whose last one was tried with another before: each
+            so-and-so-th, on the diagonals.
+        firsts: Each so-and-so-th point of the first process. 1 for all.
+        depth: Recoveries that are killed.
         at_random: Kills at random times, in all.
         seed: Of the random times.
     """
 
-    every: int
-    at_random: int
-    seed: int
+    every: int = 32
+    firsts: int = 1
+    depth: int = DEEPEST
+    at_random: int = 2000
+    seed: int = 1
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What one worker does in one go.
+    """What one worker does in one go: a cell's walk, or a part of its kills at random times.
 
     Attributes:
         cell: Class and place.
-        share: Which part of `SHARES` of the walk, or of the kills at random.
-        at_random: Whether it is the latter.
+        share: Which part of the latter, from 1; 0 for the walk.
     """
 
     cell: Combination
-    share: int
-    at_random: bool
+    share: int = 0
 
     def run(self, extent: Extent, attempt: Try) -> None:
         """Try all of it."""
-        if self.at_random:
+        if self.share:
             _at_random(self, extent, attempt)
         else:
-            _walk(self, extent.every, attempt)
+            walk(self.cell, extent, attempt)
 
 
 def units(extent: Extent) -> list[Unit]:
-    """All there is to do, the parts of a cell far from each other."""
-    cells = [Combination(tool_class, place) for place, tool_class in product(PLACES, CLASSES)]
-    walks = [Unit(cell, share, False) for share in range(SHARES) for cell in cells]
-    return walks + [Unit(cell, share, True) for share in range(SHARES) for cell in cells if extent.at_random]
+    """All there is to do, the longest first."""
+    cells = [Combination(tool_class, place) for place, tool_class in product(reversed(PLACES), CLASSES)]
+    shares = range(1, SHARES + 1) if extent.at_random else ()
+    return [Unit(cell, share) for share in (0, *shares) for cell in cells]
 
 
-def _walk(unit: Unit, every: int, attempt: Try) -> None:
-    """Kill the first process at each point; then each recovery, at the points that it passes, after earlier kills."""
-    cell = unit.cell
+def walk(cell: Combination, extent: Extent, attempt: Try) -> None:
+    """Kill the first process at each point that it passes; then recoveries, after earlier kills.
+
+    Every point that is seen to be passed by the first, second or third recovery is one where such a recovery is
+    killed; which earlier kills it goes with rotates.
+    """
+    tried: dict[int, set[Kill]] = {depth: set() for depth in THINNED}
     for index, first in enumerate(_kills(attempt(cell))):
-        if index % SHARES != unit.share:
+        if index % extent.firsts:
             continue
-        tried = cell._replace(kills=(first,))
-        trial = attempt(tried)
-        for depth in range(1, DEPTH + 1):
+        trial = attempt(_then(cell, first))
+        index //= extent.firsts
+        for depth, thinned in THINNED.items():
+            if depth > extent.depth or index % thinned:
+                break
             follow = _kills(trial)
-            done = {kill: attempt(_then(tried, kill)) for kill in _each(follow, every, index + depth)}
-            if not follow:
+            new = [
+                kill for place, kill in enumerate(follow)
+                if kill not in tried[depth] or (place + index // thinned) % extent.every == 0
+            ]  # fmt: skip
+            tried[depth].update(new)
+            done = {kill: attempt(_then(trial.tried, kill)) for kill in new}
+            if not follow or depth == extent.depth:
                 break
             chosen = _rotating(follow, index, depth)
-            tried = _then(tried, chosen)
-            trial = done.get(chosen) or attempt(tried)
-        if index % SHARES == index % (2 * SHARES):
+            trial = done.get(chosen) or attempt(_then(trial.tried, chosen))
+        if extent.depth == DEEPEST and index % THINNED_DEEPEST == 0:
             _deeper(trial, index, attempt)
 
 
@@ -93,10 +106,6 @@ def _deeper(trial: Trial, index: int, attempt: Try) -> None:
     """On with one line of kills, as deep as it goes."""
     while len(trial.tried.kills) <= DEEPEST and (follow := _kills(trial)):
         trial = attempt(_then(trial.tried, _rotating(follow, index, len(trial.tried.kills))))
-
-
-def _each(kills: Sequence[Kill], every: int, offset: int) -> Iterator[Kill]:
-    return (kill for place, kill in enumerate(kills) if (place + offset) % every == 0)
 
 
 def _rotating(kills: Sequence[Kill], index: int, depth: int) -> Kill:
@@ -123,6 +132,6 @@ def _at_random(unit: Unit, extent: Extent, attempt: Try) -> None:
     for _ in range(5 * wanted):  # some are over before their time comes
         if landed >= wanted:
             break
-        lengths = [whole.took_s] + [recovered.took_s] * chance.randrange(DEPTH + 1)
+        lengths = [whole.took_s] + [recovered.took_s] * chance.randrange(max(THINNED) + 1)
         kills = tuple(Kill(after_s=chance.uniform(0, length)) for length in lengths)
         landed += attempt(unit.cell._replace(kills=kills)).kills

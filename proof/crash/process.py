@@ -267,7 +267,7 @@ async def _advance_all(plane: Interlock) -> None:
 
 def _written(fact: Fact) -> dict[str, Any]:
     said = {"kind": fact.kind, "call_id": fact.call_id, "outcome": fact.outcome, "approval_id": fact.approval_id}
-    return {**said, "body": fact.body}
+    return {**said, "attempt": fact.attempt, "body": fact.body}
 
 
 def _counted(prefix: str) -> IdMaker:
