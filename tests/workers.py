@@ -5,7 +5,6 @@ The functions below run there. They find the far end by its port, and a crash po
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -16,15 +15,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from interlock import Answer, CallContext, LedgerError, Settings, Tool, World, open_plane, tool
+from interlock import CallContext, LedgerError, Settings, Tool, World, open_plane, tool
 from interlock.core.ids import IdMaker
-from interlock.core.points import pass_by
 from interlock.policy.flags import Scope
-from interlock.testing import CrashAt, EffectOracle, FrozenClock
-from tests.planes import ANA, BOB, OPA
-
-RUN_ID = "run_first_1"
-"""The run that `one_call` starts."""
+from interlock.testing import EffectOracle, FrozenClock
+from tests.planes import OPA
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pytest", "tests.workers"])
@@ -105,22 +100,6 @@ def far_tools(port: int, wait: Callable[[], None] | None = None) -> list[Tool]:
         return do("pay", n, context)
 
     return [get, put, pay]
-
-
-def one_call(ledger: str, port: int, effect: str, nth: int) -> None:
-    """One call from its proposal to its acknowledgement, killed at the n-th crash point; 0 for never."""
-    reach = CrashAt(None, nth) if nth else pass_by
-
-    async def main() -> None:
-        async with _opened(ledger, "first", far_tools(port), World(reach=reach)) as plane, plane.run(ANA) as run:
-            outcome = await run.call(effect, {"n": 1}, name="mine")
-            if outcome.approval_id:
-                asked = (await plane.store.read(run.run_id))[-1].fact
-                await plane.answer(outcome.approval_id, Answer(approve=True, digest=asked.body["approval"]), BOB)
-                outcome = await run.call(effect, {"n": 1}, name="mine")
-            Path(ledger).with_name("acknowledged.json").write_text(json.dumps(outcome.as_json()))
-
-    anyio.run(main)
 
 
 def advance_once(pipe: Connection, ledger: str, port: int, run_id: str) -> None:

@@ -74,10 +74,10 @@ def test_killed_in_a_batch_or_while_an_approval_arrives_nothing_is_lost_or_doubl
 ) -> None:
     """K1; spec approvals 3: a consumed approval belongs to its intent, and one that was given is not asked for again.
 
-    A quarter of the points for each class: all of them between the four.
+    An eighth of the passings for each class.
     """
     whole = hold(Combination(tool_class, place))
-    for kill in kills_of(whole)[CLASSES.index(tool_class) :: len(CLASSES)]:
+    for kill in kills_of(whole)[2 * CLASSES.index(tool_class) :: 2 * len(CLASSES)]:
         hold(then(whole, kill))
 
 
@@ -102,6 +102,13 @@ def test_a_call_that_kills_every_worker_is_left_to_a_person(tool_class: str, poi
     [row] = [row for row in trial.report["calls"] if row["effect"] != "read"]
     assert (row["outcome"], row["code"]) == ("unknown", "execute.quarantined")
     assert trial.effects == []
+
+
+def test_whoever_makes_the_call_after_a_crash_makes_it_with_the_same_key(hold: Try) -> None:
+    """Defect 34: the key is made of the call, not of the attempt or the process."""
+    trial = hold(combination("idempotent/alone/attempt.after#1/attempt.after#1"))
+    assert len(trial.effects) == 3
+    assert len({effect["key"] for effect in trial.effects}) == 1
 
 
 def test_what_is_asked_and_was_not_done_is_done_once(hold: Try) -> None:
