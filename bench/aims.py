@@ -1,4 +1,4 @@
-"""What Interlock aims at, as ratios between rows of one run.
+"""What Interlock aims at: ratios between rows of one run, and a few figures of a row alone.
 
 An aim whose rows were not measured is shown as not measured, never as met.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from bench.candidate import Row
 from bench.ratios import ratio
@@ -15,15 +16,15 @@ from bench.runner import Series
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """One row takes at most so many times what another one takes.
+    """One row takes at most so many times what another one takes, or at most so much.
 
     Attributes:
         name: Where the aim stands.
         suite: Where both rows stand.
-        row, of: Measured row and what it is compared with; where `of` is None,
-            the aim is about Python-level calls.
-        at_most: Largest ratio, or largest number of calls.
+        row, of: Measured row and what it is compared with; None where the aim is about the row alone.
+        at_most: Largest ratio, or largest number of `unit`.
         cpu: Compare CPU time, which other programs disturb least; else wall time.
+        unit: Of an aim about a row alone: `Python-level calls`, `ms`, `s` (both wall time) or `bytes a step`.
     """
 
     name: str
@@ -32,11 +33,12 @@ class Aim:
     of: Row | None
     at_most: float
     cpu: bool
+    unit: str = ""
 
     def sentence(self) -> str:
         """The aim in words."""
         if self.of is None:
-            return f"{_said(self.row)}: at most {self.at_most:g} Python-level calls"
+            return f"{_said(self.row)}: at most {self.at_most:,g} {self.unit}"
         measure = "CPU" if self.cpu else "time"
         return f"{_said(self.row)}: at most {self.at_most:g} × {_said(self.of)} ({measure})"
 
@@ -46,12 +48,22 @@ class Aim:
         if row is None or not row.measured:
             return None
         if self.of is None:
-            return row.calls
+            match self.unit:
+                case "Python-level calls":
+                    return row.calls
+                case "bytes a step":
+                    return row.bytes_each
+                case unit:
+                    return median(row.wall_us) / {"ms": 1e3, "s": 1e6}[unit]
         of = results.get(self.of)
         return ratio(row, of, self.cpu) if of is not None and of.measured else None
 
 
-def _cpu(name: str, suite: str, row: Row, of: Row | None, at_most: float) -> Aim:
+def _alone(name: str, suite: str, row: Row, at_most: float, unit: str) -> Aim:
+    return Aim(name=name, suite=suite, row=row, of=None, at_most=at_most, cpu=False, unit=unit)
+
+
+def _cpu(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
     return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=True)
 
 
@@ -60,11 +72,12 @@ def _wall(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
 
 
 READ, MISSED, WRITE = "interlock, read", "interlock, read, memo missed", "interlock, write"
+READS = "interlock, reads"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
 
 AIMS: tuple[Aim, ...] = (
     _cpu("P1", "call", Row(READ, 1), Row("pydantic", 1), 15),
-    _cpu("P1", "call", Row(READ, 1), None, 80),
+    _alone("P1", "call", Row(READ, 1), 80, "Python-level calls"),
     _cpu("peers", "call", Row(MISSED, 1), Row("langgraph, tool node", 1), 0.75),
     _cpu("peers", "call", Row(MISSED, 1), Row("fastmcp, in memory", 1), 0.25),
     _wall("P4", "durable", Row(READ, 1), Row("one record", 1), 1.3),
@@ -77,6 +90,11 @@ AIMS: tuple[Aim, ...] = (
     _wall("peers", "durable", Row(WRITE, 64), Row("langgraph turn", 64), 0.1),
     _cpu("scale", "scale", Row(TOOLS, 10_000), Row(TOOLS, 10), 1.2),
     _cpu("scale", "scale", Row(EVENTS, 1_000_000), Row(EVENTS, 0), 1.2),
+    _cpu("P5", "resume", Row(READS, 1000), Row("one record a step", 1000), 4),
+    _alone("P5", "resume", Row(READS, 1000), 10, "ms"),
+    _alone("P5", "resume", Row(READS, 1000), 1200, "bytes a step"),
+    _alone("recovery", "recover", Row("interlock, open runs", 1000), 30, "s"),
+    _alone("recovery", "recover", Row("interlock, ledger opened", 1_000_000), 5, "s"),
     _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),
 )
 

@@ -29,14 +29,18 @@ class Opened:
         batch: Make n calls. Owns its loop, so that a cheap candidate pays for no closure of ours.
         once: Make one call with these arguments, for the checks that the body runs and that bad input is
             refused before it; None where no tool is called (imports, plain appends).
+        prepare: What must be done before each batch and is not measured; None for nothing.
         validates: Whether bad input must be refused.
         lanes: How many calls are under way together; a batch is at least four times that.
+        bytes_each: Bytes on disk for each of the things that `size` counts; None where that is not asked.
     """
 
     batch: Callable[[int], Awaitable[None]]
     once: Callable[[dict[str, object]], Awaitable[object]] | None = None
+    prepare: Callable[[], Awaitable[None]] | None = None
     validates: bool = True
     lanes: int = 1
+    bytes_each: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

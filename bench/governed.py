@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.weather import get_weather
 from interlock import Interlock, Principal, Settings, Tool, tool
@@ -12,9 +15,18 @@ from interlock.ledger.store import MemoryStore
 from interlock.ledger.switch import StopSwitch
 from interlock.settings import LimitSettings
 
+logging.getLogger("interlock.engine").setLevel(logging.CRITICAL)  # a worker blocks its loop on purpose
+
 CALLER = Principal("bench", roles=frozenset({"clerk"}))
 READ: Tool = tool(effect="read")(get_weather)
 WRITE: Tool = tool(effect="reversible")(get_weather)
+
+
+def recoverable(body: Callable[..., Any]) -> Tool:
+    """A tool whose receiver dedupes by key, so that a lost call of it is made again."""
+    return tool(effect="reversible", keyed=True, at_once=256, name="get_weather", description="As the weather tool.")(
+        body
+    )
 
 
 def settings(folder: Path, *, ledger: Path | None, policy: Path | None = None) -> Settings:

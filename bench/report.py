@@ -21,6 +21,7 @@ def suite_table(suite: Suite, results: Results, cpu: bool) -> str:
     head += ["calls/s"] if suite.rate else []
     head += [f"{'CPU ' if cpu else ''}ratio", "to"]
     head += ["Python calls"] if suite.counts else []
+    head += [f"bytes a {suite.stored}"] if suite.stored else []
     measured = [series for series in results.values() if series.measured]
     if suite.ranked:
         measured.sort(key=lambda series: (series.row.size, median(series.wall_us)))
@@ -67,6 +68,7 @@ def _cells(suite: Suite, series: Series, results: Results, cpu: bool) -> list[st
     cells += [f"{1e6 / wall_us:,.0f}"] if suite.rate else []
     cells += ["–", "–"] if floor is None else [_figure(ratio(series, floor, cpu)), _floor_name(series, floor)]
     cells += ["–" if series.calls is None else f"{series.calls:.0f}"] if suite.counts else []
+    cells += ["–" if series.bytes_each is None else f"{series.bytes_each:,.0f}"] if suite.stored else []
     return cells
 
 
@@ -110,6 +112,7 @@ def _series(series: Series, results: Results) -> dict[str, Any]:
         "wall_us": median(series.wall_us),
         "cpu_us": median(series.cpu_us),
         "python_calls": series.calls,
+        "bytes_each": series.bytes_each,
         "to": None if floor is None else {"candidate": floor.row.name, "size": floor.row.size},
         "ratio": None if floor is None else ratio(series, floor, cpu=False),
         "cpu_ratio": None if floor is None else ratio(series, floor, cpu=True),

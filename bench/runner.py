@@ -35,6 +35,7 @@ class Series:
         n: Calls in a batch.
         wall_us, cpu_us: Microseconds per call, one entry a round.
         calls: Python-level calls per call; None where not counted.
+        bytes_each: Bytes on disk for each of what the size counts; None where not asked.
         versions: Of the candidate's distributions.
         absent: Why it could not be measured here; empty where it was.
         error: What went wrong; empty where nothing did.
@@ -47,6 +48,7 @@ class Series:
     wall_us: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
     calls: float | None = None
+    bytes_each: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     absent: str = ""
     error: str = ""
@@ -85,7 +87,8 @@ class Worker:
                 env=_environment(own),
             )
         try:
-            self._series.versions = self._answer(START_S)["versions"]
+            ready = self._answer(START_S)
+            self._series.versions, self._series.bytes_each = ready["versions"], ready.get("bytes_each")
         except WorkerFailed:
             self.stop()
             raise

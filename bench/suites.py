@@ -1,4 +1,4 @@
-"""The four suites: what is measured, how long, and how it is shown."""
+"""The suites: what is measured, how long, and how it is shown."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Suite:
         seconds: How long one batch should take; 0 for one call a batch.
         rate: Whether calls per second are shown.
         ranked: Whether rows stand by size and time; else each candidate's sizes stand together.
+        stored: What bytes on disk are shown for, in the singular; empty where they are not.
         counts: Whether Python-level calls are counted: exact and free of noise, but of one thread only.
     """
 
@@ -28,6 +29,7 @@ class Suite:
     rate: bool = False
     ranked: bool = True
     counts: bool = False
+    stored: str = ""
 
 
 SUITES: tuple[Suite, ...] = (
@@ -54,6 +56,22 @@ SUITES: tuple[Suite, ...] = (
         rounds=15,
         seconds=0.15,
         counts=True,
+    ),
+    Suite(
+        name="resume",
+        title="A run resumed: its state read from disk by who does not know it",
+        size="steps",
+        rounds=15,
+        seconds=0.3,
+        stored="step",
+    ),
+    Suite(
+        name="recover",
+        title="After a crash",
+        size="size",
+        ranked=False,
+        rounds=3,
+        seconds=0.0,
     ),
     Suite(
         name="import",

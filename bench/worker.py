@@ -51,7 +51,7 @@ def main() -> None:
 async def _serve(candidate: Candidate, setting: Setting, answers: TextIO, versions: dict[str, str]) -> None:
     async with candidate.open(setting) as opened:
         await _check(opened)
-        _answer(answers, {"ready": True, "versions": versions})
+        _answer(answers, {"ready": True, "versions": versions, "bytes_each": opened.bytes_each})
         # Reading blocks the loop on purpose: a worker that is not being measured does nothing.
         for line in sys.stdin:
             _answer(answers, await _obey(opened, json.loads(line)))
@@ -103,6 +103,8 @@ async def _calibrate(opened: Opened, seconds: float) -> int:
 
 async def _timed(opened: Opened, n: int) -> tuple[int, int]:
     """Wall and CPU time of one batch in nanoseconds, its threads and child processes included."""
+    if opened.prepare is not None:
+        await opened.prepare()
     weather.RAN.clear()
     gc.collect()
     cpu_ns = _cpu_ns()

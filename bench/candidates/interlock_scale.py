@@ -15,7 +15,7 @@ IN_USE = 10
 STRIDE = 7919
 """A prime, so that a walk over all tools is in an order that no cache can guess."""
 CALLS_OF_A_RUN = 100
-"""Calls in each run of the ledger that is made before anything is measured: three events each."""
+"""Calls in each run of the ledger that is made before anything is measured: two events each."""
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def events(setting: Setting) -> AsyncIterator[Opened]:
 
     ledger = Path("ledger.db")
     async with open_plane(settings(setting.folder, ledger=ledger), tools=[READ]) as interlock:
-        await _fill(interlock, setting.size)
+        await fill(interlock, setting.size)
         async with interlock.run(CALLER) as run:
 
             async def batch(n: int) -> None:
@@ -62,7 +62,7 @@ async def events(setting: Setting) -> AsyncIterator[Opened]:
             yield Opened(batch=batch, once=once)
 
 
-async def _fill(interlock: Any, events_min: int) -> None:
+async def fill(interlock: Any, events_min: int) -> None:
     """Append at least so many events: those of one governed call over and over, under other ids, in other runs."""
     from bench.governed import CALLER
     from interlock.ledger.store import Append
