@@ -109,13 +109,13 @@ class Listing:
 
     Args:
         columns: Headings.
-        rows: Their cells, in the same order.
+        rows: Their cells, in the same order; None for what was erased.
         empty: What to say where there are no rows.
     """
 
-    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, empty: str) -> None:
+    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[Cell | None]], *, empty: str) -> None:
         self._columns = columns
-        self._rows = [[cell if isinstance(cell, Text) else told(cell) for cell in row] for row in rows]
+        self._rows = [[cell if isinstance(cell, Text) else _cell(cell) for cell in row] for row in rows]
         self._empty = empty
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -148,6 +148,10 @@ class Listing:
             each = [Measurement.get(console, options, cell) for cell in (Text(name), *cells)]
             found.append(Measurement(max(one.minimum for one in each), max(one.maximum for one in each)))
         return found
+
+
+def _cell(text: str | None) -> Text:
+    return told("–", "quiet") if text is None else told(text)
 
 
 def _joined(stretches: Iterable[Stretch], style: str = "") -> Text:

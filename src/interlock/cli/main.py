@@ -18,7 +18,7 @@ from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.demo import demo
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
-from interlock.cli.ledger import ledger
+from interlock.cli.ledger_keep import ledger
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
 from interlock.cli.runs import runs

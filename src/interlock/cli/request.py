@@ -61,7 +61,10 @@ async def asked_of(store: Store, *, approval_id: str, tenant: str) -> Asked:
     run_id = rows[0]["run_id"]
     run = (await Ledger(store).conversation(run_id, tenant)).state
     assert run.principal is not None, "a run that has calls was started"
-    return Asked(run_id=run_id, subject=run.principal, words=run.words, state=run.approvals[approval_id])
+    state = run.approvals[approval_id]
+    if not state.request:
+        raise NotFound(f"what request {approval_id!r} asked was erased", code="approval.erased")
+    return Asked(run_id=run_id, subject=run.principal, words=run.words, state=state)
 
 
 def request_view(asked: Asked, now_us: int) -> RenderableType:

@@ -27,7 +27,7 @@ FORMAT = "bundle/1"
 USAGE = "usage: python3 -I offline.py BUNDLE [--key NAME+ID+BASE64]"
 
 
-class Bad(Exception):
+class Bad(ValueError):
     """Something does not hold; the text says what and where."""
 
 

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from interlock.core.event import Kind
+from interlock.core.event import Event, Kind
 from interlock.errors import Conflict
+from interlock.ledger.chain import read_event
 from interlock.ledger.merkle import Tree
+from interlock.ledger.note import PublicKey, read_public
 from interlock.ledger.sealing import Stored
 from interlock.ledger.store import DEPLOYMENT
 
@@ -106,6 +108,15 @@ class Log:
         for pos, header, body in self._database.execute(_SAID, (DEPLOYMENT, f'"kind":"{kind}"')):
             yield said(pos, header, body)
 
+    def keys(self) -> list[tuple[PublicKey, str]]:
+        """The keys that the log names, oldest first, each with the word by which the one before hands over."""
+        return [(read_public(said.body["key"]), said.body["word"]) for said in self.said(Kind.KEY_ROTATED)]
+
+    def chain(self, name: str) -> Iterator[tuple[int, Event]]:
+        """Events of a chain with their positions, in order."""
+        for pos, header, salt, body in self._database.execute(_CHAIN, (name,)):
+            yield pos, read_event(header, salt, body)
+
     def _one(self, condition: str, *values: int) -> Stored | None:
         found = self._stored(condition, *values)
         return found[0] if found else None
@@ -146,6 +157,14 @@ def _number(found: object) -> int:
 
 
 _CHECKPOINTS = "SELECT size, at_us, note FROM checkpoint"
+_CHAIN = """
+SELECT event.pos, event.header, payload.salt, payload.body
+FROM extent
+JOIN event ON event.pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first
+LEFT JOIN payload ON payload.pos = event.pos
+WHERE extent.chain = (SELECT no FROM chain WHERE name = ?1)
+ORDER BY extent.last, event.pos
+"""
 _POSITION = """
 SELECT pos + ?2 - first FROM extent
 WHERE chain = (SELECT no FROM chain WHERE name = ?1) AND ?2 BETWEEN first AND last
