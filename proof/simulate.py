@@ -63,6 +63,8 @@ def main() -> int:
     for each in _parts(options.first, options.runs, options.jobs):
         found.met.update(each.met)
         found = Part(found.runs + each.runs, found.met, found.diverged + each.diverged)
+        for seed, what in each.diverged:
+            print(f"\rseed {seed} diverges: {what.splitlines()[0]:<80}")
         _progress(found, options.runs, time.monotonic() - began)
         if options.seconds and time.monotonic() - began > options.seconds:
             break
@@ -89,7 +91,7 @@ def table(met: Counter[str], runs: int) -> str:
     for kind in ("crash", "store", "far", "fault", "person"):
         lines.append(f"{kind:<14} runs")
         lines += [f"  {name:<24}{met[f'{kind} {name}']:>10,}" for name in _second(met, kind)]
-    outcomes = ("done", "failed", "refused", "withheld")
+    outcomes = ("done", "failed", "refused", "unknown")
     lines.append(f"{'class':<14}" + "".join(f"{each:>10}" for each in outcomes))
     for name in sorted({key.split()[1] for key in met if key.startswith("call ")}):
         lines.append(f"  {name:<12}" + "".join(f"{met[f'call {name} {each}']:>10,}" for each in outcomes))

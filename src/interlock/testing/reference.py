@@ -53,6 +53,7 @@ class Call:
         asked, unclear: Requests that the far end saw, and those of them after which the caller cannot know.
         effects: How often its effect was taken.
         bytes: Key and arguments that its effect bore.
+        value: What callers were told that it returned.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Call:
     unclear: int = 0
     effects: int = 0
     bytes: tuple[str, str] | None = None
+    value: object = None
 
 
 @dataclass(slots=True)
@@ -180,13 +182,15 @@ class Reference:
         again = not call.promise.once or (call.promise.asks and self.two)
         _must(call.effects == 1 or again, "an effect was taken twice")
 
-    def told(self, call_id: str, outcome: str) -> None:
-        """A caller was told an outcome."""
+    def told(self, call_id: str, outcome: str, value: object = None) -> None:
+        """A caller was told an outcome, and with it what the tool returned, where it is done."""
         call = self.calls.get(call_id)
         _must(call is not None, f"{outcome} is told and nothing of it stands")
         assert call is not None, "or it diverged above"
         if outcome in CLOSING:
             _must((call.status, call.told) == ("closed", outcome), f"{outcome} is told and {call.told} stands")
+            _must(call.value in (None, value), f"{value!r} is told where {call.value!r} was told before")
+            call.value = value
         elif outcome == "unknown":
             _must(call.status in ("intent", "unknown") or call.status == "closed", "unknown is told before its intent")
         else:

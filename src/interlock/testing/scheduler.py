@@ -89,7 +89,7 @@ class SimulatedTask(asyncio.Task[Any]):
 class _Turn:
     """Something to call: what asyncio calls a handle."""
 
-    __slots__ = ("args", "at_s", "callback", "context", "stopped")
+    __slots__ = ("args", "at_s", "callback", "context", "stopped", "task")
 
     def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Any, at_s: float) -> None:
         self.callback = callback
@@ -97,6 +97,7 @@ class _Turn:
         self.context = context
         self.at_s = at_s
         self.stopped = False
+        self.task = getattr(callback, "__self__", None)
 
     def cancel(self) -> None:
         self.stopped = True
@@ -180,7 +181,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         if turn.stopped:
             return
         self._turns += 1
-        task = getattr(turn.callback, "__self__", None)
+        task = turn.task
         if type(task) is SimulatedTask:
             self._idle = 0
             host = task.host
@@ -219,7 +220,7 @@ class Scheduler(asyncio.AbstractEventLoop):
 
     def _put(self, turn: _Turn) -> None:
         """Put it among what is ready, in a place that the seed and its owner decide."""
-        task = getattr(turn.callback, "__self__", None)
+        task = turn.task
         if type(task) is SimulatedTask:
             task.woken += 1
             mixed = self._mix ^ (task.number * 0xBF58476D1CE4E5B9 + task.woken * 0x94D049BB133111EB)

@@ -119,7 +119,8 @@ class Process:
             tasks.start_soon(self._renew)
             while True:
                 with suppress(LedgerError):
-                    await self.engine.look(self.store, self.advance)
+                    if await self.store.due(1):
+                        await self.engine.look(self.store, self.advance)
                 await anyio.sleep(look_s)
 
     async def _renew(self) -> None:

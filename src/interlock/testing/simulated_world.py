@@ -191,7 +191,7 @@ class World:
 
     def _told(self, call_id: str, outcome: Outcome) -> None:
         self._say(f"told {outcome.kind} ({outcome.code}) of {call_id[-4:]}")
-        self._hold(self._reference.told, outcome.call_id or call_id, outcome.kind.value)
+        self._hold(self._reference.told, outcome.call_id or call_id, outcome.kind.value, outcome.value)
 
     def _hold(self, follow: Any, *given: Any) -> None:
         try:
@@ -307,6 +307,7 @@ class World:
             known = self._reference.calls[outcome.call_id]  # its own, or the fallback's
             same = outcome.kind.value == known.told and (outcome.repeated or outcome.code == "recall.run_over")
             _agree(same, f"{wish.name} is {known.told} and asked again {outcome.kind} ({outcome.code})")
+            self._told(call.call_id, outcome)
             self.met.add(f"call {wish.tool} {outcome.kind.value}")
 
     async def _compare(self) -> None:
