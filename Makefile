@@ -24,8 +24,9 @@ check: check-format check-lint check-types check-floors check-api check-shape ##
 bench: $(BENCH)/.stamp ## the benchmarks, beside floors and peers; prints ratios
 	@$(BENCH)/bin/python -m bench $(ARGS)
 
-crash: $(VENV)/.stamp ## kill processes at every crash point and at random; exits 0 only if no effect was lost or doubled
+crash: $(VENV)/.stamp ## kill processes at every crash point, at random and at every system call that writes; exits 0 only if no effect was lost or doubled
 	@$(PY) -m proof.crash $(ARGS)
+	@$(PY) -m proof.syscalls
 
 simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; any failure prints its seed
 	@$(PY) -m proof.simulate $(ARGS)

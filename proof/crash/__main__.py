@@ -37,7 +37,7 @@ def main() -> int:
         if options.only:
             return _one(options.only, Path(folder))
         extent = QUICKLY if options.quick else Extent()
-        given = {name: getattr(options, name) for name in ("every", "at_random", "seed")}
+        given = {name: getattr(options, name) for name in ("every", "firsts", "depth", "at_random", "seed")}
         extent = replace(extent, **{name: value for name, value in given.items() if value is not None})
         tally = _all(extent, Path(folder), options.workers)
     print(tally.as_text(), flush=True)
@@ -65,12 +65,9 @@ def _one(tried: Combination, folder: Path) -> int:
     with EffectOracle(folder / "effects.jsonl") as oracle:
         warm(oracle, folder / "warm")
         trial = attempt(tried, oracle, folder / "trial")
-    for title, lines in (
-        ("told", trial.told), ("effects", trial.effects), ("events", trial.report.pop("events", [])),
-        *((name, value if isinstance(value, list) else [value]) for name, value in trial.report.items()),
-    ):  # fmt: skip
+    for title, lines in {"told": trial.told, "effects": trial.effects, **trial.report}.items():
         print(f"{title}:")
-        for line in lines:
+        for line in lines if isinstance(lines, list) else [lines]:
             print(f"    {json.dumps(line)}")
     print(f"{trial.kills} of {len(tried.kills)} kills landed. {trial.trouble}")
     return _verdict(trial)
@@ -94,6 +91,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--every", type=int, metavar="N", help=f"further pairs of kills: each N-th (default {usual.every}; 1: all)"
     )
+    parser.add_argument("--firsts", type=int, metavar="N", help=f"first kills: each N-th (default {usual.firsts})")
+    parser.add_argument("--depth", type=int, help=f"recoveries killed in a row (default {usual.depth})")
     parser.add_argument(
         "--random", dest="at_random", type=int, metavar="N", help=f"kills at random times (default {usual.at_random})"
     )

@@ -14,6 +14,7 @@ from interlock.testing.crash import end_of, fork
 from proof.crash.combination import Combination
 from proof.crash.judge import Finding, judge
 from proof.crash.plan import Extent, Unit
+from proof.crash.process import compile_once
 from proof.crash.trial import Trial, attempt, warm
 
 _HOURS_S = 6 * 3600
@@ -71,6 +72,7 @@ def try_all(work: Sequence[Unit], extent: Extent, folder: Path, workers: int) ->
 def _worker(work: Sequence[Unit], extent: Extent, folder: Path, pipe: int) -> None:
     folder.mkdir()
     with os.fdopen(pipe, "w", buffering=1) as out, EffectOracle(folder / "effects.jsonl") as oracle:
+        compile_once(oracle.port)
         warm(oracle, folder / "warm")
 
         def tried(combination: Combination) -> Trial:

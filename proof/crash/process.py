@@ -27,14 +27,18 @@ from interlock import (
     Settings,
     Tool,
     World,
+    app,
     open_plane,
     tool,
 )
 from interlock.core.event import Fact
 from interlock.core.ids import IdMaker
 from interlock.ledger.chain import first_bad
+from interlock.ledger.rebuild import differences
+from interlock.policy.authorize import Rules
+from interlock.registry.registry import Registry
 from interlock.testing import EffectOracle, FrozenClock
-from proof.crash.combination import Combination, Kill
+from proof.crash.combination import CLASSES, Combination, Kill
 
 ANA = Principal("ana", roles=frozenset({"support"}))
 BOB = Principal("bob", roles=frozenset({"approver"}))
@@ -189,6 +193,23 @@ def tools_of(declared: str, port: int) -> list[Tool]:
     return [put, pay, look, asked]
 
 
+def compile_once(port: int) -> None:
+    """Have the forks of this process find tools and policy compiled, which are the same for all of a class.
+
+    They are half of what opening a plane costs. Not for a process that opens others.
+    """
+    made: dict[tuple[str, ...], tuple[Registry, Rules]] = {}
+    for declared in CLASSES:
+        registry = app.open_registry(Settings(ledger=None), tools_of(declared, port))
+        made[_digests(registry.tools)] = registry, app.load_policy(Settings(ledger=None), registry)
+    app.open_registry = lambda settings, tools=(): made[_digests(tools)][0]
+    app.load_policy = lambda settings, registry: made[_digests(registry.tools)][1]
+
+
+def _digests(tools: Iterable[Tool]) -> tuple[str, ...]:
+    return tuple(sorted(made.digest for made in tools))
+
+
 async def _client(plane: Interlock, process: Process) -> None:
     """Whoever makes the calls: comes back to the run that it knows of, or starts over, and asks again by name."""
     known = next((told["run"] for told in process.told() if "run" in told), "")
@@ -257,6 +278,7 @@ async def _report(plane: Interlock, process: Process) -> dict[str, Any]:
         "grown": grown,
         "unsettled": [row["call_id"] for row in await store.rows("tool_call") if row["status"] != "closed"],
         "first_bad": {chain: first_bad(event for event in events if event.chain == chain) for chain in chains},
+        "differences": [str(difference) for difference in await differences(store)],
     }
 
 

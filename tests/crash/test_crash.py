@@ -5,7 +5,10 @@ The trials, and what must hold after each (`proof.crash.judge`), are the same.
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -123,6 +126,26 @@ def test_what_is_asked_and_was_done_is_not_done_again(hold: Try) -> None:
     assert "ask.after" in trial.points
     [how] = [event["body"]["how"] for event in trial.report["events"] if event["kind"] == "call.reconciled"]
     assert (how, len(trial.effects)) == ("asked", 1)
+
+
+def test_the_line_that_repeats_a_failure_says_everything_about_it(tmp_path: Path) -> None:
+    """And a part of the whole, as `make crash` runs it."""
+    said = commanded("--only", "none/alone/attempt.after#1")
+    assert "1 of 1 kills landed" in said and said.endswith("it holds\n")
+    figures = tmp_path / "figures.json"
+    said = commanded(
+        "--quick", "--firsts", "1000", "--depth", "0", "--random", "0", "--workers", "1", "--json", str(figures)
+    )
+    assert "12 kills, 0 of them at random times; 12 distinct combinations" in said
+    assert "0 lost, 0 doubled, 0 stuck, 0 untrue." in said
+    assert json.loads(figures.read_text())["points"]["call.entered"] == {}
+
+
+def commanded(*options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "proof.crash", *options], capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout
 
 
 def test_killed_at_random_times_no_effect_is_lost_or_doubled(hold: Try) -> None:
