@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import interlock
 import interlock.testing
@@ -41,6 +42,8 @@ METHODS_ELSEWHERE = {"MemoryStore"}
 def signature(of: Any) -> str:
     """Names and defaults; a default that is no plain value is an ellipsis."""
     said = []
+    if isinstance(of, type) and issubclass(of, BaseModel):
+        of.model_rebuild()  # one whose build is deferred shows its fields only then
     for parameter in inspect.signature(of).parameters.values():
         if parameter.name == "self":
             continue
