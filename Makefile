@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate transient evidence cover format venv clean \
+.PHONY: help demo test check bench crash simulate transient cache evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -30,6 +30,9 @@ crash: $(VENV)/.stamp ## kill processes at every crash point, at random and at e
 
 simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; any failure prints its seed
 	@$(PY) -m proof.simulate $(ARGS)
+
+cache: $(VENV)/.stamp ## reads of recorded runs that the cache answers; exits 0 only if none was another's or out of date
+	@$(PY) -m proof.cache $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
