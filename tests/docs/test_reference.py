@@ -41,6 +41,8 @@ METHODS_ELSEWHERE = {"MemoryStore"}
 
 def signature(of: Any) -> str:
     """Names and defaults; a default that is no plain value is an ellipsis."""
+    if isinstance(of, type) and issubclass(of, BaseModel):
+        of.model_rebuild()  # has no signature of its own before it is first used
     said = []
     if isinstance(of, type) and issubclass(of, BaseModel):
         of.model_rebuild()  # one whose build is deferred shows its fields only then
