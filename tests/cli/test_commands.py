@@ -27,7 +27,9 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "approvals show", "approvals approve", "approvals reject", "calls list", "calls show", "calls unknown",
             "calls dead", "calls retry", "calls settle", "runs list", "runs show", "runs replay", "work", "audit",
             "stop", "resume",
-            "ledger status", "ledger seal", "ledger prove", "ledger rotate-key", "ledger accept-restore",
+            "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
+            "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
+            "ledger rebuild",
         )
     }  # fmt: skip
 

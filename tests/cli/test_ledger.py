@@ -6,10 +6,12 @@ import base64
 import shutil
 from pathlib import Path
 
+import apsw
 import pytest
 
 from interlock.ledger.merkle import consistent, included
 from interlock.ledger.note import read_note
+from interlock.ledger.signing import Signer
 from tests.cli.shell import Shell
 
 LOOK = ("call", "look", '{"order_id": 7}')
@@ -139,3 +141,63 @@ def test_where_there_is_no_ledger_or_no_sealing_that_is_said(shell: Shell) -> No
 def test_only_operators_and_admins_look_at_the_seal(shell: Shell) -> None:
     for typed in (("status",), ("seal",), ("prove", "run_x", "1")):
         assert shell.json("ledger", *typed, who="ana", code=5)["error"]["code"] == "cli.role"
+
+
+def test_a_ledger_that_is_as_it_was_written_verifies(shell: Shell) -> None:
+    shell.run(*LOOK)
+    said = shell.json("ledger", "verify", who="olga")
+    assert (said["ok"], said["finding"], said["unanchored_tail"], said["vouched"]) == (True, None, 0, True)
+    assert said["events"] == said["anchored"] == said["sealed"] > 4
+    ran = shell.run("ledger", "verify", who="olga")
+    assert ran.out.startswith("Nothing is wrong: the ledger is what was written.")
+    assert "unanchored tail  0 events" in ran.out
+
+
+def test_a_ledger_that_was_changed_does_not_and_says_what_and_where(shell: Shell) -> None:
+    """Threat T27, with an exit code of its own."""
+    shell.run(*LOOK)
+    raw = apsw.Connection(str(ledger(shell)))
+    raw.execute("DELETE FROM payload WHERE pos = 3")
+    raw.close()
+    said = shell.json("ledger", "verify", who="olga", code=8)
+    assert (said["ok"], said["finding"], said["first_bad"]["position"]) == (False, "unrecorded erasure", 3)
+    ran = shell.run("ledger", "verify", who="olga")
+    assert ran.code == 8
+    assert "The ledger is not what was written: unrecorded erasure, first at position 3 (run" in ran.out
+    assert "no event says who erased it and why" in ran.out
+
+
+def test_a_checkpoint_and_a_key_that_an_auditor_kept_are_held_against_it(shell: Shell) -> None:
+    shell.run(*LOOK)
+    status = shell.json("ledger", "status", who="olga")
+    (shell.folder / "kept.txt").write_text(status["newest"]["note"])
+    shell.run(*LOOK)
+    kept = ("ledger", "verify", "--anchor", "kept.txt", "--key", status["key"]["public"])
+    assert shell.json(*kept, who="olga")["ok"]
+    other = Signer("interlock/other", bytes(32)).public.text
+    assert shell.json("ledger", "verify", "--key", other, who="olga", code=8)["finding"] == "signature"
+    assert shell.json("ledger", "verify", "--key", "x", who="olga", code=2)["error"]["code"] == "ledger.key"
+    (shell.folder / "kept.txt").write_text("no checkpoint")
+    assert shell.json(*kept, who="olga", code=2)["error"]["code"] == "ledger.note"
+    gone = shell.json("ledger", "verify", "--anchor", "gone.txt", who="olga", code=2)
+    assert gone["error"]["code"] == "cli.anchor"
+
+
+def test_a_part_of_a_ledger_is_verified_by_itself(shell: Shell) -> None:
+    shell.run(*LOOK)
+    shell.run(*LOOK)
+    said = shell.json("ledger", "verify", "--from", "3", "--to", "6", "--no-tables", who="olga")
+    assert (said["ok"], said["verified"]) == (True, [3, 6])
+
+
+def test_a_verification_without_the_signing_key_says_so(shell: Shell) -> None:
+    """Fault K44."""
+    shell.run(*LOOK)
+    key = shell.folder / ".interlock" / "signing.key"
+    key.chmod(0o644)
+    assert "cannot be used" in shell.run("ledger", "verify", who="olga").out
+    key.unlink()
+    said = shell.json("ledger", "verify", who="olga")
+    assert (said["ok"], said["vouched"]) == (True, False)
+    assert "missing" in said["notes"][0]
+    assert "Nobody outside the ledger vouches" in shell.run("ledger", "verify", who="olga").out

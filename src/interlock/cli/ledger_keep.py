@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, note, told
-from interlock.cli.ledger import ledger as ledger  # told again: with it come the commands of this file
+from interlock.cli.ledger_verify import ledger as ledger  # told again: with it come the commands of both files
 from interlock.cli.output import Exit, Report
 from interlock.cli.times import moment
 from interlock.core.principal import ADMIN, OPERATOR
@@ -76,7 +76,7 @@ def archive_(deployment: Deployment, before: str, file: Path, with_verifier: boo
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stays for ever, so name nobody.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def redact_(deployment: Deployment, run_id: str, seqs: tuple[int, ...], reason: str, yes: bool) -> Report:
-    """Erase for good what events of a run say, or all of the run where no numbers are given.
+    """Erase for good what a run says, or some of its events.
 
     Numbers are those of `interlock runs replay`. What an open call or run still needs is not erased. Needs the role
     operator or admin.
@@ -98,7 +98,7 @@ def redact_(deployment: Deployment, run_id: str, seqs: tuple[int, ...], reason: 
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stays for ever, so name nobody.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(deployment: Deployment, principal: str, reason: str, yes: bool) -> Report:
-    """Erase for good what all runs of a principal say, and what the principal said in others.
+    """Erase for good what the runs of a principal say, and what they said in others.
 
     Exits with 1 where something is needed still: run it again when that is over. Needs the role operator or admin.
     """

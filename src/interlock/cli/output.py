@@ -32,6 +32,7 @@ class Exit(IntEnum):
     NOT_ENTITLED = 5
     LEDGER = 6
     BUG = 7
+    TAMPERED = 8
     INTERRUPTED = 130
 
 
@@ -44,6 +45,7 @@ EXITS = {
     Exit.NOT_ENTITLED: "no key, or its owner may not do this",
     Exit.LEDGER: "the ledger cannot be read or written, or another process holds the run",
     Exit.BUG: "a defect of Interlock",
+    Exit.TAMPERED: "the ledger is not what was written: it was changed, cut, put back or damaged",
     Exit.INTERRUPTED: "interrupted, as by Ctrl-C",
 }
 """Every exit code with its meaning: the text of `--help` and of the reference."""

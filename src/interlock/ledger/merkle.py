@@ -49,6 +49,21 @@ class Frontier:
         self.size = 0
         self._peaks: list[bytes] = []  # roots of the complete subtrees, the largest first
 
+    @classmethod
+    def of(cls, tree: Tree, size: int) -> Frontier:
+        """What a tree's right edge was at a size.
+
+        Raises:
+            LookupError: A tile is missing or too short.
+        """
+        found, first = cls(), 0
+        for level in range(size.bit_length() - 1, -1, -1):
+            if size >> level & 1:
+                found._peaks.append(tree.node(level, first >> level))
+                first += 1 << level
+        found.size = size
+        return found
+
     def add(self, leaf: bytes) -> None:
         """Append a leaf."""
         size, peaks = self.size, self._peaks
@@ -118,6 +133,17 @@ class Tree:
         if len(part) != HASH_BYTES << above:
             raise LookupError(f"tile {no} of level {tiles} has no hashes from {first} on")
         return _joined_tile(part)
+
+    def joined(self, level: int, no: int) -> bytes:
+        """The root over a full tile: what stands for it in the level above.
+
+        Raises:
+            LookupError: The tile is missing or not full.
+        """
+        tile = self._tile(level, no)
+        if len(tile) != TILE_HASHES * HASH_BYTES:
+            raise LookupError(f"tile {no} of level {level} is not full")
+        return _joined_tile(tile)
 
     def root(self, size: int | None = None) -> bytes:
         """The root when the tree had so many leaves; as it is now where None.

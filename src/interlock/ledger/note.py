@@ -141,9 +141,12 @@ def read_public(text: str) -> PublicKey:
     """
     name, _, rest = text.strip().partition("+")
     _, _, encoded = rest.partition("+")
-    raw = _bytes(encoded, 1 + PUBLIC_BYTES)
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raw = b""
     key = PublicKey(name, raw[1:])
-    if not _NAME.fullmatch(name) or raw[:1] != _ED25519 or key.text != text.strip():
+    if len(raw) != 1 + PUBLIC_BYTES or not _NAME.fullmatch(name) or key.text != text.strip():
         raise BadInput("this is no public key of a ledger", code="ledger.key", remedy="Write it as NAME+ID+KEY.")
     return key
 

@@ -101,6 +101,7 @@ class KeyHistory:
 
     Attributes:
         eras: Position of each event with the key that it brings in.
+        vouched: Keys that are known to be right from outside the log.
     """
 
     def __init__(self, vouched: Sequence[PublicKey] = ()) -> None:
@@ -110,7 +111,7 @@ class KeyHistory:
             vouched: Keys that are known to be right from outside the log: such a one needs no word of the one before.
         """
         self.eras: list[tuple[int, PublicKey]] = []
-        self._vouched = tuple(vouched)
+        self.vouched = tuple(vouched)
 
     def absorb(self, pos: int, number: int, body: Mapping[str, Any]) -> str:
         """Take in one event; what is wrong with it, empty where nothing is. A wrong one brings in no key.
@@ -126,7 +127,7 @@ class KeyHistory:
             return f"it is key {number}, and {len(self.eras)} came before"
         before = self.newest
         word = str(body.get("word", ""))
-        if before is not None and key not in self._vouched and not handed_over(before, key, word):
+        if before is not None and key not in self.vouched and not handed_over(before, key, word):
             return "the key before it did not hand over to it"
         self.eras.append((pos, key))
         return ""
