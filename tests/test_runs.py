@@ -312,6 +312,24 @@ async def test_two_workers_in_one_process_do_not_both_advance() -> None:
         assert len(far.ran) == 1
 
 
+async def test_a_call_whose_request_expired_is_told_so_even_if_the_first_who_would_say_it_is_cut_off() -> None:
+    """K1: found by simulation; the request was over, nothing was due any more, and its call was held for ever."""
+    async with staged(Far().tool("pay", "irreversible")) as stage:
+        store = WatchedStore(stage.clock)
+        stage.store_in(store)
+        async with stage.run() as run:
+            held = await run.call("pay", {"n": 1})
+        stage.clock.advance(24 * 3600)
+        store.fail_at.add(len(store.appends) + 3)  # its claim, the end of the request, the end of the call
+        with pytest.raises(StoreUnavailable):
+            await stage.plane.advance(run.run_id)
+        assert (await stage.said(run.run_id))[-1] == "approval.expired"
+        assert [due.run_id for due in await store.due()] == [run.run_id]
+        await stage.plane.advance(run.run_id)
+        assert (await stage.said(run.run_id, held.call_id))[-1] == "call.decided/refused"
+        assert await store.due() == []
+
+
 async def test_who_leaves_a_run_that_is_being_advanced_leaves_the_claim_with_the_advance() -> None:
     """Found by simulation: it was given back, and another worker took for lost what was under way here."""
     begun, go_on = anyio.Event(), anyio.Event()

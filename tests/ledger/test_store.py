@@ -252,6 +252,8 @@ async def test_an_unanswered_request_is_due_when_its_time_is_over(store: Store, 
     clock.advance(1)
     assert await store.due() == [Due(RUN, TENANT, expires_us, "approval.expires", "appr_1")]
     await store.append(to(RUN, moved(Kind.APPROVAL_EXPIRED, "appr_1", "call_1")))
+    assert len(await store.due()) == 1, "its call waits to be told so"
+    await store.append(to(RUN, decided("call_1", outcome="refused")))
     assert await store.due() == []
 
 

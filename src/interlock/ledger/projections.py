@@ -274,9 +274,10 @@ def _approval_decided(rows: Rows, event: Event) -> None:
 
 
 def _approval_over(rows: Rows, event: Event) -> None:
-    """Consumed, expired, withdrawn or superseded: nothing is due any more."""
+    """Consumed or superseded: nothing is due any more. Expired or withdrawn: the call is, until it is told so."""
     approval_id = event.fact.approval_id
-    rows.drop("due", (event.chain, approval_id))
+    if event.fact.kind in (Kind.APPROVAL_CONSUMED, Kind.APPROVAL_SUPERSEDED):
+        rows.drop("due", (event.chain, approval_id))
     if row := rows.get("approval", (event.chain, approval_id)):
         row["status"] = _LAST[event.fact.kind]
         rows.put("approval", (event.chain, approval_id), row)
