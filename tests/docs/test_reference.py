@@ -62,6 +62,9 @@ class _Ellipsis:
         return "…"
 
 
+Settings.model_rebuild()  # it is built when first used, and has no signature before
+
+
 def public(module: ModuleType) -> set[str]:
     """Every public name with its signature, and every public method and property of the classes among them."""
     found = set()

@@ -119,7 +119,7 @@ class Process:
             tasks.start_soon(self._renew)
             while True:
                 with suppress(LedgerError):
-                    if await self.store.due(1):
+                    if await self._shared.store.due(1):  # a look at nothing would only cost turns
                         await self.engine.look(self.store, self.advance)
                 await anyio.sleep(look_s)
 
@@ -127,7 +127,8 @@ class Process:
         while True:
             await anyio.sleep(self.claim.lease_s / 3)
             with suppress(LedgerError):
-                await self.store.renew(self.worker, self.claim.lease_s)
+                if self._shared.store.holds(self.worker):
+                    await self.store.renew(self.worker, self.claim.lease_s)
 
     async def act(self, plan: Plan) -> None:
         """Be the agent: make the calls, come back by the same names after a failure, give up in the end."""

@@ -59,6 +59,10 @@ class SharedStore(MemoryStore):
         """All events in the order of their commits."""
         return list(self._order)
 
+    def holds(self, worker: str) -> bool:
+        """Whether a claim of the worker's could be renewed."""
+        return any(holder == worker for _, holder, until_us in self._claims.values() if until_us)
+
     def next_trouble(self) -> Trouble | None:
         """What goes wrong with the transaction that is asked for now; a cut lasts until it is mended."""
         self.transactions += 1
