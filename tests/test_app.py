@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from interlock import Answer, Interlock, OutcomeKind, Principal, Settings, World, open_plane
+from interlock import Answer, CallContext, Interlock, OutcomeKind, Principal, Settings, World, open_plane
 from interlock.core.ids import CountedIds
+from interlock.engine.engine import Pace
 from interlock.errors import DefinitionError, InterlockError, NotEntitled, PolicyError, SettingsError, StoreUnavailable
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore
@@ -57,6 +60,49 @@ async def test_an_engine_runs_what_was_approved_by_itself() -> None:
         await plane.answer(held.approval_id, answer, BOB)
         assert (await run.wait(held, timeout_s=5)).done
     assert far.names == ["pay"]
+
+
+async def test_an_approval_that_is_answered_here_is_acted_on_without_waiting_for_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("interlock.app.Pace", partial(Pace, every_s=3600))
+    far = Far()
+    tools = [far.tool("pay", "irreversible")]
+    async with open_plane(Settings(ledger=None), tools=tools) as plane, plane.run(ANA) as run:
+        held = await run.call("pay", {"n": 1})
+        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        await plane.answer(held.approval_id, answer, BOB)
+        assert (await run.wait(held, timeout_s=5)).done
+
+
+@pytest.mark.parametrize("drain_s", [5, 0])
+async def test_leaving_lets_what_the_engine_began_end_in_its_time_and_cuts_the_rest_off(
+    tmp_path: Path, drain_s: float
+) -> None:
+    """K8: cut off, it is unknown, because it may have left; what nobody answered is held as before."""
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def slow(arguments: dict[str, Any], context: CallContext) -> object:
+        begun.set()
+        await go_on.wait()
+        return None
+
+    far, settings = Far(), Settings(ledger=tmp_path / "l.db", folder=tmp_path, drain_s=drain_s)
+    tools = [far.tool("pay", "irreversible", slow)]
+    async with open_plane(settings, tools=tools) as plane:
+        async with plane.run(ANA) as run:
+            held, waits = await run.call("pay", {"n": 1}), await run.call("pay", {"n": 2})
+        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        await plane.answer(held.approval_id, answer, BOB)
+        with anyio.fail_after(5):
+            await begun.wait()
+        if drain_s:
+            asyncio.get_running_loop().call_later(0.05, go_on.set)  # after the block is left
+    async with open_plane(settings, tools=tools, engine=False) as plane:
+        rows = {row["call_id"]: row for row in await plane.store.rows("tool_call")}
+        assert rows[held.call_id]["status"] == ("closed" if drain_s else "unknown")
+        assert rows[waits.call_id]["status"] == "held"
+        assert await plane.advance(run.run_id), "its claim was given back"
 
 
 async def test_an_engine_ends_what_nobody_answered() -> None:
