@@ -269,6 +269,8 @@ class Outcome:
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
     """The outcome as events keep it: which call it is of stands in their header, its tool where it was proposed."""
+    if outcome.kind is OutcomeKind.DONE and not outcome.repeated:  # most of them
+        return {"outcome": "done", "value": outcome.value}
     said = outcome.as_json()
     del said["call_id"], said["tool"]
     return said

@@ -383,13 +383,4 @@ class Entry:
             if result.asked:
                 kind = Kind.CALL_RECONCILED
                 body |= {"by": approved.valid.tool.reconcile, "how": "asked", "asked": result.asked}
-        return Fact(
-            kind,
-            body,
-            call.call_id,
-            self.step,
-            attempt,
-            call.principal.id,
-            approved.valid.tool.digest,
-            outcome=outcome.kind.value,
-        )
+        return Fact(kind, body, call.call_id, self.step, attempt, call.principal.id, outcome=outcome.kind.value)
