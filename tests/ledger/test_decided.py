@@ -84,6 +84,17 @@ async def test_what_a_chain_says_before_is_not_said_again() -> None:
         assert not any("principal" in facts or "resource" in facts for facts in kept)
 
 
+async def test_what_a_step_writes_does_not_grow_with_its_run() -> None:
+    """P5: bytes per step are flat."""
+    async with staged(Far().tool("get"), settings={"limits": {"calls_max": 1000}}) as stage, stage.run() as run:
+        for n in range(1000, 1400):
+            await run.call("get", {"n": n})
+        written: dict[int, int] = {}
+        for event in await stage.events(run.run_id):
+            written[event.fact.step] = written.get(event.fact.step, 0) + len(event.header) + len(event.payload)
+        assert max(written[399], written[400]) < written[2] + 32, "the digits of counters and nothing else"
+
+
 async def test_a_replay_shows_whole_facts_and_the_policy_that_decided() -> None:
     async with staged(Far().tool("get")) as stage, stage.run() as run:
         await run.call("get", {"n": 1})
