@@ -70,6 +70,8 @@ def public(module: ModuleType) -> set[str]:
     found = set()
     for name in module.__all__:
         thing = getattr(module, name)
+        if hasattr(thing, "model_rebuild"):
+            thing.model_rebuild()  # settings are built when they are first made, and have no signature before
         found.add(name if name in NOT_MADE_BY_CALLERS else name + signature(thing))
         if not inspect.isclass(thing) or name in METHODS_ELSEWHERE:
             continue

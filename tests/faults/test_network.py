@@ -116,6 +116,8 @@ def offsets(network: FaultProxy, verb: str) -> list[tuple[int, str]]:
     there = {0, 1, passed.request // 2, passed.request - 8, passed.request - 1, passed.request}
     if verb == "half_close":
         there.remove(passed.request)  # whoever has said all may end that way: it breaks nothing
+    if verb == "reset":
+        there.remove(0)  # it may overtake the connection itself, and then nothing was sent
     back = {0, 1, 12, passed.response // 2, passed.response - 8, passed.response - 1}
     return [(at, "request") for at in sorted(there)] + [(at, "response") for at in sorted(back)]
 
