@@ -33,8 +33,7 @@ from interlock import (
 )
 from interlock.core.event import Fact
 from interlock.core.ids import IdMaker
-from interlock.ledger.chain import first_bad
-from interlock.ledger.rebuild import differences
+from interlock.ledger.verify import verify
 from interlock.policy.authorize import Rules
 from interlock.registry.registry import Registry
 from interlock.testing import EffectOracle, FrozenClock
@@ -117,10 +116,14 @@ _HERE: ContextVar[Process] = ContextVar("process")
 def work(process: Process) -> None:
     """Do the process's part, to its end or to its kill; leave `points.N`, and the last one `report.json`."""
     _HERE.set(process)
-    anyio.run(_work, process)
+    if (report := anyio.run(_work, process)) is not None:
+        found = verify(process.folder / "ledger.db").found
+        report["verified"] = [f"{each.finding}: {each.what}" for each in found]
+        (process.folder / "report.json").write_text(json.dumps(report))
 
 
-async def _work(process: Process) -> None:
+async def _work(process: Process) -> dict[str, Any] | None:
+    """The process's part; the last one's report."""
     kills = process.tried.kills
     async with _opened(process) as plane:
         if process.number == 0:
@@ -131,8 +134,7 @@ async def _work(process: Process) -> None:
                 await step(plane, process)
         if process.killed_at is None:
             (process.folder / f"points.{process.number}").write_text(json.dumps(process.points))
-        if process.number == max(1, len(kills)):
-            (process.folder / "report.json").write_text(json.dumps(await _report(plane, process)))
+        return await _report(plane, process) if process.number == max(1, len(kills)) else None
 
 
 def _opened(process: Process) -> AbstractAsyncContextManager[Interlock]:
@@ -267,8 +269,6 @@ async def _report(plane: Interlock, process: Process) -> dict[str, Any]:
         if row["status"] == "unknown":
             word = "done" if EffectOracle.at(process.port).look_up(keys[row["call_id"]])["done"] else "failed"
             await plane.settle(row["call_id"], word, OPA, note="seen at the far end")
-    events = [event for _, event in await store.follow(limit=10_000)]
-    chains = dict.fromkeys(event.chain for event in events)
     return {
         "events": [_written(event.fact) for event in before],
         "calls": calls,
@@ -277,8 +277,6 @@ async def _report(plane: Interlock, process: Process) -> dict[str, Any]:
         "due": [list(found) for found in due],
         "grown": grown,
         "unsettled": [row["call_id"] for row in await store.rows("tool_call") if row["status"] != "closed"],
-        "first_bad": {chain: first_bad(event for event in events if event.chain == chain) for chain in chains},
-        "differences": [str(difference) for difference in await differences(store)],
     }
 
 

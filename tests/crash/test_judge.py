@@ -34,7 +34,7 @@ def a_trial(tool_class: str = "keyed") -> Trial:
             ],
             "calls": [{"call_id": CALL, "status": "closed", "outcome": "done", "code": "", "effect": "irreversible"}],
             "approvals": [{"approval_id": "appr_1", "call_id": CALL, "status": "consumed"}],
-            "open_runs": [], "due": [], "grown": 0, "unsettled": [], "first_bad": {"run_1": 0}, "differences": [],
+            "open_runs": [], "due": [], "grown": 0, "unsettled": [], "verified": [],
         },
     )  # fmt: skip
 
@@ -93,8 +93,7 @@ SPOILT: list[tuple[str, Callable[[Trial], None], str, str]] = [
     ("keyed", set_report(unsettled=[CALL]), "stuck", "left unsettled"),
     ("keyed", set_report(open_runs=["run_1"]), "stuck", "left open_runs"),
     ("keyed", set_report(grown=1), "untrue", "advancing again wrote 1 events"),
-    ("keyed", set_report(first_bad={"run_1": 3}), "untrue", "unsound from event 3"),
-    ("keyed", set_report(differences=["run run_1: the row is missing"]), "untrue", "a table: run run_1"),
+    ("keyed", set_report(verified=["order: event 3"]), "untrue", "does not verify: order"),
     ("keyed", set_report(events=[]), "untrue", "no key of an intent"),
     ("keyed", lambda trial: trial.report.clear(), "stuck", "could not be recovered"),
     ("keyed", lambda trial: setattr(trial, "trouble", "process 1 ended with 1"), "stuck", "ended with 1"),
