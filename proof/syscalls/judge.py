@@ -33,7 +33,7 @@ def judge(folder: Path, effects: list[dict[str, Any]]) -> list[Finding]:
     """
     report = json.loads((folder / "report").read_text())
     before, after = _read(folder / "told"), _read(folder / "told_again")
-    found = [Finding("untrue", f"chain {chain}: event {seq}") for chain, seq in report["first_bad"].items() if seq]
+    found = [Finding("untrue", f"the ledger does not verify: {unsound}") for unsound in report["unsound"]]
     if report["due"]:
         found.append(Finding("stuck", f"{report['due']} things are due, however often they are advanced"))
     for n in range(1, CALLS + 1):

@@ -27,7 +27,7 @@ from interlock import (
 )
 from interlock.core.ids import IdMaker
 from interlock.errors import NotFound
-from interlock.ledger.chain import first_bad
+from interlock.ledger.verify import verify
 from interlock.testing import FrozenClock
 
 CALLS = 20
@@ -102,9 +102,13 @@ def recover(folder: Path, port: int, *, client_first: bool) -> None:
             for step in reversed(steps) if client_first else steps:
                 await step(plane, folder)
             await _advance_what_is_due(plane, folder)
-            (folder / "report").write_text(json.dumps(await _report(plane)))
+            report["calls"] = {row["name"]: row for row in await plane.store.rows("tool_call") if row["name"]}
+            report["due"] = len(await plane.store.due())
 
+    report: dict[str, Any] = {}
     anyio.run(main)
+    report["unsound"] = [f"{found.finding}: {found.what}" for found in verify(folder / "ledger.db").found]
+    (folder / "report").write_text(json.dumps(report))
 
 
 async def _beat() -> None:
@@ -196,17 +200,6 @@ async def _come_back(plane: Interlock, folder: Path) -> None:
     except NotFound:
         async with plane.run(ANA, words="do it") as run:
             await _ask_all(run, folder / "told_again")
-
-
-async def _report(plane: Interlock) -> dict[str, Any]:
-    store = plane.store
-    events = [event for _, event in await store.follow(limit=100_000)]
-    chains = dict.fromkeys(event.chain for event in events)
-    return {
-        "calls": {row["name"]: row for row in await store.rows("tool_call") if row["name"]},
-        "due": len(await store.due()),
-        "first_bad": {chain: first_bad(event for event in events if event.chain == chain) for chain in chains},
-    }
 
 
 def _counted(process: str) -> IdMaker:
