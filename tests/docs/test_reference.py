@@ -44,8 +44,6 @@ def signature(of: Any) -> str:
     if isinstance(of, type) and issubclass(of, BaseModel):
         of.model_rebuild()  # has no signature of its own before it is first used
     said = []
-    if isinstance(of, type) and issubclass(of, BaseModel):
-        of.model_rebuild()  # one whose build is deferred shows its fields only then
     for parameter in inspect.signature(of).parameters.values():
         if parameter.name == "self":
             continue
@@ -60,9 +58,6 @@ def signature(of: Any) -> str:
 class _Ellipsis:
     def __repr__(self) -> str:
         return "…"
-
-
-Settings.model_rebuild()  # it is built when first used, and has no signature before
 
 
 def public(module: ModuleType) -> set[str]:

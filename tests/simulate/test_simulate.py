@@ -20,8 +20,8 @@ SEEDS = [
     for line in (Path(__file__).parent / "seeds.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
-RUNS = 3000
-"""As many as fit in some ten seconds; `make simulate` makes a million."""
+RUNS = 5000
+"""As many as fit in some twenty seconds; `make simulate` makes a million."""
 
 _DIGESTS = "from proof.simulate import simulator; print(*[simulator().run(seed).digest for seed in range(40)])"
 

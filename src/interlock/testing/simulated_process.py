@@ -74,6 +74,7 @@ class Process:
         worker: Its name in claims.
         caller: What the agent does; cancelled when its caller gives up.
         all: What the process does; cancelled when it is told to stop.
+        finished: Its agent has made its calls, or given up.
     """
 
     def __init__(self, parts: Parts, shared: Shared, skew_s: float = 0.0) -> None:
@@ -84,6 +85,7 @@ class Process:
         self.claim = Claim(self.worker, 30.0)
         self.caller = anyio.CancelScope()
         self.all = anyio.CancelScope()
+        self.finished = False
         self._shared = shared
         self._made = 0
         clock = SimulatedClock(

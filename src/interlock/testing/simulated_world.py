@@ -112,6 +112,7 @@ class World:
                 tasks.start_soon(process.work, plan.look_s)
                 if agent:
                     await process.act(plan)
+                    process.finished = True
                     self._left()
 
     def _left(self) -> None:
@@ -127,15 +128,14 @@ class World:
                 self._diverged(each)
         if not process.host.dead:
             return
+        agent = agent and not process.finished
         if len(self._processes) < _RESTARTS_MAX and not self._quiet.is_set():
-            self._agents -= agent
-            self._agents += agent  # it comes back: the count goes on
             self._scheduler.call_later(self._plan.restart_s, self._again, agent)
         elif agent:
             self._left()
 
     def _again(self, agent: bool) -> None:
-        self._agents -= agent
+        self._agents -= agent  # counted until now, so that nobody thinks that all have left
         if not self._quiet.is_set():
             self._start(agent=agent)
 
