@@ -85,6 +85,7 @@ def _next(folder: Path, account: Account) -> tuple[str, list[tuple[str, str]]]:
             ("which deployment", f"export INTERLOCK_CONFIG={folder / FILE}"),
             (f"who types: {OPERATOR.id}, the operator", f"export INTERLOCK_KEY=$(cat {key_file(folder, OPERATOR)})"),
             ("every call of the session: decided by what, approved by whom", f"{interlock} runs show {account.run_id}"),
+            ("whether the ledger is what was written, all of it", f"{interlock} ledger verify"),
             ("what the policy says about each kind of call", f"{interlock} policy test {_near(POLICY / 'cases.json')}"),
             ("what is still to be said of the tools", f"{interlock} tools lint"),
         ],

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from examples.property_management.runtime import Verdict
 from examples.property_management.scene import Row
 from examples.property_management.session import Account
 
@@ -51,8 +52,6 @@ class Page:
         self._console.print()
         self._console.print(self._table(account.rows))
         self._console.print()
-        hold = "every hash holds" if not account.broken else f"the hashes of {', '.join(account.broken)} do not hold"
-        self._line(Text("ledger", "bold"), Text(f"{account.events} events in {account.chains} chains; {hold}."))
         counted = f"{account.effects} by the service's own count, {account.done} by the ledger's."
         self._line(Text("effects", "bold"), Text(counted))
         looked = f"{account.look_ups} governed reads of Interlock's own, to check what the calls named."
@@ -63,6 +62,17 @@ class Page:
             calls = sum(bool(row.number) for row in account.rows)
             said = f"{calls} calls and {len(account.rows) - calls} acts of people and of the runtime, each as expected."
             self._line(Text("all so", "bold green"), Text(said))
+        self._verdict(account.verdict)
+
+    def _verdict(self, verdict: Verdict) -> None:
+        """The last word: what somebody finds who has only the ledger and its signed checkpoints."""
+        self.says("verify", "`interlock ledger verify`, over every event, chain, checkpoint and table:")
+        if verdict.wrong:
+            self._line(Text(""), Text.assemble(("not what was written", "bold red"), f": {verdict.wrong}"))
+            return
+        kept = "all of them" if verdict.anchored == verdict.events else f"{verdict.anchored} of them"
+        held = f"{verdict.events} events, {kept} under a signed checkpoint that is kept outside the ledger"
+        self._line(Text(""), Text.assemble(("nothing is wrong", "bold green"), f": {held}."))
 
     def footer(self, opening: str, commands: Iterable[tuple[str, str]]) -> None:
         """Where to look next: commands on lines of their own, so that they can be copied."""

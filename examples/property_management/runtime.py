@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from examples.property_management.deployment import RUNTIME, key_file
+from examples.property_management.deployment import OPERATOR, RUNTIME, key_file
 from interlock.settings import FILE
 
 INTERLOCK = Path(sys.executable).parent / "interlock"
+
+VERIFY_S = 60.0
+"""Seconds that verifying may take."""
 
 START_S = END_S = 15.0
 """Seconds that it may take to start, and to end when it is asked to."""
@@ -50,3 +53,34 @@ class Runtime:
             self.kill()
             return -signal.SIGKILL, []
         return self._process.returncode, [json.loads(line) for line in out.splitlines()]
+
+
+class Verdict(NamedTuple):
+    """What `interlock ledger verify` says.
+
+    Attributes:
+        wrong: What it found; empty where the ledger is what was written.
+        events: Events that it looked at.
+        anchored: Of these, how many a signed checkpoint outside the ledger's file vouches for.
+    """
+
+    wrong: str
+    events: int
+    anchored: int
+
+
+def verify(folder: Path) -> Verdict:
+    """Verify the deployment's ledger, as its operator does it: with the command, in a process that wrote none of it."""
+    done = subprocess.run(
+        [str(INTERLOCK), "ledger", "verify", "--json", "--settings", str(folder / FILE)],
+        env=os.environ | {"INTERLOCK_KEY": key_file(folder, OPERATOR).read_text(encoding="utf-8").strip()},
+        capture_output=True, text=True, timeout=VERIFY_S, check=False,
+    )  # fmt: skip
+    if not done.stdout.startswith("{"):
+        return Verdict(f"it says nothing, and ends with {done.returncode}: {done.stderr.strip()}", 0, 0)
+    said = json.loads(done.stdout)
+    if done.returncode or not said.get("ok"):
+        first = said.get("first_bad") or {}
+        found = said.get("error") or {"code": said.get("finding"), "message": first.get("what", "")}
+        return Verdict(f"{found['code']}: {found['message']}", said.get("events", 0), said.get("anchored", 0))
+    return Verdict("", said["events"], said["anchored"])

@@ -12,12 +12,11 @@ import interlock
 from examples.property_management.crash import lose_the_runtime
 from examples.property_management.deployment import AGENT
 from examples.property_management.far_end import FarEnd
+from examples.property_management.runtime import Verdict, verify
 from examples.property_management.scene import Row, Scene, Teller
 from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
 from interlock.core.message import Message, Role
 from interlock.core.tool import Offer
-from interlock.ledger.chain import first_bad
-from interlock.ledger.store import Store
 from interlock.models.scripted import ScriptedModel
 
 
@@ -28,8 +27,7 @@ class Account(NamedTuple):
         run_id: The session's run.
         rows: Every call, and what people did.
         look_ups: Reads that Interlock made by itself, to check what the calls named.
-        events, chains: Size of the ledger.
-        broken: Chains whose hashes do not hold.
+        verdict: What verifying the ledger says.
         done: Calls with effects that were done, by the ledger's count.
         effects: Effects, by the service's own count.
     """
@@ -37,9 +35,7 @@ class Account(NamedTuple):
     run_id: str
     rows: list[Row]
     look_ups: int
-    events: int
-    chains: int
-    broken: list[str]
+    verdict: Verdict
     done: int
     effects: int
 
@@ -47,7 +43,8 @@ class Account(NamedTuple):
     def wrong(self) -> list[str]:
         """What is not as it should be; nothing where every expectation held."""
         found = [f"{row.name}: {row.wrong}" for row in self.rows if row.wrong]
-        found += [f"chain {chain}: its hashes do not hold" for chain in self.broken]
+        if self.verdict.wrong:
+            found.append(f"the ledger: {self.verdict.wrong}")
         if self.done != self.effects:
             found.append(f"the ledger has {self.done} effects, the service counted {self.effects}")
         return found
@@ -62,7 +59,8 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
     async with interlock.open_plane(settings, engine=False) as plane:
         scene.plane = plane
         await lose_the_runtime(scene, settings.folder)
-        return await _account(scene)
+        account = await _account(scene)
+    return account._replace(verdict=await anyio.to_thread.run_sync(verify, settings.folder))
 
 
 async def _converse(scene: Scene) -> None:
@@ -110,24 +108,11 @@ def _message(turn: Turn) -> Message:
 async def _account(scene: Scene) -> Account:
     store = scene.plane.store
     calls = await store.rows("tool_call")
-    events, chains = await _events(store)
     return Account(
         run_id=scene.run.run_id,
         rows=scene.rows,
         look_ups=sum(bool(call["parent_id"]) for call in calls),
-        events=events,
-        chains=len(chains),
-        broken=[chain for chain in chains if first_bad(await store.read(chain))],
+        verdict=Verdict("it was not asked for", 0, 0),
         done=sum(call["outcome"] == "done" and call["effect"] != "read" for call in calls),
         effects=len(await anyio.to_thread.run_sync(scene.far_end.effects)),
     )
-
-
-async def _events(store: Store) -> tuple[int, list[str]]:
-    """How many events the ledger has, and in which chains."""
-    chains: dict[str, None] = {}
-    count = position = 0
-    while found := await store.follow(position):
-        chains |= {event.chain: None for _, event in found}
-        count, position = count + len(found), found[-1][0]
-    return count, list(chains)

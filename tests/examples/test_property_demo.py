@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 import pytest
 
 import interlock
 from examples.property_management import client, tools
 from examples.property_management.crash import FATES
 from examples.property_management.deployment import POLICY, deploy
+from examples.property_management.runtime import verify
 from examples.property_management.script import TURNS
 from interlock.errors import Conflict
 from interlock.policy.cases import read_cases, run_cases
@@ -93,6 +96,23 @@ def test_a_runtime_that_is_killed_over_four_effects_settles_each_as_its_tool_dec
     assert "8 by the service's own count, 8 by the ledger's." in kept.out
 
 
+def test_it_ends_with_the_verdict_of_the_verification(kept: Played) -> None:
+    [verdict] = [line for line in kept.out.splitlines() if "nothing is wrong: " in line]
+    assert "all of them under a signed checkpoint that is kept outside the ledger" in verdict
+
+
+def test_a_ledger_that_was_changed_afterwards_has_another_verdict(kept: Played, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(kept.folder, changed)
+    database = apsw.Connection(str(changed / "ledger.db"))
+    for (trigger,) in list(database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+        database.execute(f"DROP TRIGGER {trigger}")
+    database.execute("UPDATE payload SET body = CAST(replace(CAST(body AS TEXT), '15000', '95000') AS BLOB)")
+    database.close()
+    assert verify(kept.folder).wrong == ""
+    assert verify(changed).wrong != ""
+
+
 def test_the_script_covers_the_published_failure_modes() -> None:
     """Defects of S0 to S4 as the issue lists them, by the reasons that must be given for them."""
     expected = [ask.expect for turn in TURNS for ask in turn.asks]
@@ -133,13 +153,14 @@ def test_nothing_is_left_behind_where_nothing_is_to_be_kept(spoiled: Played) -> 
 
 
 def test_the_commands_that_it_names_work_as_they_stand(kept: Played) -> None:
-    assert len(kept.commands) == 5
+    assert len(kept.commands) == 6
     script = "\n".join(kept.commands)
     done = subprocess.run(["sh", "-e", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "lucinda" in done.stdout
     assert "25 of 25 cases as expected." in done.stdout
     assert "17 tools" in done.stdout
+    assert "the ledger is what was written" in done.stdout
 
 
 def test_keys_and_ledger_are_for_their_owner_alone_and_git_sees_nothing(kept: Played) -> None:
