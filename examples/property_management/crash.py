@@ -51,24 +51,24 @@ FATES = (
     Fate(
         "Orla's refund", "refund_payment",
         {"payment_id": 500273, "amount_cents": 6_000, "reason": "No heating for two days"},
-        STALL_BEFORE, OutcomeKind.DONE, "again", "is sent again under its key; the service makes it now", 1,
+        STALL_BEFORE, OutcomeKind.DONE, "again", "sent again under its key; the service makes it now", 1,
     ),
     Fate(
         "Malik's refund", "refund_payment",
         {"payment_id": 500274, "amount_cents": 6_000, "reason": "No heating for two days"},
         STALL_AFTER_EFFECT, OutcomeKind.DONE, "again",
-        "is sent again under its key; the service knows the key, and does nothing more",
+        "sent again under its key; the service knows the key, and does nothing more",
     ),
     Fate(
         "the letter to Eirlys", "send_notice",
         {"tenant_id": 20111, "subject": "Your heating", "message": "Copperline Heating comes on Tuesday at 9:30."},
-        STALL_AFTER_EFFECT, OutcomeKind.DONE, "ask", "is not sent again: the service is asked, and has it",
+        STALL_AFTER_EFFECT, OutcomeKind.DONE, "ask", "not sent again: the service is asked, and has it",
     ),
     Fate(
         "Quentin's fee", "charge_late_fee",
         {"tenant_id": 20005, "amount_cents": 3_000, "reason": "December's rent came nine days late"},
         STALL_AFTER_EFFECT, OutcomeKind.UNKNOWN, "person",
-        "can neither be asked about nor told from a repeat: it is left to a person",
+        "it can neither be asked about nor told from a repeat, and is left to a person",
     ),
 )  # fmt: skip
 

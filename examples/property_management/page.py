@@ -40,7 +40,7 @@ class Page:
 
     def came_of_it(self, row: Row) -> None:
         """What came of it, below."""
-        what = Text(f"{row.what}: " if row.number else "", "dim")
+        what = Text(f"{row.what}: " if row.number or row.named else "", "dim")
         why = Text(f", {row.why}" if row.why else "")
         several = "s" if row.effects > 1 else ""
         effects = Text(f" ({row.effects} effect{several} at the service)" if row.effects else "", "bold")

@@ -42,6 +42,7 @@ class Row(NamedTuple):
         outcome: In one word.
         effects: What the service did, by its own count.
         wrong: What is not as expected; empty where it is.
+        named: Whether what it is must be said where it stands among others of its kind.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     outcome: str
     effects: int
     wrong: str
+    named: bool = False
 
     @property
     def name(self) -> str:
@@ -121,7 +123,8 @@ class Scene:
         """
         counted, wanted = effects
         wrong = "" if (told, counted) == (expected, wanted) else _unlike(expected, wanted, told, counted)
-        self._write(Row(0, f"{what} is taken up", "", f"{what} {why}", told.partition(" ")[0], counted, wrong))
+        outcome = told.partition(" ")[0]
+        self._write(Row(0, f"{what} is taken up", "", why, outcome, counted, wrong, named=True))
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)
