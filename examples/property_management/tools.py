@@ -38,6 +38,9 @@ PAGE_MAX = 50
 FEE_TIMEOUT_S = 2.0
 """The fee endpoint answers within milliseconds or not at all, and nobody wants to wait for that."""
 
+MONEY_TIMEOUT_S = 20.0
+"""What cannot be taken back is waited for: an answer that comes late saves asking what became of it."""
+
 CHOICES_MAX = 5
 
 PropertyId = Annotated[int, Field(ge=1, le=999_999, description="Number of the property.", examples=[1120])]
@@ -199,7 +202,7 @@ def get_payment(context: interlock.CallContext, payment_id: PaymentId) -> Paymen
     resource="payment_id",
     entities={"payment_id": OF_A_PAYMENT},
     roles={"payment_id": "target", "amount_cents": "amount", "reason": "content"},
-    timeout_s=5,
+    timeout_s=MONEY_TIMEOUT_S,
     examples=[{"payment_id": 500272, "amount_cents": 15000, "reason": "No heating for a week in January"}],
 )
 def refund_payment(
@@ -253,7 +256,7 @@ def find_notice(context: interlock.CallContext, idempotency_key: Words) -> Notic
     resource="tenant_id",
     entities={"tenant_id": OF_A_TENANT},
     roles={"tenant_id": "target", "subject": "content", "message": "content"},
-    timeout_s=5,
+    timeout_s=MONEY_TIMEOUT_S,
     examples=[{"tenant_id": 20111, "subject": "Your heating", "message": "Copperline Heating comes on Tuesday."}],
 )
 def send_notice(
