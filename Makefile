@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate transient cache evidence cover format venv clean \
+.PHONY: help demo test check bench crash simulate tamper transient cache evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -36,6 +36,9 @@ cache: $(VENV)/.stamp ## reads of recorded runs that the cache answers; exits 0 
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
+
+tamper: $(VENV)/.stamp ## 10,000 changes of real ledgers, each found by its name; 1,000 clean ones without a finding
+	@$(PY) -m proof.tampering $(ARGS)
 
 transient: $(VENV)/.stamp ## calls that get through where 30 % of attempts fail for a moment; prints shares by attempts
 	@$(PY) -m proof.transient $(ARGS)

@@ -29,6 +29,7 @@ from tests.ledger.makers import (
     to,
     voice,
 )
+from tests.planes import ANA, Far, staged
 
 OPA = Principal("opa", TENANT, frozenset({"operator"}))
 WORDS = "the words of Zoe Quintanilla"
@@ -193,3 +194,19 @@ async def test_tables_that_somebody_changed_are_named_and_written_anew(sqlite: S
     assert "due run_1/ref: the events know of no such row" in found
     await sqlite.rebuild()
     assert await differences(sqlite) == []
+
+
+@pytest.mark.anyio
+async def test_an_erased_call_that_is_asked_for_again_runs_nothing_and_says_so() -> None:
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage:
+        async with stage.run() as run:
+            assert (await run.call("put", {"n": 1}, name="a")).done
+            events = await stage.events(run.run_id)
+            person = Principal("opa", roles=frozenset({"operator"}))
+            seqs = [event.seq for event in events if event.fact.call_id]
+            await redact(stage.plane.store, run.run_id, seqs, "asked for it", person)
+            stage.store_in(stage.plane.store)  # a process that has not seen it before
+        async with stage.plane.run(ANA, run_id=run.run_id) as again:
+            assert (await again.call("put", {"n": 1}, name="a")).code == "recall.erased"
+        assert far.names == ["put"]
