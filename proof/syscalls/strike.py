@@ -23,7 +23,9 @@ WRITING = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink", "un
 """The calls by which anything can reach a disk or another process."""
 
 ERRORS = ("EIO", "ENOSPC")
-_PATIENCE_S = 20
+_PATIENCE_S = 300
+"""Seconds after which a process counts as stuck: many, because a crowded machine may leave it none for minutes."""
+
 _ALLOW_ANY_TRACER = 0x59616D61
 """`prctl(PR_SET_PTRACER, -1)`: strace is no ancestor of the process that it watches."""
 
@@ -89,7 +91,10 @@ def strike(what: Strike, template: Path, folder: Path, oracle: EffectOracle) -> 
     struck = log.read_text().count("(INJECTED)") or int(killed)
     oracle.quiet()
     first = bool(what.nth % 2)
-    recovered = end_of(fork(lambda: _noting(folder, lambda: twenty.recover(folder, oracle.port, client_first=first))))
+    recovery = fork(
+        lambda: _noting(folder, lambda: twenty.recover(folder, oracle.port, client_first=first)), _PATIENCE_S
+    )
+    recovered = end_of(recovery)
     findings = []
     if ended not in (0, -signal.SIGKILL):
         findings.append(Finding("untrue", f"the run ended with {ended}, and no error of ours: {_last_word(folder)}"))
@@ -126,7 +131,7 @@ def traced(work: Callable[[], object], options: list[str], log: Path, threads: s
             time.sleep(0.001)
         work()
 
-    child = fork(watched)
+    child = fork(watched, _PATIENCE_S)
     follow = ["-f"] if threads == "all" else []
     calls = ",".join(f"?{call}" for call in WRITING)  # not every machine has each of them
     command = ["strace", *follow, "-qq", "-p", str(child), "-o", str(log), "-e", f"trace={calls}", *options]
