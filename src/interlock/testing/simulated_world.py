@@ -176,8 +176,10 @@ class World:
             self._say(f"ledger {event.chain}#{event.seq} {fact.kind} {fact.outcome} {fact.call_id[-4:]}")
             if fact.kind is Kind.APPROVAL_REQUESTED:
                 self._ask_people(fact.approval_id)
-        if self.store.transactions == self._plan.jump[0]:
-            self._jump(self._plan.jump[1])
+        at, seconds = self._plan.jump
+        if at and self.store.transactions >= at:
+            self._plan.jump = (0, 0.0)
+            self._jump(seconds)
         self._hold(self._reference.committed, events)
 
     def asked(self, call_id: str, known: bool) -> None:
