@@ -64,7 +64,7 @@ class Alarm(NamedTuple):
 
 def quiet() -> None:
     """The clock of these ledgers jumps, and whoever watches the event loop would say so."""
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
 
 
 def tamper(job: Tamper) -> Tampered:
