@@ -47,7 +47,7 @@ def raw(sqlite: SqliteStore, path: Path) -> Iterator[apsw.Connection]:
 async def test_the_file_is_its_owners_alone(sqlite: SqliteStore, path: Path) -> None:
     await sqlite.append(to(RUN, started()))
     files = list(path.parent.glob("ledger.db*"))
-    assert len(files) == 3
+    assert len(files) == 4
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 

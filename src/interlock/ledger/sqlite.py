@@ -69,7 +69,11 @@ class SqliteStore:
         self.path = Path(path)
         self._file = LedgerFile(self.path, busy_s)
         with opening(self.path):
-            self._writer = Writer(self._file, clock, entropy, reach)
+            try:
+                self._writer = Writer(self._file, clock, entropy, reach)
+            except (apsw.Error, RuntimeError):
+                self._file.leave()
+                raise
             try:
                 self._watch = self._file.connect(reader=True)
             except apsw.Error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import apsw
 
 from interlock.errors import StoreUnavailable
 from interlock.ledger.migrations import APPLICATION_ID, MIGRATIONS
+from interlock.ledger.presence import Presence
 
 _FIRST_AFFECTED, _FIRST_SOUND = (3, 7, 0), (3, 51, 3)
 """Two connections that write or checkpoint can corrupt a WAL database in versions between these."""
@@ -21,6 +22,10 @@ _SWITCH_MS = 10
 
 _STATEMENTS_KEPT = 400
 """Prepared statements of one connection: the writer has about a hundred and must never prepare one twice."""
+
+
+_MARKED = 2
+"""The schema that first says whether the file was closed cleanly."""
 
 
 class LedgerFile:
@@ -35,14 +40,32 @@ class LedgerFile:
         refuse_affected(apsw.sqlite_lib_version())
         self.path = path
         self._busy_ms = int(busy_s * 1000)
-        with opening(path):
+        with opening(path), ExitStack() as undo:
             _make_private(self.path)
             self._identity = _identity(self.path.stat())
+            self._presence = Presence(path)
+            undo.callback(self._presence.close)
             connection = self.connect()
-            try:
-                self.number = _prepare(connection, path)
-            finally:
-                connection.close()
+            undo.callback(connection.close)
+            if self._presence.first:
+                _refuse_unsound(connection, path)
+            self.number = _prepare(connection, path)
+            connection.close()
+            self._presence.share()
+            undo.pop_all()
+
+    def leave(self, database: apsw.Connection | None = None) -> None:
+        """Have the file open no more. Whoever is the last one to go says that the end was a clean one.
+
+        Args:
+            database: A connection that writes, to be closed; None where the end was not a clean one.
+        """
+        if database is not None:
+            with suppress(apsw.Error):
+                if self._presence.last():
+                    database.execute("UPDATE mark SET value = 0 WHERE name = 'unclean'")
+            database.close()
+        self._presence.close()
 
     def connect(self, *, reader: bool = False) -> apsw.Connection:
         """A connection to this file; a reader's can change nothing.
@@ -149,6 +172,23 @@ def refuse_affected(version: str) -> None:
         )
 
 
+def _refuse_unsound(connection: apsw.Connection, path: Path) -> None:
+    """Have SQLite look at every page where the last process to have the file open did not end cleanly.
+
+    Raises:
+        StoreUnavailable: It found something.
+    """
+    if connection.pragma("user_version") < _MARKED:
+        return
+    if connection.execute("SELECT value FROM mark WHERE name = 'unclean'").get:
+        found = connection.execute("PRAGMA quick_check(1)").get
+        if found != "ok":
+            raise StoreUnavailable(
+                f"the ledger {str(path)!r} was not closed cleanly and is damaged: {found}", code="ledger.damaged",
+                remedy="Run `interlock ledger verify`, and restore the newest backup.",
+            )  # fmt: skip
+
+
 def _prepare(connection: apsw.Connection, path: Path) -> int:
     """Bring the schema up to date and count this opening, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
@@ -170,6 +210,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> int:
             connection.execute(MIGRATIONS[number])
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("UPDATE mark SET value = 1 WHERE name = 'unclean'")
         number = connection.execute("UPDATE mark SET value = value + 1 WHERE name = 'opened' RETURNING value").get
         connection.execute("COMMIT")
     finally:

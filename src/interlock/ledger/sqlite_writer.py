@@ -167,11 +167,15 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        clean = False
         try:
             while (group := self._queue.get()) is not None:
                 self._serve(*group)
+            clean = not self._broken
         finally:
-            self._database.close()
+            if not clean:
+                self._database.close()
+            self._file.leave(self._database if clean else None)
 
     def _serve(self, lane: Lane, jobs: Jobs) -> None:
         answers: Answers | None = None
