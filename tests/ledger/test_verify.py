@@ -365,3 +365,15 @@ async def test_more_chains_than_are_remembered_are_looked_up(
         await store.append(to(f"run_{number}", proposed("call_more")))
     await store.close()
     assert (await verified(deployment)).ok
+
+
+async def test_a_clock_that_was_set_back_changes_no_order_and_is_no_finding(deployment: Deployment) -> None:
+    """Threat T38: order is by numbers, and a time is only what the clock said."""
+    deployment.clock.jump_wall(-3600)
+    store = await deployment.store()
+    await write(store, "run_early", 2)
+    await deployment.sealer(store).seal()
+    await store.close()
+    times = [json.loads(header)["at"] for _, header in sorted(headers(deployment).items())]
+    assert times != sorted(times)
+    assert (await verified(deployment)).ok

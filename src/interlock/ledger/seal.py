@@ -104,15 +104,14 @@ class Sealer:
         A sink that fails is told in `problems`, and gets what waits the next time. One that has more than this
         ledger, or other roots, ends all writing.
         """
-        while True:
-            states = await self._store.log(lambda log: compare(log, self._sinks))
-            again = [
-                await self._send(sink, state)
-                for sink, state in zip(self._sinks, states, strict=True)
-                if state.standing is Standing.BEHIND
-            ]
-            if not any(again):
-                break
+        again = True
+        while again:
+            states = await self._store.log(lambda log: compare(log, self._sinks, quick=True))
+            again = False
+            for number, (sink, state) in enumerate(zip(self._sinks, states, strict=True)):
+                if state.standing is Standing.BEHIND:
+                    states[number], more = await self._send(sink, state)
+                    again = again or more
         for state in states:
             if state.standing in (Standing.UNREACHABLE, Standing.ROLLBACK, Standing.FORK):
                 self.problems[state.sink] = state.why
@@ -301,16 +300,20 @@ class Sealer:
                 remedy="Run `interlock ledger verify`, and restore the newest backup.",
             )  # fmt: skip
 
-    async def _send(self, sink: Sink, state: SinkState) -> bool:
-        """Send a sink some of what it has not; whether to look again at once."""
+    async def _send(self, sink: Sink, state: SinkState) -> tuple[SinkState, bool]:
+        """Send a sink some of what it has not; how it stands then, and whether to look again at once."""
         waiting = await self._store.log(lambda log: log.checkpoints(state.after, SENT_AT_ONCE))
         notes = [stored.note for stored in waiting]
+        if not notes:
+            return state, False
         try:
-            await anyio.to_thread.run_sync(sink.send, notes, state.text)
+            taken = await anyio.to_thread.run_sync(sink.send, notes, state.text)
         except LedgerError as error:
             self.problems[sink.name] = str(error.args[0])
-            return False
-        return bool(notes)
+            return state, False
+        if not taken or len(notes) == SENT_AT_ONCE:  # another process sent meanwhile, or there is more
+            return state, True
+        return state._replace(standing=Standing.CURRENT), False
 
 
 def read_history(log: Log, vouched: Sequence[PublicKey] = ()) -> KeyHistory:
