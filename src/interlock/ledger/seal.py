@@ -104,6 +104,7 @@ class Sealer:
         A sink that fails is told in `problems`, and gets what waits the next time. One that has more than this
         ledger, or other roots, ends all writing.
         """
+        states: list[SinkState] = []
         again = True
         while again:
             states = await self._store.log(lambda log: compare(log, self._sinks, quick=True))
