@@ -413,6 +413,30 @@ async def test_of_two_rotations_at_once_one_counts(deployment: Deployment) -> No
         await store.close()
 
 
+class Between(SigningKeyFile):
+    """Read once between another process's event of a rotation and its taking the new key."""
+
+    def __init__(self, file: Path, old: str) -> None:
+        super().__init__(file)
+        self._old = [old]
+
+    def read(self) -> str:
+        return self._old.pop() if self._old else super().read()
+
+
+async def test_a_rotation_that_another_process_is_in_the_middle_of_is_no_missing_key(deployment: Deployment) -> None:
+    store = await deployment.store()
+    sealer = deployment.sealer(store)
+    await sealer.open()
+    old = deployment.key.read_text()
+    await sealer.rotate(OPERATOR)
+    await write(store, RUN, 1)
+    other = Sealer(store, Between(deployment.key, old), deployment.sinks)
+    assert (await sealed(other)).size == await store.log(lambda log: log.events)
+    assert other.problems == {}
+    await store.close()
+
+
 async def test_a_backup_from_before_a_rotation_goes_on_with_the_key_that_is_there(deployment: Deployment) -> None:
     await grown(deployment, "run_1")
     shutil.copy(deployment.path, deployment.folder / "backup")

@@ -91,9 +91,13 @@ class Sealer:
         """See `Seals.seal`."""
         async with self._one_at_a_time:
             self._fresh = 0
-            while (sealing := await self._store.log(self._prepare)) is not None:
-                with suppress(Conflict):  # somebody else has sealed: what they left is next
-                    await self._store.seal(sealing)
+            while True:
+                sealing = await self._store.log(self._prepare)
+                if sealing is not None:
+                    with suppress(Conflict):  # somebody else has sealed: what they left is next
+                        await self._store.seal(sealing)
+                elif self._signer is not None or await self._key() is None:
+                    break
             self._report_key()
             await self.send()
             return await self._store.log(lambda log: log.newest)
@@ -164,14 +168,14 @@ class Sealer:
         Raises:
             StoreUnavailable: It is missing.
         """
-        signer = await self._store.log(self._read_key)
+        signer = await self._key()
         if signer is None:
             raise self._missing()
         return signer
 
     async def look_for_key(self) -> dict[str, str]:
         """The public key that the ledger names, as `public`, and as `problem` why it cannot sign; each may be empty."""
-        signer = await self._store.log(self._read_key)
+        signer = await self._key()
         named = self._history.newest
         problem = str(self._missing().args[0]) if signer is None and named is not None else ""
         return {"public": named.text if named is not None else "", "problem": problem}
@@ -206,17 +210,17 @@ class Sealer:
         Raises:
             StoreUnavailable: The key that the ledger names is missing, and `unsigned` was not chosen.
         """
-        await self._store.log(self._read_key)
+        await self._key()
         eras = self._history.eras
         if not eras and self._own is None and not self._key_why:
             name = f"interlock/{self._entropy(8).hex()}"
             text = Signer(name, self._entropy(SEED_BYTES)).text
             await anyio.to_thread.run_sync(self._keys.write_first, text)
-            await self._store.log(self._read_key)
+            await self._key()
         if (own := self._own) is not None and (not eras or (foreign and self._signer is None)):
             with suppress(DuplicateFact):  # another process has brought it in
                 await self._store.append(Append(DEPLOYMENT, _TENANT, [rotation(own, None, len(eras) + 1)]))
-            await self._store.log(self._read_key)
+            await self._key()
         self._report_key()
 
     def _prepare(self, log: Log) -> Sealing | None:
@@ -239,6 +243,10 @@ class Sealer:
                 f"the log cannot be sealed: {error}", code="ledger.damaged", remedy="Run `interlock ledger verify`."
             ) from error
         return Sealing(older, tree.size, tree.changed, note.text)
+
+    async def _key(self) -> Signer | None:
+        """The key that the ledger names; None where it is missing. Looked for twice: another process may rotate now."""
+        return await self._store.log(self._read_key) or await self._store.log(self._read_key)
 
     def _read_key(self, log: Log) -> Signer | None:
         """The key that the ledger names, from its file; a rotation that was cut off is brought to its end first."""
