@@ -154,6 +154,8 @@ class _Verification:
                 refolded = self._fold(refolded, row, read, no)
             if scope.progress is not None and row.pos % _TELL_EVERY == 0:
                 scope.progress(row.pos - scope.start + 1, end - scope.start + 1)
+        if scope.progress is not None:
+            scope.progress(end - scope.start + 1, end - scope.start + 1)
         leaves.end()
         extents.end(self._tell)
         if refolded is not None:
