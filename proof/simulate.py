@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interlock.testing import FarEnd, Simulator
+from interlock.testing.simulated_plan import POINTS
 from interlock.testing.simulated_tools import any_wishes, every_class
 
 CHUNK = 250
@@ -99,7 +100,8 @@ def table(met: Counter[str], runs: int) -> str:
 
 
 def _second(met: Counter[str], kind: str) -> list[str]:
-    return sorted(key.removeprefix(kind + " ") for key in met if key.startswith(kind + " "))
+    found = {key.removeprefix(kind + " ") for key in met if key.startswith(kind + " ")}
+    return sorted(found | set(POINTS if kind == "crash" else ()))  # a point that no run died at is seen too
 
 
 def _parts(first: int, runs: int, jobs: int) -> Iterator[Part]:

@@ -113,12 +113,23 @@ def _fates(rng: Random, plan: Plan) -> None:
         plan.fates[number] = rng.choice(_FATES)
 
 
+def _unreachable(rng: Random, plan: Plan) -> None:
+    """Nothing can be sent for as long as a call has tries: what has a fallback falls back, or dies there."""
+    first = rng.choice((1, 1, 2))
+    plan.fates.update((number, Fate.NOT_SENT) for number in range(first, first + 3))
+    if rng.random() < 0.5:
+        plan.crashes["fallback.before"] = 1
+
+
 def _trouble(rng: Random, plan: Plan) -> None:
     plan.trouble[rng.randint(1, 14)] = rng.choice(_TROUBLES)
 
 
 def _crash(rng: Random, plan: Plan) -> None:
-    plan.crashes[rng.choice(POINTS)] = rng.choice((1, 1, 2, 3, 4))
+    point = rng.choice(POINTS)
+    plan.crashes[point] = 1 if point in _RARE else rng.choice((1, 1, 2, 3, 4))
+    if point in _RARE:
+        _fates(rng, plan)  # else hardly anybody comes there
 
 
 def _deep(rng: Random, plan: Plan) -> None:
@@ -150,9 +161,10 @@ def _stop(rng: Random, plan: Plan) -> None:
 POINTS = tuple(dict.fromkeys((*NAMES, "append.begun", "append.written", "append.committed")))
 _FATES = tuple(fate for fate in Fate if fate is not Fate.DONE)
 _TROUBLES = tuple(Trouble)
+_RARE = ("attempt.paused", "ask.before", "ask.after", "fallback.before", "recovery.before", "recovery.committed")
 _UNDER_WAY = ("intent.committed", "attempt.before", "attempt.after", "result.returned", "call.screened", "close.before")
 _TAKEN_UP = ("recovery.before", "recovery.committed", "ask.before", "ask.after", "claim.committed", "append.written")
 _FAULTS: tuple[Callable[[Random, Plan], None], ...] = (
     _fates, _fates, _fates, _fates, _trouble, _trouble, _crash, _crash, _deep, _deep, _death, _death, _freeze, _cancel,
-    _jump, _stop,
+    _jump, _stop, _unreachable,
 )  # fmt: skip

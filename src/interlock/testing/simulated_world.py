@@ -173,6 +173,8 @@ class World:
         """A transaction stands."""
         for event in events:
             fact = event.fact
+            if fact.kind is Kind.CALL_DEAD_LETTERED:
+                self.met.add("fault dead letter")
             self._say(f"ledger {event.chain}#{event.seq} {fact.kind} {fact.outcome} {fact.call_id[-4:]}")
             if fact.kind is Kind.APPROVAL_REQUESTED:
                 self._ask_people(fact.approval_id)
