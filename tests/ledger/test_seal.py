@@ -483,6 +483,28 @@ async def test_the_sealer_seals_when_enough_was_written_and_when_time_has_passed
     await store.close()
 
 
+async def test_under_load_one_sealing_is_one_checkpoint(deployment: Deployment) -> None:
+    """What is committed while a checkpoint is made is for the next one, or sealing would never end."""
+    store = await deployment.store()
+    sealer = deployment.sealer(store)
+    await sealer.open()
+    done = anyio.Event()
+
+    async def load() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            await write(store, f"run_{number}", 1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(load)
+        for _ in range(5):
+            await sealer.seal()
+        done.set()
+    assert await store.log(lambda log: log.count) <= 5
+    await store.close()
+
+
 async def reaches(store: SqliteStore, size: int) -> None:
     while await store.log(lambda log: log.sealed) != size:
         await anyio.lowlevel.checkpoint()

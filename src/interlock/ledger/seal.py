@@ -91,8 +91,10 @@ class Sealer:
         """See `Seals.seal`."""
         async with self._one_at_a_time:
             self._fresh = 0
+            # What is committed meanwhile is for the next time: under load there is always something.
+            upto = await self._store.log(lambda log: log.events)
             while True:
-                sealing = await self._store.log(self._prepare)
+                sealing = await self._store.log(lambda log: self._prepare(log, upto))
                 if sealing is not None:
                     with suppress(Conflict):  # somebody else has sealed: what they left is next
                         await self._store.seal(sealing)
@@ -223,14 +225,14 @@ class Sealer:
             await self._key()
         self._report_key()
 
-    def _prepare(self, log: Log) -> Sealing | None:
-        """The next checkpoint; None where all is sealed or the key is missing. In a thread.
+    def _prepare(self, log: Log, upto: int) -> Sealing | None:
+        """The next checkpoint; None where so many events are sealed or the key is missing. In a thread.
 
         Raises:
             StoreUnavailable: The tree's tiles are damaged.
         """
         older = log.sealed
-        if older == log.events or (signer := self._read_key(log)) is None:
+        if older >= upto or (signer := self._read_key(log)) is None:
             return None
         # What was there when the key changed is signed by the key that came: nobody has the other one any more.
         headers = log.headers(older, max(_AT_ONCE, self._history.eras[-1][0] - older))
