@@ -235,13 +235,13 @@ class Entry:
         result = reached if isinstance(reached, RawResult) else None
         approved = result.approved if result is not None else reached
         facts: list[Fact] = []
-        if isinstance(approved, ApprovedCall):
+        if self.lost and (not isinstance(approved, ApprovedCall) or outcome.kind is OutcomeKind.REFUSED):
+            outcome = lost(outcome)  # whichever gate stopped it, or the stop switch while it waited in a batch
+            facts, stop = [self._unknown(outcome)], None
+        elif isinstance(approved, ApprovedCall):
             if not self._intent:
                 facts = [self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
-        elif self.lost:
-            outcome = lost(outcome)
-            facts, stop = [self._unknown(outcome)], None
         else:
             facts = [self._decided(reached, stop)]
         if stop is not None:

@@ -309,7 +309,8 @@ class World:
                 continue  # nobody came so far as to propose it
             outcome = await call_tool(call, process.plane)
             known = self._reference.calls[outcome.call_id]  # its own, or the fallback's
-            same = outcome.kind.value == known.told and (outcome.repeated or outcome.code == "recall.run_over")
+            late = outcome.call_id != call.call_id  # whoever would have fallen back died, and it is made up for now
+            same = outcome.kind.value == known.told and (outcome.repeated or late)
             _agree(same, f"{wish.name} is {known.told} and asked again {outcome.kind} ({outcome.code})")
             self._told(call.call_id, outcome)
             self.met.add(f"call {wish.tool} {outcome.kind.value}")
