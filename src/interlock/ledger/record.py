@@ -260,8 +260,8 @@ class Entry:
         try:
             await self._conversation.append(facts)
         except StaleClaim:
-            if not self._intent or not outcome.closes:
-                raise
+            if not self._intent or outcome.kind not in (OutcomeKind.DONE, OutcomeKind.WITHHELD):
+                raise  # that nothing came of its own tries says nothing of those of whoever holds the run now
             body = {"outcome": outcome_to_json(outcome), "by": "worker", "how": "late"}
             late = facts[0]._replace(kind=Kind.CALL_RECONCILED, body=body)
             await self._conversation.append_outside([late])
