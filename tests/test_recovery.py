@@ -11,6 +11,7 @@ import pytest
 
 from interlock import CallContext, OutcomeKind, Run, Tool
 from interlock.errors import NotSent
+from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.execute import RECOVERIES_MAX
 from interlock.policy.flags import Scope
 from tests.planes import ANA, NUMBER, OPA, PERMIT, Far, Stage, staged
@@ -148,6 +149,17 @@ async def test_what_nobody_can_tell_is_unknown_and_never_sent_again() -> None:
         assert far.names == ["put"]
         assert (await stage.said(run_id)).count("call.unknown/unknown") == 1
         assert (await stage.plane.settle(outcome.call_id, "done", OPA, note="seen")).done
+
+
+async def test_a_lost_call_for_which_there_is_no_room_is_not_said_to_have_done_nothing() -> None:
+    """It was sent once: turned away now, it is unknown and not failed."""
+    far = Mortal(1)
+    async with lost(far, keyed=True) as (stage, run_id):
+        object.__setattr__(stage.plane.plane.executor, "bulkhead", Bulkhead(process_max=0, waiting_max=0))
+        assert await stage.plane.advance(run_id)
+        outcome = await asked_again(stage, run_id)
+        assert (outcome.kind, outcome.code) == (OutcomeKind.UNKNOWN, "execute.unknown")
+        assert far.names == ["put"]
 
 
 async def test_asking_again_by_name_takes_the_call_up_in_the_process_that_holds_the_run() -> None:

@@ -49,8 +49,8 @@ async def execute(
                     return stop
                 started_s = executor.clock.mono_s()
                 return await attempts(valid, key, executor, far_end, entry.lost, body)
-        except Full:
-            return Answer(Failure("full", maybe_done=False), 0)
+        except Full:  # a lost call was sent once, whatever becomes of it now
+            return Answer(Failure("full", maybe_done=tool.writes and entry.lost > 0), entry.lost)
 
     answer = await executor.reads.answer(approved, key, entry.tags, seat, run)
     if isinstance(answer, Stop):
