@@ -111,7 +111,7 @@ def rechained(events: Sequence[Raw]) -> list[Raw]:
 
 def refold(database: apsw.Connection) -> None:
     """Make the tables say what the events say, as far as they can still be read."""
-    with contextlib.suppress(LedgerError):
+    with contextlib.suppress(LedgerError):  # then they stay as they were
         refold_all(database, RowBuffer(database))
 
 

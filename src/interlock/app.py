@@ -16,7 +16,7 @@ import anyio.to_thread
 from interlock.approvals.decide import Answer
 from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome
-from interlock.core.clock import Clock, SystemClock
+from interlock.core.clock import Clock, Deadlines, SystemClock
 from interlock.core.decision import Mode
 from interlock.core.ids import IdMaker, RandomIds
 from interlock.core.points import Points, pass_by
@@ -335,7 +335,7 @@ def plane_of(
         switch=StopSwitch(ledger.store),
         limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
         verifier=None,
-        approvals=Approvals(clock=world.clock, new_id=new_id, nonce=lambda: world.entropy(16).hex()),
+        approvals=Approvals(clock=Deadlines(world.clock), new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),

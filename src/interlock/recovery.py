@@ -33,7 +33,7 @@ def _can_settle(plane: Plane, call: CallState) -> bool:
 
 def _ripe(plane: Plane, asked: ApprovalState) -> bool:
     """Whether a held call can go on: it expired, or was answered and its tool is known here, if only as removed."""
-    if plane.clock.wall_us() >= asked.request["expires_us"]:
+    if plane.approvals.clock.wall_us() >= asked.request["expires_us"]:
         return True
     tool = asked.request["tool"]["name"]
     return asked.status != "pending" and (tool in plane.registry or tool in plane.registry.withdrawn)

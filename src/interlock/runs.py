@@ -186,7 +186,7 @@ async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal
         NotEntitled, Conflict, BadInput: The answer does not count; see `approvals.decide`.
     """
     conversation, asked = await _asked(plane, approval_id, person.tenant)
-    fact = decide(asked, said, person, plane.clock.wall_us())
+    fact = decide(asked, said, person, plane.approvals.clock.wall_us())
     await conversation.append_outside([fact])
     return asked
 

@@ -499,6 +499,25 @@ async def test_a_clock_that_jumps_forward_releases_nothing_and_one_that_jumps_ba
         assert far.ran == []
 
 
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_clock_that_was_set_back_prolongs_no_approval(answered: bool) -> None:
+    """T38, K30: whichever clock says first that the time is up, neither an answer nor an approval outlives it."""
+    far = Far()
+    async with staged(paying(far)) as stage, stage.run() as run:
+        held = await run.call("pay", {"n": 1})
+        stage.clock.jump_wall(-365 * 86_400)
+        stage.clock.advance(86_399)
+        if answered:
+            await stage.answer(run.run_id, held)
+        stage.clock.advance(1)
+        if not answered:
+            with pytest.raises(Conflict):
+                await stage.answer(run.run_id, held)
+        await stage.plane.advance(run.run_id)
+        assert await now(stage, run, held.call_id) == ("refused", "approve.expired")
+        assert far.ran == []
+
+
 # ------------------------------------------------------------- nobody else's word counts
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.errors import BadInput, Conflict, LedgerError, NotEntitled, NotFound
 from interlock.ledger.chain import first_bad
 from interlock.ledger.rebuild import differences
 from interlock.ledger.redact import erase_subject, recorded, redact
@@ -180,8 +181,6 @@ async def test_what_is_needed_of_a_persons_open_run_is_told_with_its_reason(stor
 @pytest.mark.anyio
 async def test_tables_that_somebody_changed_are_named_and_written_anew(sqlite: SqliteStore, tmp_path: Path) -> None:
     """Every difference by table, key and column; `rebuild` mends them."""
-    import apsw
-
     await told(sqlite)
     file = apsw.Connection(str(tmp_path / "ledger.db"))
     file.execute("UPDATE tool_call SET outcome = 'refused' WHERE call_id = 'call_1'")
@@ -210,3 +209,22 @@ async def test_an_erased_call_that_is_asked_for_again_runs_nothing_and_says_so()
         async with stage.plane.run(ANA, run_id=run.run_id) as again:
             assert (await again.call("put", {"n": 1}, name="a")).code == "recall.erased"
         assert far.names == ["put"]
+
+
+@pytest.mark.anyio
+async def test_what_no_table_can_show_is_said_and_leaves_the_tables_as_they_were(
+    sqlite: SqliteStore, tmp_path: Path
+) -> None:
+    """A damaged payload: `rebuild` writes every table anew, or none; appends go on."""
+    await told(sqlite)
+    [decision, *_] = await seqs_of(sqlite, Kind.CALL_DECIDED)
+    before = await sqlite.rows("tool_call")
+    file = apsw.Connection(str(tmp_path / "ledger.db"))
+    file.execute("DROP TRIGGER payload_is_never_changed")
+    file.execute("UPDATE payload SET body = ? WHERE pos = ?", (b'{"tool":{"name":"put"}}', decision))
+    file.close()
+    with pytest.raises(LedgerError, match=f"position {decision}") as caught:
+        await sqlite.rebuild()
+    assert "ledger verify" in caught.value.remedy
+    assert await sqlite.rows("tool_call") == before
+    await sqlite.append(to("run_2", started(), claim=Claim("w", 9)))

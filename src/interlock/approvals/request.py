@@ -17,7 +17,7 @@ class Approvals:
     """What requesting needs.
 
     Attributes:
-        clock: For the expiry; the store's clock.
+        clock: For the expiry.
         new_id: Makes approval ids.
         nonce: Makes the nonce that a decision must bear, 32 hexadecimal digits.
         pending_max: Requests of one run that may wait at once; the next held call is refused.

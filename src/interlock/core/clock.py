@@ -34,6 +34,28 @@ class SystemClock:
         return time.monotonic()
 
 
+class Deadlines:
+    """A clock for what must end in time: its wall reads the later of the wall and of what has passed since it was made.
+
+    So that what was promised until some moment ends then by either clock, and a wall that is set back prolongs
+    nothing while this process lives (T38, fault K30).
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._start_us = clock.wall_us()
+        self._start_s = clock.mono_s()
+
+    def wall_us(self) -> int:
+        """The later one, microseconds UTC."""
+        passed_us = int((self._clock.mono_s() - self._start_s) * SECOND_US)
+        return max(self._clock.wall_us(), self._start_us + passed_us)
+
+    def mono_s(self) -> float:
+        """What has passed, in seconds."""
+        return self._clock.mono_s()
+
+
 def iso(at_us: int) -> str:
     """ISO 8601 in UTC with a trailing Z, to the millisecond: for people and audit queries."""
     moment = datetime.fromtimestamp(at_us / SECOND_US, UTC)

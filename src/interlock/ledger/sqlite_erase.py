@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from interlock.errors import LedgerError
 from interlock.ledger.chain import read_event
 from interlock.ledger.projections import fold
 from interlock.ledger.sqlite_rows import WRITTEN, RowBuffer
@@ -35,10 +36,22 @@ def erase(database: apsw.Connection, rows: RowBuffer, chain: str, seqs: Sequence
 
 
 def refold_all(database: apsw.Connection, rows: RowBuffer) -> None:
-    """Write every row of every projection anew."""
-    for table in WRITTEN:
-        database.execute(f"DELETE FROM {table}")
-    _refold(database, rows, _ALL, ())
+    """Write every row of every projection anew, or none.
+
+    Raises:
+        LedgerError: An event says what no table can show.
+    """
+    try:
+        with database:  # a savepoint: others may share the transaction
+            for table in WRITTEN:
+                database.execute(f"DELETE FROM {table}")
+            _refold(database, rows, _ALL, ())
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        rows.forget()
+        raise LedgerError(
+            f"the tables cannot show what the event at position {rows.pos} says: {error!r}", code="ledger.unreadable",
+            remedy="It is damaged: run `interlock ledger verify`.",
+        ) from error  # fmt: skip
 
 
 def _refold(database: apsw.Connection, rows: RowBuffer, sql: str, values: tuple[str, ...]) -> None:
