@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from interlock.core.clock import SECOND_US, Clock
+from interlock.core.clock import SECOND_US, Clock, SystemClock
 from interlock.core.run import Due
 from interlock.engine.watch import LoopWatch
 from interlock.errors import InterlockError, LedgerError
@@ -144,8 +144,11 @@ class InProcessEngine:
             self._advances.deadline = min(self._advances.deadline, anyio.current_time() + self._pace.drain_s)
 
     async def _work(self, agenda: Agenda, worker: str, advance: Advance | None) -> None:
-        """Shielded, so that whoever is cancelled does not cut off what can still end by itself."""
-        with anyio.CancelScope(shield=True), LoopWatch(self._clock, BLOCKED_S) as watch:
+        """Shielded, so that whoever is cancelled does not cut off what can still end by itself.
+
+        The watch goes by the machine: it is a thread, and a loop that waits for a test to move the time blocks nobody.
+        """
+        with anyio.CancelScope(shield=True), LoopWatch(SystemClock(), BLOCKED_S) as watch:
             async with anyio.create_task_group() as upkeep:
                 upkeep.start_soon(self._renew, agenda, worker)
                 upkeep.start_soon(watch.beat)
