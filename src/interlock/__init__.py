@@ -3,8 +3,9 @@
 These are the names for callers; everything else is imported from the module that owns it.
 """
 
-from interlock.app import Interlock, World, open_plane
+from interlock.app import Interlock, open_plane
 from interlock.approvals.decide import Answer
+from interlock.compose import World
 from interlock.core.call import Outcome, OutcomeKind, Problem
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.event import Fact, Kind
-from interlock.core.run import ApprovalState, CallState
+from interlock.core.run import CallState
 from interlock.ledger.conversation import Conversation
 from interlock.pipeline import Plane, call_tool
 

@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 
 from interlock.approvals.decide import Answer, decide
+from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import OPERATOR, Principal
-from interlock.core.run import ApprovalState
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim

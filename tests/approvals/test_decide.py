@@ -9,7 +9,7 @@ import pytest
 
 from interlock import Answer, Principal
 from interlock.approvals.decide import decide
-from interlock.core.run import ApprovalState
+from interlock.core.approval import ApprovalState
 from interlock.errors import BadInput, Conflict, InterlockError, NotEntitled
 
 SHOWN = "ab" * 32

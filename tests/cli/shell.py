@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import anyio
 from click.testing import CliRunner
 
-from interlock.app import World, open_store
 from interlock.cli.command import Surroundings
 from interlock.cli.main import main
+from interlock.compose import World, open_store
 from interlock.core.event import Fact
 from interlock.core.ids import CountedIds
 from interlock.ledger.store import Append, Claim

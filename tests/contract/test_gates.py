@@ -144,7 +144,7 @@ def pass_limit(allowed: AllowedCall, *rest: object) -> LimitedCall:
 
 
 async def pass_verify(limited: LimitedCall, *rest: object) -> VerifiedCall:
-    return VerifiedCall(limited, None)
+    return VerifiedCall(limited, None, limited.allowed.decision.binding_hold)
 
 
 def pass_approve(verified: VerifiedCall, *rest: object) -> ApprovedCall:

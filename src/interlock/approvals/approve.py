@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from interlock.approvals.request import Approvals, approval_digest, request
+from interlock.core.approval import ApprovalState
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
 from interlock.core.clock import SECOND_US
-from interlock.core.decision import Mode, Verdict
+from interlock.core.decision import Hold
 from interlock.core.event import Fact, Kind
-from interlock.core.run import ApprovalState, RunState
+from interlock.core.run import RunState
 
 
 def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
@@ -18,16 +19,14 @@ def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: i
     Any other held call stops here: as `held` with a new request, or refused by the answer it got. A
     rehearsal ends here as well, whatever the answer.
     """
-    decision = verified.limited.allowed.decision
     call = verified.limited.allowed.valid.call
-    held = decision.verdict is Verdict.REQUIRE_APPROVAL and decision.mode is Mode.ENFORCE
     if call.dry_run:
-        return _rehearsed(call, held)
+        return _rehearsed(call, verified.hold is not None)
     known = run.calls.get(call.call_id)
     asked = run.approvals.get(known.approval_id) if known is not None else None
     if asked is not None:
-        return _answered(verified, asked, approvals, step, held)
-    if not held:
+        return _answered(verified, asked, approvals, step)
+    if verified.hold is None:
         return ApprovedCall(verified, "")
     if sum(approval.status == "pending" for approval in run.approvals.values()) >= approvals.pending_max:
         return refuse(
@@ -37,9 +36,7 @@ def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: i
     return _hold(verified, approvals, step)
 
 
-def _answered(
-    verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int, held: bool
-) -> ApprovedCall | Stop:  # fmt: skip
+def _answered(verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int) -> ApprovedCall | Stop:
     """A call that asked before: what the answer means on today's facts."""
     valid = verified.limited.allowed.valid
     call = valid.call
@@ -57,7 +54,7 @@ def _answered(
             next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
         )  # fmt: skip
         return replace(stop, facts=over)
-    if not _same(verified, asked) or (held and not _covers(verified, asked)):
+    if not _same(verified, asked) or not _covers(verified.hold, asked):
         return _hold(verified, approvals, step, instead_of=asked)
     if asked.status in ("approved", "consumed"):  # consumed: its intent stands, its worker was lost, it is taken up
         return ApprovedCall(verified, asked.approval_id)
@@ -71,10 +68,11 @@ def _same(verified: VerifiedCall, asked: ApprovalState) -> bool:
     return bool(approval_digest(valid, request) == request["approval"] and valid.digest == request["digest"])
 
 
-def _covers(verified: VerifiedCall, asked: ApprovalState) -> bool:
-    """Whether what was asked for is still what policy asks for, or more: of no fewer people, for no longer."""
-    hold, request = verified.limited.allowed.decision.hold, asked.request
-    assert hold is not None, "a held call has a hold"
+def _covers(hold: Hold | None, asked: ApprovalState) -> bool:
+    """Whether what was asked for is still what is asked for today, or more: of no fewer people, for no longer."""
+    if hold is None:
+        return True
+    request = asked.request
     open_us = request["expires_us"] - request["requested_us"]
     return (
         hold.groups <= set(request["groups"])
@@ -87,7 +85,7 @@ def _hold(
     verified: VerifiedCall, approvals: Approvals, step: int, instead_of: ApprovalState | None = None
 ) -> Stop:  # fmt: skip
     call = verified.limited.allowed.valid.call
-    if verified.limited.allowed.decision.hold is None:
+    if verified.hold is None:
         assert instead_of is not None, "a call that nothing holds does not ask"
         stop = refuse(
             call, "approve.superseded", "the call that was approved is not the call that would run now",

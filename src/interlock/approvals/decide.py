@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from interlock.core.approval import ApprovalState
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
-from interlock.core.run import ApprovalState
 from interlock.errors import BadInput, Conflict, NotEntitled
 
 _WORDS_MAX = 2000

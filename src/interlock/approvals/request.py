@@ -31,10 +31,9 @@ class Approvals:
 
 def request(verified: VerifiedCall, approvals: Approvals, step: int) -> Fact:
     """The `approval.requested` fact of a held call. It is the parked call: its canonical arguments are inside."""
-    allowed = verified.limited.allowed
-    hold = allowed.decision.hold
+    hold = verified.hold
     assert hold is not None, "only a held call asks for approval"
-    valid = allowed.valid
+    valid = verified.limited.allowed.valid
     tool, call = valid.tool, valid.call
     now_us = approvals.clock.wall_us()
     body: dict[str, Json] = {

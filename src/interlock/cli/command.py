@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 import click
 
-from interlock.app import World
 from interlock.cli.deployment import Deployment
 from interlock.cli.output import Exit, Output, Report, exit_of
+from interlock.compose import World
 from interlock.errors import InterlockError
 
 Work = Callable[..., Report]

@@ -11,8 +11,9 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from interlock.app import Interlock, World, open_ledger, open_plane, open_sealer, open_store
+from interlock.app import Interlock, open_ledger, open_plane
 from interlock.cli.output import Output
+from interlock.compose import World, open_sealer, open_store
 from interlock.core.principal import Principal
 from interlock.errors import NotEntitled, SettingsError
 from interlock.keys import Keys

@@ -10,12 +10,12 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from interlock.app import open_sinks
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, heading, note, told
 from interlock.cli.ledger import ledger as ledger  # told again: with it comes this file's command
 from interlock.cli.output import Exit, Report
+from interlock.compose import open_sinks
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.errors import BadInput, SettingsError
 from interlock.keys import SigningKeyFile

@@ -10,7 +10,6 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from interlock.app import load_policy, open_registry
 from interlock.cli.call import read_arguments
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
@@ -19,6 +18,7 @@ from interlock.cli.layout import Listing, fields, heading, told, word
 from interlock.cli.outcome import deciders, outcome_view
 from interlock.cli.output import Exit, Report
 from interlock.cli.vocabulary import vocabulary
+from interlock.compose import load_policy, open_registry
 from interlock.core.call import Stop, ToolCall, ValidCall
 from interlock.core.canonical import parse_json
 from interlock.core.decision import Verdict

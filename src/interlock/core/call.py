@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from interlock.core.canonical import Json, canonical, digest
-from interlock.core.decision import Decision
+from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
 from interlock.core.principal import Principal
 from interlock.core.tool import Tool
@@ -97,15 +97,17 @@ class LimitedCall:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCall:
-    """A call that a second model agreed with, where policy asks for it.
+    """A call that a second reader agreed with or left to people, where policy asks for one.
 
     Attributes:
         limited: The limited call.
         verdict: What the verifier said; None where none was asked.
+        hold: What releases it, by policy and by the verifier's doubt together; None where nothing holds it.
     """
 
     limited: LimitedCall
     verdict: Mapping[str, Json] | None
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)

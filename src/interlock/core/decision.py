@@ -74,6 +74,11 @@ class Decision:
     errors: tuple[str, ...] = ()
     shadow: Decision | None = None
 
+    @property
+    def binding_hold(self) -> Hold | None:
+        """The hold where it binds; None in `evaluate_only`, which holds nothing."""
+        return self.hold if self.mode is Mode.ENFORCE else None
+
     def __post_init__(self) -> None:
         assert (self.hold is not None) == (self.verdict is Verdict.REQUIRE_APPROVAL), "a hold goes with its verdict"
 

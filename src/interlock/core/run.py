@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.principal import Principal
@@ -80,26 +81,6 @@ class CallState:
         """From which call its result is and how old it was then, where nothing was dialled for this one; else None."""
         found: dict[str, Any] | None = json.loads(self.told).get("cached") if self.told else None
         return found
-
-
-@dataclass(slots=True)
-class ApprovalState:
-    """What is known of one approval request.
-
-    Attributes:
-        approval_id, call_id: Which, and for which call.
-        request: Body of `approval.requested`: digest, groups, quorum, expiry, tool, canonical arguments.
-        status: `pending`, `approved`, `rejected`, `expired`, `withdrawn`, `superseded` or `consumed`.
-        approvals: Bodies of the approving decisions so far, by approver.
-        words: What the person said who rejected it.
-    """
-
-    approval_id: str
-    call_id: str
-    request: dict[str, Any]
-    status: str = "pending"
-    approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    words: str = ""
 
 
 @dataclass(slots=True)
@@ -279,23 +260,7 @@ def _approval_requested(run: RunState, event: Event) -> None:
 
 
 def _approval_decided(run: RunState, event: Event) -> None:
-    body = event.fact.body
-    approval = run.approvals[event.fact.approval_id]
-    if approval.status != "pending":
-        return  # two people answered at the same moment: the first in the ledger counts
-    if body["decision"] == "reject":
-        approval.status = "rejected"
-        approval.words = body.get("words", "")
-        return
-    approval.approvals[event.fact.principal_id] = body
-    if len(approval.approvals) >= approval.request.get("quorum", 1) and _covered(approval):
-        approval.status = "approved"
-
-
-def _covered(approval: ApprovalState) -> bool:
-    """Whether every group that must approve has a member among those who did."""
-    held = {role for body in approval.approvals.values() for role in body["roles"]}
-    return held.issuperset(approval.request.get("groups", ()))
+    run.approvals[event.fact.approval_id].decide(event.fact.principal_id, event.fact.body)
 
 
 def _approval_moved(run: RunState, event: Event) -> None:

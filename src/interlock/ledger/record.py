@@ -23,19 +23,18 @@ from interlock.core.call import (
     outcome_to_json,
     refuse,
 )  # fmt: skip
-from interlock.core.canonical import Json, Written, compose
+from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
-from interlock.core.tool import Tool
 from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
-from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark, proposed
+from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark
+from interlock.ledger.reached import State, Way, decided
 from interlock.ledger.recall import again, being_executed, erased, lost
 from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
-State = ToolCall | ValidCall | AllowedCall | LimitedCall | VerifiedCall | ApprovedCall | RawResult
 
 _POINTS: dict[type, str] = {
     ToolCall: "call.entered",
@@ -293,72 +292,8 @@ class Entry:
         if self._over is not None:
             self._over.set()
 
-    def _unsaid(self, facts: Mapping[str, Json], tool: Tool) -> Written:
-        """The record that was decided on, without what the run's chain says already.
-
-        That is the run's own principal, the tool as a decision sees it, which is the same for a definition whenever
-        it is asked about, and the tool's server as what it acts on.
-        """
-        said = dict(facts)
-        if self.call.principal == self.run.principal:
-            said.pop("principal", None)
-        if tool.digest in self.run.described:
-            said.pop("tool", None)
-        if said.get("resource") == {"type": "Server", "id": tool.server, "attributes": {}}:
-            del said["resource"]
-        return compose(said)
-
     def _decided(self, reached: State, stop: Stop | None) -> Fact:
-        """All gates up to here in one fact."""
-        call = self.call
-        body: dict[str, Json] = {}
-        valid: ValidCall | None = None
-        tool_hash = policy_hash = decision = told = ""
-        if isinstance(reached, ApprovedCall):
-            if reached.approval_id:
-                body["approval_id"] = reached.approval_id
-            reached = reached.verified
-        if isinstance(reached, VerifiedCall):
-            if reached.verdict is not None:
-                body["verify"] = dict(reached.verdict)
-            reached = reached.limited
-        if isinstance(reached, LimitedCall):
-            if reached.guards:
-                body["limit"] = [guard.name for guard in reached.guards]
-            reached = reached.allowed
-        if isinstance(reached, AllowedCall):
-            body["decision"], body["facts"] = reached.decision.written, self._unsaid(reached.facts, reached.valid.tool)
-            policy_hash, decision = reached.decision.policy_digest, reached.decision.verdict
-            reached = reached.valid
-        if isinstance(reached, ValidCall):
-            valid, tool = reached, reached.tool
-            body["tool"] = tool.written
-            body["effect"], body["digest"], body["arguments"] = tool.effect, reached.digest, reached.arguments
-            tool_hash = tool.digest
-        if stop is not None:
-            audit = dict(stop.audit)
-            if isinstance(denied := audit.pop("decision", None), Mapping):
-                facts = audit.pop("facts")
-                assert valid is not None and isinstance(facts, Mapping), "policy is asked about valid calls"
-                body["decision"], body["facts"] = denied, self._unsaid(facts, valid.tool)
-                policy_hash, decision = str(audit.pop("policy")), str(denied["verdict"])
-            body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": audit}
-            body["outcome"] = outcome_to_json(stop.outcome)
-            told = stop.outcome.kind.value
-        if call.call_id not in self.run.calls:  # an approved call enters a second time
-            body["proposed"] = proposed(call, valid, self._sent)
-        return Fact(
-            Kind.CALL_DECIDED,
-            compose(body),
-            call.call_id,
-            self.step,
-            0,
-            call.principal.id,
-            tool_hash,
-            policy_hash,
-            decision,
-            told,
-        )
+        return decided(Way(self.call, self.run, self.step, self._sent), reached, stop)
 
     def _unknown(self, outcome: Outcome) -> Fact:
         """A call that was taken up and that the gates stop today: what it did before is not known."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
-from interlock.app import load_policy, open_registry
+from interlock.compose import load_policy, open_registry
 from interlock.core.event import Event
 from interlock.core.tool import Tool
 from interlock.errors import InterlockError

@@ -9,7 +9,7 @@ from random import Random
 
 import anyio
 
-from interlock.app import World, plane_of
+from interlock.compose import World, plane_of
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import SECOND_US
 from interlock.core.ids import named_call_id

@@ -26,7 +26,7 @@ async def verify(limited: LimitedCall, verifier: Verifier | None, run: RunState)
     """
     decision = limited.allowed.decision
     if not decision.verify or decision.mode is Mode.EVALUATE_ONLY:
-        return VerifiedCall(limited, None)
+        return VerifiedCall(limited, None, decision.binding_hold)
     call = limited.allowed.valid.call
     if verifier is None:
         return refuse(
@@ -40,4 +40,4 @@ async def verify(limited: LimitedCall, verifier: Verifier | None, run: RunState)
             call, "verify.not_approved", "a second reading of this call did not approve it",
             next_step="Check the arguments against the user's words.", audit={"verdict": dict(verdict)},
         )  # fmt: skip
-    return VerifiedCall(limited, verdict)
+    return VerifiedCall(limited, verdict, decision.binding_hold)

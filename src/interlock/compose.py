@@ -1,0 +1,145 @@
+"""The parts that the settings name: the only place that picks adapters."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+
+from interlock.approvals.request import Approvals
+from interlock.core.clock import Clock, Deadlines, SystemClock
+from interlock.core.decision import Mode
+from interlock.core.ids import IdMaker, RandomIds
+from interlock.core.points import Points, pass_by
+from interlock.core.tool import Tool
+from interlock.execution.breaker import Breakers
+from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.cache import Cache
+from interlock.execution.executor import Executor
+from interlock.execution.reads import Reads
+from interlock.keys import SigningKeyFile, deployment_key
+from interlock.ledger.chain import Entropy
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.sealing import SealOptions, Seals
+from interlock.ledger.sinks import FileSink, Sink
+from interlock.ledger.store import MemoryStore, Store
+from interlock.ledger.switch import StopSwitch
+from interlock.limits.limit import Limits
+from interlock.pipeline import Plane
+from interlock.policy.authorize import Rules
+from interlock.registry.pin import read_pins
+from interlock.registry.registry import Registry
+from interlock.screening.screen import Screens
+from interlock.settings import Settings
+from interlock.sources.python import import_tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a process takes from its machine and a test owns.
+
+    Attributes:
+        clock: Both clocks.
+        new_id: Makes ids; random ones where None.
+        entropy: Random bytes, for salts.
+        pause: Waits between attempts.
+        reach: Told each crash point as it is passed.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    new_id: IdMaker | None = None
+    entropy: Entropy = os.urandom
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep
+    reach: Points = pass_by
+
+
+def open_store(settings: Settings, world: World) -> Store:
+    """The store that the settings name; in memory where they name none."""
+    if settings.ledger is None:
+        return MemoryStore(world.clock, world.entropy)
+    from interlock.ledger.sqlite import SqliteStore
+
+    return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy, reach=world.reach)
+
+
+def open_sealer(settings: Settings, store: Store, world: World) -> Seals | None:
+    """What seals the ledger, as the settings say; None where nothing is kept or sealing is off."""
+    if settings.ledger is None or not settings.seal.on:
+        return None
+    from interlock.ledger.seal import Sealer  # brings cryptography
+    from interlock.ledger.sqlite import SqliteStore
+
+    assert isinstance(store, SqliteStore), "a ledger that is kept is kept in SQLite"
+    seal = settings.seal
+    options = SealOptions(every_events=seal.every_events, every_s=seal.every_s, unsigned=seal.unsigned)
+    return Sealer(store, SigningKeyFile(settings.signing_key), open_sinks(settings), options, world.entropy)
+
+
+def open_sinks(settings: Settings) -> list[Sink]:
+    """Where the settings have checkpoints sent."""
+    from interlock.ledger.sqlite_sink import DatabaseSink
+
+    databases = (".db", ".sqlite")
+    return [DatabaseSink(path) if path.suffix in databases else FileSink(path) for path in settings.sinks]
+
+
+def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:
+    """The tools that the settings name and the given ones, held against the pins where the settings name a file."""
+    pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
+    return Registry([*import_tools(settings.tools, settings.folder), *tools], pins=pins)
+
+
+def load_policy(settings: Settings, registry: Registry) -> Rules:
+    """The policy that the settings name, checked against the tools."""
+    from interlock.policy.cedar import Policy  # brings Cedar, which a module of tools need not wait for
+
+    return Policy.load(
+        settings.at(settings.policy) if settings.policy is not None else None,
+        registry.tools,
+        shadow=settings.at(settings.shadow) if settings.shadow is not None else None,
+        mode=Mode(settings.mode),
+    )
+
+
+def compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Rules]]:
+    """The gates' parts, and how to load the policy again."""
+    registry = open_registry(settings, tools)
+    policy = load_policy(settings, registry)
+    key = (
+        secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
+    )
+    plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
+    return plane, lambda: load_policy(settings, plane.registry)
+
+
+def plane_of(
+    settings: Settings, world: World, registry: Registry, policy: Rules, store: Store, key: bytes
+) -> Plane:  # fmt: skip
+    """The gates' parts over these tools, this policy and this store.
+
+    Args:
+        key: The deployment's key.
+    """
+    new_id = world.new_id or RandomIds(world.clock)
+    ledger = Ledger(store, world.reach)
+    return Plane(
+        registry=registry,
+        policy=policy,
+        switch=StopSwitch(ledger.store),
+        limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
+        verifier=None,
+        approvals=Approvals(clock=Deadlines(world.clock), new_id=new_id, nonce=lambda: world.entropy(16).hex()),
+        executor=Executor(
+            deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
+            reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
+            pause=world.pause, reach=world.reach,
+        ),
+        screens=Screens(matches=registry.output_matches),
+        ledger=ledger,
+        clock=world.clock,
+        new_id=new_id,
+    )  # fmt: skip
