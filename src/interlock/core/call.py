@@ -8,7 +8,7 @@ make constructors private, so tests/shape asserts that each state is constructed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -110,17 +110,37 @@ class VerifiedCall:
     hold: Hold | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantUse:
+    """One use of a grant: what answers a call's hold in a quorum's place.
+
+    Attributes:
+        grant_id: The grant.
+        by: Ids of the people who gave it.
+        guard: The change of its row, made with the intent.
+        otherwise: What the call comes to where its row refuses, as it does when another call took the last use or
+            the grant was revoked a moment ago: it is held, as if there had been no grant.
+    """
+
+    grant_id: str
+    by: tuple[str, ...]
+    guard: GuardChange
+    otherwise: Callable[[], Stop]
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovedCall:
     """A call whose every hold is answered.
 
     Attributes:
         verified: The verified call.
-        approval_id: The approval that the intent consumes; empty where nothing held it.
+        approval_id: The approval that the intent consumes; empty where no request answered a hold.
+        grant: The grant that answered the hold instead; None where none did.
     """
 
     verified: VerifiedCall
     approval_id: str
+    grant: GrantUse | None = None
 
     @property
     def valid(self) -> ValidCall:
@@ -128,9 +148,15 @@ class ApprovedCall:
         return self.verified.limited.allowed.valid
 
     @property
+    def released(self) -> bool:
+        """Whether people's word lets it pass, once or so many times: then it has an intent, which counts it."""
+        return bool(self.approval_id) or self.grant is not None
+
+    @property
     def guards(self) -> tuple[GuardChange, ...]:
         """The shared rows that the intent must change."""
-        return self.verified.limited.guards
+        limits = self.verified.limited.guards
+        return limits if self.grant is None else (*limits, self.grant.guard)
 
 
 @dataclass(frozen=True, slots=True)

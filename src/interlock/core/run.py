@@ -51,6 +51,7 @@ class CallState:
         parent_id: The call that it was made for; empty for one of the run's own.
         told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
+        grant_id: The grant that released it, by its intent; empty for none.
         invalidates: Cache tags that it puts out of date, by its intent.
         after_loss: Who can say what became of it where its answer is lost (`core.tool.Tool.after_loss`); empty before
             its intent.
@@ -67,6 +68,7 @@ class CallState:
     parent_id: str = ""
     told: bytes = b""
     approval_id: str = ""
+    grant_id: str = ""
     invalidates: tuple[str, ...] = ()
     after_loss: str = ""
     recoveries: int = 0
@@ -228,6 +230,7 @@ def _call_intent(run: RunState, event: Event) -> None:
     call.status = "intent"
     call.invalidates = tuple(event.fact.body.get("invalidates", ()))
     call.after_loss = event.fact.body.get("after_loss", "")
+    call.grant_id = event.fact.body.get("grant_id", "")
 
 
 def _recovery(run: RunState, event: Event) -> None:

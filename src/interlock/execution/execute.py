@@ -7,7 +7,7 @@ from typing import Any
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest, refuse
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
-from interlock.core.tool import Body, Tool
+from interlock.core.tool import Body
 from interlock.errors import DuplicateFact, GuardRefused
 from interlock.execution.answer import Answer
 from interlock.execution.attempt import Failure
@@ -71,12 +71,14 @@ async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: En
         return await _take_up(approved, executor, entry)
     if executor.breakers.shut(tool):
         return _failed(approved, Answer(Failure("open", maybe_done=False), 0))
-    if not tool.needs_intent and not approved.approval_id:
+    if not tool.needs_intent and not approved.released:
         return None
     executor.reach("intent.before")
     try:
-        await entry.intend(approved, _intent(tool, valid.digest, key, executor))
+        await entry.intend(approved, _intent(approved, key, executor))
     except GuardRefused as refused:
+        if approved.grant is not None and refused.guard == approved.grant.guard.name:
+            return approved.grant.otherwise()
         return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
     except DuplicateFact:
         return await entry.overtaken()
@@ -99,12 +101,16 @@ async def _take_up(approved: ApprovedCall, executor: Executor, entry: Entry) -> 
     return None
 
 
-def _intent(tool: Tool, digest: str, key: str, executor: Executor) -> dict[str, Any]:
+def _intent(approved: ApprovedCall, key: str, executor: Executor) -> dict[str, Any]:
+    valid = approved.valid
+    tool = valid.tool
     deadline_us = executor.clock.wall_us() + int(tool.timeout_s * SECOND_US)
     intent: dict[str, Any] = {
-        "key": key, "digest": digest, "effect": tool.effect.value, "deadline_us": deadline_us,
+        "key": key, "digest": valid.digest, "effect": tool.effect.value, "deadline_us": deadline_us,
         "after_loss": tool.after_loss,
     }  # fmt: skip
+    if approved.grant is not None:
+        intent["grant_id"] = approved.grant.grant_id
     if tool.compensate:
         intent["compensate"] = tool.compensate
     if tool.invalidates:

@@ -51,7 +51,7 @@ class Reads:
             run: Runs a body of the tool as this call's own.
         """
         tool, call = approved.valid.tool, approved.valid.call
-        if tool.needs_intent or approved.approval_id:
+        if tool.needs_intent or approved.released:
             seat.leave()
             return await run(tool.body)
         if not tool.cache_s or call.parent_id:

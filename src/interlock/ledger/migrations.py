@@ -139,5 +139,15 @@ ALTER TABLE dead_letter ADD COLUMN code TEXT;
 ALTER TABLE dead_letter ADD COLUMN attempts INTEGER;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+CREATE TABLE "grant" (
+    pos INTEGER PRIMARY KEY, tenant TEXT, grant_id TEXT, server TEXT, tool TEXT, tool_hash TEXT, subject TEXT,
+    uses INTEGER, status TEXT, issued_by TEXT, "groups" TEXT, endorsed_by TEXT, reason TEXT, issued_us INTEGER,
+    expires_us INTEGER, revoked_by TEXT, revoked_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX grant_key ON "grant" (grant_id, tenant);
+ALTER TABLE tool_call ADD COLUMN grant_id TEXT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

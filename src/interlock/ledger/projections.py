@@ -131,6 +131,7 @@ def _proposed(event: Event) -> Row:
         "proposed_us": event.at_us,
         "intent_us": None,
         "ended_us": None,
+        "grant_id": None,
     }  # fmt: skip
 
 
@@ -165,6 +166,7 @@ def _call_intent(rows: Rows, event: Event) -> None:
     if call := rows.get("tool_call", (event.chain, event.fact.call_id)):
         call["status"] = "intent"
         call["intent_us"] = event.at_us
+        call["grant_id"] = event.fact.body.get("grant_id")
         rows.put("tool_call", (event.chain, event.fact.call_id), call)
 
 
@@ -283,6 +285,46 @@ def _approval_over(rows: Rows, event: Event) -> None:
         rows.put("approval", (event.chain, approval_id), row)
 
 
+def _grant_issued(rows: Rows, event: Event) -> None:
+    """What it is about is not copied: the predicates say values of arguments. Uses taken stand in its guard."""
+    body = event.fact.body
+    if (grant_id := body.get("grant_id")) is None:
+        return
+    tool = body["tool"]
+    rows.put("grant", (event.tenant, grant_id), {
+        "tenant": event.tenant,
+        "grant_id": grant_id,
+        "server": tool["server"],
+        "tool": tool["name"],
+        "tool_hash": tool["hash"],
+        "subject": body.get("subject"),
+        "uses": body["uses"],
+        "status": "issued",
+        "issued_by": event.fact.principal_id,
+        "groups": _text(body["groups"]),
+        "endorsed_by": "[]",
+        "reason": body["reason"],
+        "issued_us": event.at_us,
+        "expires_us": body["expires_us"],
+        "revoked_by": None,
+        "revoked_us": None,
+    })  # fmt: skip
+
+
+def _grant_endorsed(rows: Rows, event: Event) -> None:
+    key = (event.tenant, event.fact.body.get("grant_id", ""))
+    if row := rows.get("grant", key):
+        row["endorsed_by"] = _text([*_list(row["endorsed_by"]), event.fact.principal_id])
+        rows.put("grant", key, row)
+
+
+def _grant_revoked(rows: Rows, event: Event) -> None:
+    key = (event.tenant, event.fact.body.get("grant_id", ""))
+    if (row := rows.get("grant", key)) and row["status"] != "revoked":
+        row |= {"status": "revoked", "revoked_by": event.fact.principal_id, "revoked_us": event.at_us}
+        rows.put("grant", key, row)
+
+
 def _due(rows: Rows, event: Event, at_us: int, why: str) -> None:
     ref = event.fact.approval_id
     row = {"run_id": event.chain, "tenant": event.tenant, "at_us": at_us, "why": why, "ref": ref}
@@ -307,6 +349,9 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.APPROVAL_WITHDRAWN: _approval_over,
     Kind.APPROVAL_SUPERSEDED: _approval_over,
     Kind.APPROVAL_CONSUMED: _approval_over,
+    Kind.GRANT_ISSUED: _grant_issued,
+    Kind.GRANT_ENDORSED: _grant_endorsed,
+    Kind.GRANT_REVOKED: _grant_revoked,
 }
 
 

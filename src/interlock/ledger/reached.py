@@ -51,6 +51,8 @@ def decided(way: Way, reached: State, stop: Stop | None) -> Fact:
     if isinstance(reached, ApprovedCall):
         if reached.approval_id:
             body["approval_id"] = reached.approval_id
+        if reached.grant is not None:
+            body["grant"] = {"grant_id": reached.grant.grant_id, "by": list(reached.grant.by)}
         reached = reached.verified
     if isinstance(reached, VerifiedCall):
         if reached.verdict is not None:

@@ -233,6 +233,8 @@ class Entry:
         reached, stop = self._reached, self._stop
         result = reached if isinstance(reached, RawResult) else None
         approved = result.approved if result is not None else reached
+        if outcome.kind is OutcomeKind.HELD and isinstance(approved, ApprovedCall):
+            reached = approved = approved.verified  # the grant that let it pass was used up before its intent
         facts: list[Fact] = []
         if self.lost and (not isinstance(approved, ApprovedCall) or outcome.kind is OutcomeKind.REFUSED):
             outcome = lost(outcome)  # whichever gate stopped it, or the stop switch while it waited in a batch

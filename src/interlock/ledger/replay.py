@@ -222,6 +222,8 @@ def _decided(event: Event) -> Iterator[_Said]:
         yield "verify", "A second model was asked.", {"verify": body["verify"]}
     if approval_id := body.get("approval_id"):
         yield "approve", f"Approval {approval_id} lets it pass.", {"approval_id": approval_id}
+    if grant := body.get("grant"):
+        yield "approve", f"Released by grant {grant['grant_id']} of {', '.join(grant['by'])}.", {"grant": grant}
     if stop is not None:
         yield stop["gate"], f"It stops here: {_told(body)}", {"outcome": body["outcome"], "audit": stop.get("audit")}
 

@@ -7,6 +7,7 @@
     tool_result          what came of an execution: `result`, `unknown` or `reconciled`
     compensation_action  a call that undid another
     approval             one request for approval, and how it stands
+    grant                one standing permission, and how it stands
     budget               what is reserved and spent of a shared limit; empty until such events are written
     dead_letter          a call given up on
     due                  what a run waits for, and from when `advance` has something to do
@@ -53,7 +54,7 @@ TABLES: dict[str, Table] = {
     "tool_call": Table(
         ("run_id", "tenant", "call_id", "step", "parent_id", "name", "principal_id", "tool", "server",
          "version", "tool_hash", "effect", "dry_run", "status", "outcome", "code", "approval_id",
-         "proposed_us", "intent_us", "ended_us"),
+         "proposed_us", "intent_us", "ended_us", "grant_id"),
         ("run_id", "call_id"),
     ),
     "authz_decision": Table(
@@ -74,6 +75,11 @@ TABLES: dict[str, Table] = {
         ("run_id", "tenant", "approval_id", "call_id", "step", "subject", "tool", "effect", "groups",
          "quorum", "rules", "status", "approvers", "decided_by", "requested_us", "expires_us", "decided_us"),
         ("run_id", "approval_id"),
+    ),
+    "grant": Table(
+        ("tenant", "grant_id", "server", "tool", "tool_hash", "subject", "uses", "status", "issued_by", "groups",
+         "endorsed_by", "reason", "issued_us", "expires_us", "revoked_by", "revoked_us"),
+        ("tenant", "grant_id"),
     ),
     "budget": Table(("tenant", "name", "reserved", "spent"), ("tenant", "name")),
     "dead_letter": Table(
