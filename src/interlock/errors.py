@@ -127,13 +127,19 @@ class GuardRefused(LedgerError):
 
     Attributes:
         guard: Name of the row that refused.
+        value: What stood in it.
+        wait_us: Microseconds of store time until it would pass, of a row that refills; 0 of any other.
+        mended: What the row is from now on, although it refused: the clock was set back; None where it stays as it is.
     """
 
     code = "ledger.guard_refused"
 
-    def __init__(self, guard: str) -> None:
+    def __init__(self, guard: str, *, value: int = 0, wait_us: int = 0, mended: int | None = None) -> None:
         super().__init__(f"guard {guard!r} refused the change")
         self.guard = guard
+        self.value = value
+        self.wait_us = wait_us
+        self.mended = mended
 
 
 class ToolError(InterlockError):

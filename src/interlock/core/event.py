@@ -130,13 +130,16 @@ class GuardChange(NamedTuple):
     """A change of a shared integer row, made in the transaction of the event that needs it, or refused.
 
     Attributes:
-        name: Row name; starts with the tenant.
+        name: Row name; begins with the tenant.
         add: Signed change.
         at_most: The row's value may not pass this after the change; None for no upper limit.
-        at_least: Nor fall below this.
+        at_least: Nor fall below this; None for no lower limit.
+        refills: The row is a time in microseconds of store time, which catches up with it: `add` is how long one use
+            takes to come back, `at_most` (never None then) how far ahead of now the row may be. See ledger/guards.py.
     """
 
     name: str
     add: int
     at_most: int | None = None
     at_least: int | None = 0
+    refills: bool = False

@@ -14,6 +14,7 @@ from interlock.core.clock import SECOND_US
 from interlock.core.event import Event, Fact, GuardChange
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
+from interlock.ledger.guards import changed
 from interlock.ledger.projections import fold
 from interlock.ledger.sqlite_erase import erase, refold_all
 from interlock.ledger.sqlite_log import Sealing, write_sealing
@@ -92,7 +93,7 @@ class Appender:
         if append.claim is not None:
             facts = [append.claim.fact(epoch), *facts]
         once = self._standing_once(facts, chain)
-        values = self._changed(append.guards) if append.guards else {}
+        values = self._changed(append.guards, now_us) if append.guards else {}
         events = link_all(chain.head, name, append.tenant, facts, now_us, self._entropy)
         # Nothing refuses from here on.
         if events:
@@ -208,21 +209,21 @@ class Appender:
         sql = "SELECT count(*) FROM once WHERE key = ? AND chain = ?"
         return bool(self._database.execute(sql, (key, chain.no)).get)
 
-    def _changed(self, guards: tuple[GuardChange, ...]) -> dict[str, int]:
-        """The guards' values after the change. This transaction holds the file's lock: nobody else changes them."""
-        values: dict[str, int] = {}
-        for guard in guards:
-            name = guard.name
-            value = values.get(name, self._guards.get(name))
-            if value is None:
-                value = self._database.execute("SELECT value FROM guard WHERE name = ?", (name,)).get or 0
-            value += guard.add
-            if guard.at_most is not None and value > guard.at_most:
-                raise GuardRefused(name)
-            if guard.at_least is not None and value < guard.at_least:
-                raise GuardRefused(name)
-            values[name] = value
-        return values
+    def _changed(self, guards: tuple[GuardChange, ...], now_us: int) -> dict[str, int]:
+        try:
+            return changed(guards, self._guard, now_us)
+        except GuardRefused as refused:
+            if refused.mended is not None:
+                self._guards[refused.guard] = refused.mended
+                self._guarded.add(refused.guard)
+            raise
+
+    def _guard(self, name: str) -> int:
+        """A guard's value. This transaction holds the file's lock: nobody else changes it."""
+        value = self._guards.get(name)
+        if value is None:
+            value = self._guards[name] = self._database.execute(_GUARD, (name,)).get or 0
+        return value
 
     def _read_chain(self, name: str) -> _Chain:
         found = self._database.execute(_READ_CHAIN, (name,)).get
@@ -242,6 +243,8 @@ class Appender:
             self._claimed.clear()
             self._database.executemany("INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)", changed)
 
+
+_GUARD = "SELECT value FROM guard WHERE name = ?"
 
 _READ_CHAIN = """
 SELECT chain.no,

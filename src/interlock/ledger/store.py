@@ -15,6 +15,7 @@ from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.run import Due
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
+from interlock.ledger.guards import changed
 from interlock.ledger.projections import Tables
 from interlock.ledger.tables import TABLES
 
@@ -180,7 +181,7 @@ class MemoryStore:
         for pair in once:
             if pair in self._once or once.count(pair) > 1:
                 raise DuplicateFact(f"{pair[1]} stands in chain {chain} already")
-        values = self._changed(append.guards) if append.guards else {}
+        values = self._changed(append.guards, now_us) if append.guards else {}
         stored = self._chains.setdefault(chain, [])
         head = Head(stored[-1].seq, stored[-1].hash) if stored else EMPTY
         events = link_all(head, chain, append.tenant, facts, now_us, self._entropy)
@@ -276,16 +277,13 @@ class MemoryStore:
             raise StaleClaim(f"claim {append.epoch} of run {append.chain} is past: {newest} is the newest")
         return append.epoch
 
-    def _changed(self, guards: tuple[GuardChange, ...]) -> dict[str, int]:
-        values: dict[str, int] = {}
-        for guard in guards:
-            value = values.get(guard.name, self._guards.get(guard.name, 0)) + guard.add
-            if guard.at_most is not None and value > guard.at_most:
-                raise GuardRefused(guard.name)
-            if guard.at_least is not None and value < guard.at_least:
-                raise GuardRefused(guard.name)
-            values[guard.name] = value
-        return values
+    def _changed(self, guards: tuple[GuardChange, ...], now_us: int) -> dict[str, int]:
+        try:
+            return changed(guards, lambda name: self._guards.get(name, 0), now_us)
+        except GuardRefused as refused:
+            if refused.mended is not None:
+                self._guards[refused.guard] = refused.mended
+            raise
 
     def _folded(self) -> Tables:
         """The projections, folded on demand: an append in memory writes no rows."""

@@ -1,0 +1,61 @@
+"""What a change makes of a guard's row, or why it may not: the same arithmetic for every store. Pure.
+
+A row is an integer that runs share. Most count: what is used of a budget, the uses that are left of a grant. One that
+refills is a time instead: the moment, in microseconds of store time, from which all of its rate is free again (the
+token bucket as one number, GCRA). A call pushes it ahead; time catches up with it, so nothing ever has to fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from interlock.core.event import GuardChange
+from interlock.errors import GuardRefused
+
+
+def changed(changes: Iterable[GuardChange], read: Callable[[str], int], now_us: int) -> dict[str, int]:
+    """The new values of the rows that these changes name, made in their order.
+
+    Args:
+        read: The value of a row as it stands; 0 where there is none.
+        now_us: Store time, microseconds UTC.
+
+    Raises:
+        GuardRefused: A row says no. No change is made then; only `mended` is for the store to keep, if it is not None.
+    """
+    values: dict[str, int] = {}
+    for change in changes:
+        name = change.name
+        value = values.get(name)
+        values[name] = _after(change, read(name) if value is None else value, now_us)
+    return values
+
+
+def wait_us(change: GuardChange, value: int, now_us: int) -> int:
+    """Microseconds until a row that refills would take the change; 0 where it takes it now."""
+    assert change.at_most is not None, "what refills has a limit"
+    return max(0, _caught_up(value, change.at_most, now_us) + change.add - change.at_most - now_us)
+
+
+def _after(change: GuardChange, value: int, now_us: int) -> int:
+    if change.refills:
+        assert change.at_most is not None, "what refills has a limit"
+        caught_up = _caught_up(value, change.at_most, now_us)
+        if wait := wait_us(change, value, now_us):
+            mended = caught_up if caught_up < value else None  # the clock was set back, and it refills from there
+            raise GuardRefused(change.name, value=caught_up, wait_us=wait, mended=mended)
+        return caught_up + change.add
+    after = value + change.add
+    if (change.at_most is not None and after > change.at_most) or (
+        change.at_least is not None and after < change.at_least
+    ):
+        raise GuardRefused(change.name, value=value)
+    return after
+
+
+def _caught_up(value: int, at_most: int, now_us: int) -> int:
+    """The row now: never behind the time, and never further ahead than its limit, which a clock set back would make it.
+
+    So nothing but time that passes ever frees anything: where the clock is set back, all is in use.
+    """
+    return min(max(value, now_us), now_us + at_most)
