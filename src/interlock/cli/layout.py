@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from interlock.cli.visible import Stretch, name_of, visible, visible_json, visible_lines
+from interlock.core.visible import Stretch, name_of, visible, visible_json, visible_lines
 from interlock.core.canonical import Json
 
 STYLES = {

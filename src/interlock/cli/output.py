@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.theme import Theme
 
 from interlock.cli.layout import STYLES, told
-from interlock.cli.visible import one_line
+from interlock.core.visible import one_line
 from interlock.core.call import OutcomeKind
 from interlock.errors import BadInput, Conflict, InterlockError, LedgerError, NotEntitled
 

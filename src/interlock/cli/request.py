@@ -12,7 +12,7 @@ from rich.text import Text
 from interlock.cli.layout import Sheet, fields, heading, lines, note, told, value, warning, word
 from interlock.cli.outcome import deciders
 from interlock.cli.times import ago, local
-from interlock.cli.visible import visible, visible_lines
+from interlock.core.visible import visible, visible_lines
 from interlock.core.approval import ApprovalState
 from interlock.core.canonical import Json
 from interlock.core.clock import iso

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.cli.visible import name_of, one_line, visible, visible_json, visible_lines
+from interlock.core.visible import name_of, one_line, visible, visible_json, visible_lines
 
 
 @pytest.mark.parametrize(
