@@ -77,8 +77,9 @@ def test_a_crash_point_that_there_is_not_is_a_mistake_of_the_test() -> None:
 ELSEWHERE = {
     "recovery.before", "recovery.committed", "attempt.paused", "ask.before", "ask.after", "fallback.before",
     "append.begun", "append.written", "append.committed",
+    "notice.before", "notice.sent", "notice.recorded",
 }  # fmt: skip
-"""Points of a call that goes wrong, and of a ledger in a file: tests/crash passes them."""
+"""Points of a call that goes wrong, and of a ledger in a file: tests/crash passes them. Of a notice: tests/notices does."""
 
 
 @pytest.mark.anyio

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     GRANT_REVOKED = "grant.revoked"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
+    NOTICE_DELIVERED = "notice.delivered"
+    NOTICE_FAILED = "notice.failed"
     FLAG = "flag"
     CONFIG = "config"
     RECOVERY = "recovery"
@@ -43,6 +45,9 @@ class Kind(StrEnum):
     REDACT = "redact"
     KEY_ROTATED = "key.rotated"
 
+
+NOTICES = "notices"
+"""Chain of what people were told; whoever holds its claim tells them."""
 
 CLOSING = frozenset({"done", "refused", "failed", "withheld"})
 """Header outcomes that end a call; one such event may stand for each call."""
@@ -104,7 +109,7 @@ class Event(NamedTuple):
     Attributes:
         fact: What it says; its body is empty where the payload was erased.
         tenant: Whose it is.
-        chain: Run id, `deployment` or `tenant/<id>`.
+        chain: Run id, `deployment`, `tenant/<id>` or `notices`.
         seq: 1, 2, 3, … within the chain.
         at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
         prev_hash: Hash of the event before it; empty for the first.

@@ -34,6 +34,9 @@ NAMES: Final = (
     "append.committed",
     "close.committed",
     "fallback.before",
+    "notice.before",
+    "notice.sent",
+    "notice.recorded",
 )
 """Every point, about in the order of a call with an effect. A point is never renamed: users' tests arm them.
 

@@ -149,5 +149,14 @@ CREATE UNIQUE INDEX grant_key ON "grant" (grant_id, tenant);
 ALTER TABLE tool_call ADD COLUMN grant_id TEXT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+CREATE TABLE notice (
+    pos INTEGER PRIMARY KEY, notice_id TEXT, tenant TEXT, channel TEXT, kind TEXT, about TEXT, ref TEXT, status TEXT,
+    why TEXT, attempts INTEGER, at_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX notice_key ON notice (notice_id);
+CREATE INDEX approval_pending ON approval (status) WHERE status = 'pending';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from interlock.core.canonical import canonical
-from interlock.core.event import CLOSING, Event, Kind
+from interlock.core.event import CLOSING, NOTICES, Event, Kind
 from interlock.ledger.tables import TABLES, Key, Row, step_of
 
 
@@ -89,7 +89,9 @@ def _run_started(rows: Rows, event: Event) -> None:
 
 
 def _run_claimed(rows: Rows, event: Event) -> None:
-    """The first claim comes before the start, in the same append."""
+    """The first claim comes before the start, in the same append. Whoever sends notices claims no run."""
+    if event.chain == NOTICES:
+        return
     body = event.fact.body
     row = rows.get("run", (event.chain,))
     if row is None:
@@ -325,6 +327,14 @@ def _grant_revoked(rows: Rows, event: Event) -> None:
         rows.put("grant", key, row)
 
 
+def _notice_ended(rows: Rows, event: Event) -> None:
+    body = event.fact.body
+    if (notice_id := body.get("id")) is not None:
+        said = {name: body.get(name) for name in ("tenant", "channel", "kind", "about", "ref")}
+        how = {"status": _LAST[event.fact.kind], "why": body.get("why"), "attempts": body.get("attempts")}
+        rows.put("notice", (notice_id,), {"notice_id": notice_id, **said, **how, "at_us": event.at_us})
+
+
 def _due(rows: Rows, event: Event, at_us: int, why: str) -> None:
     ref = event.fact.approval_id
     row = {"run_id": event.chain, "tenant": event.tenant, "at_us": at_us, "why": why, "ref": ref}
@@ -352,6 +362,8 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.GRANT_ISSUED: _grant_issued,
     Kind.GRANT_ENDORSED: _grant_endorsed,
     Kind.GRANT_REVOKED: _grant_revoked,
+    Kind.NOTICE_DELIVERED: _notice_ended,
+    Kind.NOTICE_FAILED: _notice_ended,
 }
 
 

@@ -286,6 +286,8 @@ def _select(table: str, where: dict[str, Any]) -> tuple[str, list[Any]]:
         values.append(where["run_id"])
     elif table in ("tool_call", "step") and where.get("status") in _OPEN:
         tests.append("status <> 'closed'")  # said literally, or SQLite cannot see that the index will do
+    elif table == "approval" and where.get("status") == "pending":
+        tests.append("status = 'pending'")
     condition = f"WHERE {' AND '.join(tests)}" if tests else ""
     return f"SELECT {shown} FROM {source} {condition} ORDER BY {table}.pos DESC LIMIT ?", values
 

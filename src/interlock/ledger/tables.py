@@ -11,6 +11,7 @@
     budget               what is reserved and spent of a shared limit; empty until such events are written
     dead_letter          a call given up on
     due                  what a run waits for, and from when `advance` has something to do
+    notice               what a channel was told, or could not be told
 
 A row holds scalars only; a list stands as canonical JSON text (`[]` where empty); times are microseconds
 UTC; None is what is not known, does not apply or has not happened. Arguments, results and the user's words
@@ -87,6 +88,10 @@ TABLES: dict[str, Table] = {
         ("run_id", "seq"),
     ),
     "due": Table(("run_id", "tenant", "at_us", "why", "ref"), ("run_id", "ref")),
+    "notice": Table(
+        ("notice_id", "tenant", "channel", "kind", "about", "ref", "status", "why", "attempts", "at_us"),
+        ("notice_id",),
+    ),
 }  # fmt: skip
 """Every projection by name. A name or column is never renamed; a table only grows."""
 
