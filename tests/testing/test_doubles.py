@@ -79,7 +79,7 @@ ELSEWHERE = {
     "append.begun", "append.written", "append.committed",
     "notice.before", "notice.sent", "notice.recorded",
 }  # fmt: skip
-"""Points of a call that goes wrong, and of a ledger in a file: tests/crash passes them. Of a notice: tests/notices does."""
+"""Points of a call that goes wrong, of a ledger in a file, and of notices: tests/crash and tests/notices pass them."""
 
 
 @pytest.mark.anyio

@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from interlock.core.visible import Stretch, name_of, visible, visible_json, visible_lines
 from interlock.core.canonical import Json
+from interlock.core.visible import Stretch, name_of, visible, visible_json, visible_lines
 
 STYLES = {
     "good": "green",

@@ -13,8 +13,8 @@ from rich.console import Console, RenderableType
 from rich.theme import Theme
 
 from interlock.cli.layout import STYLES, told
-from interlock.core.visible import one_line
 from interlock.core.call import OutcomeKind
+from interlock.core.visible import one_line
 from interlock.errors import BadInput, Conflict, InterlockError, LedgerError, NotEntitled
 
 PIPE_WIDTH = 320

@@ -12,11 +12,11 @@ from rich.text import Text
 from interlock.cli.layout import Sheet, fields, heading, lines, note, told, value, warning, word
 from interlock.cli.outcome import deciders
 from interlock.cli.times import ago, local
-from interlock.core.visible import visible, visible_lines
 from interlock.core.approval import ApprovalState
 from interlock.core.canonical import Json
 from interlock.core.clock import iso
 from interlock.core.principal import Principal
+from interlock.core.visible import visible, visible_lines
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.store import Store
