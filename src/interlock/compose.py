@@ -36,6 +36,7 @@ from interlock.registry.registry import Registry
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
 from interlock.sources.python import import_tools
+from interlock.verification.verify import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ def plane_of(
         policy=policy,
         switch=StopSwitch(ledger.store),
         limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
-        verifier=None,
+        verification=Verification(),
         approvals=Approvals(clock=Deadlines(world.clock), new_id=new_id, nonce=lambda: world.entropy(16).hex()),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),

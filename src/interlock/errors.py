@@ -9,6 +9,8 @@
     ├── NotEntitled          this principal may not do this to that (approve, settle, stop)
     ├── Conflict             the thing is no longer in a state in which this can be done
     ├── MissingExtra         an optional part is asked for and not installed
+    ├── ModelError           a model did not answer, or not with what can be read
+    │   └── ModelUnavailable     it may answer later: too many requests, a defect of theirs, no connection, too slow
     ├── LedgerError          a fact could not be written or read; nothing later in the call has run
     │   ├── StoreUnavailable     the store is closed, locked, full or broken
     │   ├── StaleClaim           another worker claimed the run; this one must stop
@@ -93,6 +95,36 @@ class MissingExtra(InterlockError):
     """An optional part is not installed; the message has the extra's name."""
 
     code = "extra.missing"
+
+
+class ModelError(InterlockError):
+    """A model did not answer, or not with what can be read. The provider's own words are not in the message.
+
+    Attributes:
+        turned_away: The provider said that it did not take the request, so that nothing is charged for it.
+    """
+
+    code = "model.failed"
+
+    def __init__(self, message: str, *, code: str | None = None, turned_away: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.turned_away = turned_away
+
+
+class ModelUnavailable(ModelError):
+    """A model did not answer now and may later.
+
+    Attributes:
+        retry_after_s: Seconds that its provider asked for; None where it did not say.
+    """
+
+    code = "model.unavailable"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, turned_away: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code=code, turned_away=turned_away)
+        self.retry_after_s = retry_after_s
 
 
 class LedgerError(InterlockError):

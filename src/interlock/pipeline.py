@@ -26,11 +26,12 @@ from interlock.ledger.conversation import Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
+from interlock.models.metered import Meter, Sum
 from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen
-from interlock.verification.verify import Verifier, verify
+from interlock.verification.verify import Verification, verify
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Plane:
         registry: The tools.
         policy: The rules.
         switch: What is stopped.
-        limits, verifier, approvals, executor, screens: The other gates' parts.
+        limits, verification, approvals, executor, screens: The other gates' parts.
         ledger: Where everything is recorded.
         clock, new_id: Time and ids.
     """
@@ -53,7 +54,7 @@ class Plane:
     policy: Rules
     switch: StopSwitch
     limits: Limits
-    verifier: Verifier | None
+    verification: Verification
     approvals: Approvals
     executor: Executor
     screens: Screens
@@ -82,7 +83,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                     await authorize(valid, plane.policy, entry.run, await _ask(call, plane, resolve))
                 )
                 limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
-                verified = entry.through(await verify(limited, plane.verifier, entry.run))
+                verified = entry.through(await verify(limited, plane.verification, entry, _meter()))
                 approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
                 if await turn.wait(approved):
                     approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
@@ -158,6 +159,11 @@ def _reads(call: ToolCall, plane: Plane) -> Resolve:
         return await call_tool(read, plane)
 
     return resolve
+
+
+def _meter() -> Meter:
+    """Where a call's reading by a model is paid for."""
+    return Sum()
 
 
 async def _ask(call: ToolCall, plane: Plane, resolve: Resolve) -> Ask:

@@ -254,7 +254,7 @@ def test_the_path_without_a_gate_does_not_pass_the_type_check(gate: str, complai
     assert any("[arg-type]" in line for line in complaints[gate]), complaints[gate]
 
 
-BESIDE = {"_ask", "_reads", "_instead", "FarEnd", "call_tool", "unstopped"}
+BESIDE = {"_ask", "_reads", "_instead", "_meter", "FarEnd", "call_tool", "unstopped"}
 """What the path calls that is no gate: what gates are given, the stop switch once more, and the call of a fallback."""
 
 

@@ -15,7 +15,11 @@ from interlock.cli.times import ago
 from interlock.core.call import Outcome, OutcomeKind, Problem
 from interlock.core.canonical import Json
 
-REHEARSALS = {"rehearsal.would_run": Exit.DONE, "rehearsal.would_hold": Exit.HELD}
+REHEARSALS = {
+    "rehearsal.would_run": Exit.DONE,
+    "rehearsal.would_verify": Exit.DONE,
+    "rehearsal.would_hold": Exit.HELD,
+}
 """Ends of a dry run that say what the call would have come to."""
 
 

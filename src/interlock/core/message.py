@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Role(StrEnum):
@@ -32,6 +32,25 @@ class Proposal:
     id: str = ""
 
 
+class Usage(NamedTuple):
+    """What one turn of a model took, as its provider counts.
+
+    Attributes:
+        input_tokens, output_tokens: Read and written, cached and hidden ones included.
+    """
+
+    input_tokens: int
+    output_tokens: int
+
+
+class Finish(StrEnum):
+    """Why a model's turn ended. Only a turn that is whole may be acted on."""
+
+    WHOLE = "whole"
+    TRUNCATED = "truncated"
+    DECLINED = "declined"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation.
@@ -41,9 +60,13 @@ class Message:
         text: What was said.
         proposals: Calls that a model's turn proposes.
         answers: Provider's call id, of a tool's message.
+        finish: Why a model's turn ended: it was whole, cut off at its length, or the provider declined.
+        usage: What a model's turn took; None where nobody counted.
     """
 
     role: Role
     text: str = ""
     proposals: tuple[Proposal, ...] = ()
     answers: str = ""
+    finish: Finish = Finish.WHOLE
+    usage: Usage | None = None

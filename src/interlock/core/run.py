@@ -55,6 +55,8 @@ class CallState:
         invalidates: Cache tags that it puts out of date, by its intent.
         after_loss: Who can say what became of it where its answer is lost (`core.tool.Tool.after_loss`); empty before
             its intent.
+        verdict: What a second reader last said of it, with the digest of the policy that asked, under `policy`; None
+            where nobody was asked.
         recoveries: Workers that took it up after another one was lost over it.
     """
 
@@ -71,6 +73,7 @@ class CallState:
     grant_id: str = ""
     invalidates: tuple[str, ...] = ()
     after_loss: str = ""
+    verdict: dict[str, Any] | None = None
     recoveries: int = 0
 
     @property
@@ -211,6 +214,8 @@ def _call_decided(run: RunState, event: Event) -> None:
             fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", "")
         )
         run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
+    if (verdict := body.get("verify")) is not None:
+        call.verdict = {**verdict, "policy": fact.policy_hash}
     if "tool" in body.get("facts", ()):
         run.described.add(fact.tool_hash)
     if found := body.get("digest"):

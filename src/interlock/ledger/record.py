@@ -24,7 +24,7 @@ from interlock.core.call import (
     refuse,
 )  # fmt: skip
 from interlock.core.canonical import Json
-from interlock.core.event import Fact, Kind
+from interlock.core.event import Event, Fact, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
 from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
@@ -130,6 +130,14 @@ class Entry:
     def tags(self) -> Tags:
         """What was written under which cache tag."""
         return self._ledger.tags
+
+    async def events(self) -> list[Event]:
+        """What the ledger says of the run so far.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        return await self._ledger.store.read(self.call.run_id)
 
     async def over(self) -> None:
         """Wait until this call has left the path."""

@@ -14,7 +14,11 @@ class ScriptedModel:
 
     Attributes:
         asked: The conversations that it was given, for a test to look at.
+        name, output_max: See `Model`.
     """
+
+    name = "scripted:script"
+    output_max = 4096
 
     def __init__(self, *turns: Message) -> None:
         self._turns = turns
