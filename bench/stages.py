@@ -19,6 +19,7 @@ from interlock.core.call import ToolCall
 from interlock.execution.execute import execute
 from interlock.ledger.record import Entry
 from interlock.limits.limit import limit
+from interlock.models.metered import Sum
 from interlock.pipeline import Plane, _ask
 from interlock.policy.authorize import authorize
 from interlock.registry.validate import validate
@@ -52,7 +53,7 @@ async def staged(call: ToolCall, plane: Plane, spent: dict[str, float]) -> None:
     allowed = entry.through(await authorize(valid, plane.policy, entry.run, await _ask(call, plane)))
     passed("authorize")
     limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
-    verified = entry.through(await verify(limited, plane.verifier, entry.run))
+    verified = entry.through(await verify(limited, plane.verification, entry, Sum()))
     approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
     passed("limit, verify, approve")
     result = entry.through(await execute(approved, plane.executor, entry))

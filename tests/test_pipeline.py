@@ -16,6 +16,9 @@ from interlock.core.tool import CallContext
 from interlock.errors import NotFound, NotSent, Rejected
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
+from interlock.verification.question import Question
+from interlock.verification.verdict import Verdict
+from interlock.verification.verify import Verification
 from tests.planes import ANA, OPA, PERMIT, Far, codes, kinds, proposed, staged
 
 pytestmark = pytest.mark.anyio
@@ -386,12 +389,15 @@ async def test_no_argument_value_of_a_refused_call_is_repeated_to_the_model() ->
 async def test_a_bug_within_a_gate_is_recorded_and_escapes() -> None:
     """Bugs are asserts and escape; the call has its record all the same, and says nothing of the bug."""
 
-    async def broken(limited: object, run: object) -> dict[str, Any]:
-        raise ZeroDivisionError(CANARY)
+    class Broken:
+        identity = "broken"
+
+        async def __call__(self, question: Question) -> Verdict:
+            raise ZeroDivisionError(CANARY)
 
     async with staged(*tools(Far())) as stage, stage.run() as run:
         stage.obey('@id("v") @verify permit (principal, action, resource);')
-        stage.plane.plane.verifier = broken
+        stage.plane.plane.verification = Verification(verifier=Broken())
         with pytest.raises(ZeroDivisionError):
             await call_tool(proposed(run, "put"), stage.plane.plane)
         assert await stage.said(run.run_id, "call_x") == ["call.decided", "call.result/failed"] or (
