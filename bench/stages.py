@@ -54,7 +54,7 @@ async def staged(call: ToolCall, plane: Plane, spent: dict[str, float]) -> None:
     passed("authorize")
     limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
     verified = entry.through(await verify(limited, plane.verification, entry, Sum()))
-    approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
+    approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
     passed("limit, verify, approve")
     result = entry.through(await execute(approved, plane.executor, entry))
     passed("execute (the tool itself included)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from interlock import Answer, Interlock, Principal, Run, Settings, Tool, World, foreign_tool, open_plane
+from interlock.approvals.grants import Grants
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.canonical import Json
 from interlock.core.decision import Mode
@@ -113,6 +114,9 @@ class Stage:
         """Let everything that follows go through another store."""
         self.plane.plane.ledger = Ledger(store, self.plane.plane.ledger.reach)
         self.plane.plane.switch = StopSwitch(store)
+        approvals = self.plane.plane.approvals
+        grants = Grants(store, approvals.clock, approvals.new_id)
+        self.plane.plane.approvals = replace(approvals, grants=grants)
 
 
 @asynccontextmanager

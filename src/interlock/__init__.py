@@ -5,6 +5,7 @@ These are the names for callers; everything else is imported from the module tha
 
 from interlock.app import Interlock, open_plane
 from interlock.approvals.decide import Answer
+from interlock.approvals.grant import GrantTerms
 from interlock.compose import World
 from interlock.core.call import Outcome, OutcomeKind, Problem
 from interlock.core.message import Proposal
@@ -22,6 +23,7 @@ __all__ = [
     "CallContext",
     "Effect",
     "Entity",
+    "GrantTerms",
     "Interlock",
     "InterlockError",
     "LedgerError",

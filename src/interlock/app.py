@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from interlock.approvals.decide import Answer
+from interlock.approvals.grant import Grant, GrantTerms
 from interlock.compose import World, compose, open_sealer, open_store
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome
@@ -19,6 +20,7 @@ from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.dead_letters import retry
 from interlock.engine.engine import Engine, InProcessEngine, Pace
+from interlock.errors import NotFound
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
 from interlock.pipeline import Plane
@@ -98,6 +100,29 @@ class Interlock:
     async def retry(self, call_id: str, person: Principal, *, reason: str) -> Outcome:
         """Propose a call that was given up on again, by a person's word; see `dead_letters.retry`."""
         return await retry(self.plane, self._claim, call_id, person, reason)
+
+    async def grants(self, tenant: str = "default") -> list[Grant]:
+        """The grants of a tenant in the order of their issue, those that are over among them."""
+        return list((await self.plane.approvals.grants.of(tenant)).grants.values())
+
+    async def issue_grant(self, terms: GrantTerms, person: Principal) -> Grant:
+        """Give a standing permission for calls that are proposed from now on; see `Grants.issue`.
+
+        Raises:
+            NotFound: This plane has no such tool.
+        """
+        known = self.plane.registry.find(terms.tool)
+        if known is None:
+            raise NotFound(f"no tool {terms.tool!r} here", code="grant.tool", remedy="See `interlock tools list`.")
+        return await self.plane.approvals.grants.issue(terms, known.tool, person, self.plane.policy.approvers)
+
+    async def endorse_grant(self, grant_id: str, person: Principal) -> Grant:
+        """Add another person's voice to a grant; see `Grants.endorse`."""
+        return await self.plane.approvals.grants.endorse(grant_id, person, self.plane.policy.approvers)
+
+    async def revoke_grant(self, grant_id: str, person: Principal, *, reason: str) -> Grant:
+        """Take a grant back; it binds the next call of every process. See `Grants.revoke`."""
+        return await self.plane.approvals.grants.revoke(grant_id, person, reason)
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from interlock.approvals.grants import Grants
 from interlock.approvals.request import Approvals
 from interlock.core.clock import Clock, Deadlines, SystemClock
 from interlock.core.decision import Mode
@@ -127,13 +128,17 @@ def plane_of(
     """
     new_id = world.new_id or RandomIds(world.clock)
     ledger = Ledger(store, world.reach)
+    deadlines = Deadlines(world.clock)
     return Plane(
         registry=registry,
         policy=policy,
         switch=StopSwitch(ledger.store),
         limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
         verification=Verification(),
-        approvals=Approvals(clock=Deadlines(world.clock), new_id=new_id, nonce=lambda: world.entropy(16).hex()),
+        approvals=Approvals(
+            clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),
+            nonce=lambda: world.entropy(16).hex(),
+        ),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),

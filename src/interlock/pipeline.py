@@ -84,7 +84,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 )
                 limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
                 verified = entry.through(await verify(limited, plane.verification, entry, _meter()))
-                approved = entry.through(approve(verified, plane.approvals, entry.run, entry.step))
+                approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
                 if await turn.wait(approved):
                     approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
                 far_end = FarEnd(plane.registry, resolve)

@@ -147,7 +147,7 @@ async def pass_verify(limited: LimitedCall, *rest: object) -> VerifiedCall:
     return VerifiedCall(limited, None, limited.allowed.decision.binding_hold)
 
 
-def pass_approve(verified: VerifiedCall, *rest: object) -> ApprovedCall:
+async def pass_approve(verified: VerifiedCall, *rest: object) -> ApprovedCall:
     return ApprovedCall(verified, "")
 
 

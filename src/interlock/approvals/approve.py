@@ -13,21 +13,31 @@ from interlock.core.event import Fact, Kind
 from interlock.core.run import RunState
 
 
-def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
+async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
     """Pass a call that nothing holds, or whose hold is answered for exactly these bytes and still in time.
 
-    Any other held call stops here: as `held` with a new request, or refused by the answer it got. A
-    rehearsal ends here as well, whatever the answer.
+    A hold that nobody was asked about may be answered by a grant instead; a request that waits is answered by people
+    alone. Any other held call stops here: as `held` with a new request, or refused by the answer it got. A rehearsal
+    ends here as well, whatever the answer.
     """
     call = verified.limited.allowed.valid.call
-    if call.dry_run:
-        return _rehearsed(call, verified.hold is not None)
     known = run.calls.get(call.call_id)
     asked = run.approvals.get(known.approval_id) if known is not None else None
-    if asked is not None:
+    if asked is not None and not call.dry_run:
         return _answered(verified, asked, approvals, step)
-    if verified.hold is None:
-        return ApprovedCall(verified, "")
+    grant = None
+    if verified.hold is not None:
+        grant = await approvals.grants.answer(verified, known, lambda: _ask(verified, approvals, run, step))
+    if call.dry_run:
+        return _rehearsed(call, verified.hold is not None and grant is None)
+    if verified.hold is None or grant is not None:
+        return ApprovedCall(verified, "", grant)
+    return _ask(verified, approvals, run, step)
+
+
+def _ask(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> Stop:
+    """Hold a call that nobody was asked about yet."""
+    call = verified.limited.allowed.valid.call
     if sum(approval.status == "pending" for approval in run.approvals.values()) >= approvals.pending_max:
         return refuse(
             call, "approve.too_many_held", f"{approvals.pending_max} calls of this run wait for approval already",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from interlock.approvals.grants import Grants
 from interlock.core.call import ValidCall, VerifiedCall
 from interlock.core.canonical import Json, canonical, digest
 from interlock.core.clock import SECOND_US, Clock
@@ -19,12 +20,14 @@ class Approvals:
     Attributes:
         clock: For the expiry.
         new_id: Makes approval ids.
+        grants: What people have granted beforehand.
         nonce: Makes the nonce that a decision must bear, 32 hexadecimal digits.
         pending_max: Requests of one run that may wait at once; the next held call is refused.
     """
 
     clock: Clock
     new_id: IdMaker
+    grants: Grants
     nonce: Callable[[], str]
     pending_max: int = 20
 

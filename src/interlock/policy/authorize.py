@@ -36,10 +36,12 @@ class Rules(Protocol):
     Attributes:
         digest: Identity of the rules and of what they can see of the tools, hex.
         mode: Whether decisions bind.
+        approvers: Every group that may release what some rule holds.
     """
 
     digest: str
     mode: Mode
+    approvers: frozenset[str]
 
     def decide(self, facts: Facts) -> Decision:
         """Allow, deny, or hold for approval. An error anywhere denies."""

@@ -39,6 +39,7 @@ class Policy:
         digest: Hex SHA-256 of the sources and of what they can see of the tools.
         mode: Whether decisions bind.
         rules: Every rule, in the order of the files.
+        approvers: Every group that may release what some rule holds.
         shadow: A candidate that is asked as well and only recorded; None for none.
     """
 
@@ -60,6 +61,7 @@ class Policy:
         self.mode = mode
         self.shadow = shadow
         self.rules = parse_rules(sources)
+        self.approvers = frozenset(group for rule in self.rules for group in rule.approvers)
         self._sources = tuple(sources)
         self._types = _types(tools)
         check(self.rules, self._types.values())
