@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
+from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
-from interlock.core.run import CallState
+from interlock.core.run import SETTLED_WITHIN_S, CallState
 from interlock.ledger.conversation import Conversation
+from interlock.ledger.reservation import settled
 from interlock.pipeline import Plane, call_tool
 
 VAIN_MAX = 5
@@ -40,9 +42,18 @@ def _ripe(plane: Plane, asked: ApprovalState) -> bool:
     return asked.status != "pending" and (tool in plane.registry or tool in plane.registry.withdrawn)
 
 
+def overdue(plane: Plane, conversation: Conversation) -> list[str]:
+    """Reservations of what is no call that nobody settled in time: whoever made them was lost."""
+    since_us = plane.approvals.clock.wall_us() - SETTLED_WITHIN_S * SECOND_US
+    return [ref for ref, (at_us, _) in conversation.state.reservations.items() if at_us <= since_us]
+
+
 async def do_what_is_due(plane: Plane, conversation: Conversation) -> None:
     """Call by call, in their order, so that the first one is what workers were lost over, if any were."""
     await conversation.refresh()
+    lost = [settled(conversation, ref, {}, "worker lost") for ref in overdue(plane, conversation)]
+    if lost:  # in full: it may have been spent
+        await conversation.append([fact for fact in lost if fact is not None])
     calls = due(plane, conversation)
     if calls and conversation.state.vain > VAIN_MAX:
         await _quarantine(conversation, calls.pop(0))

@@ -20,7 +20,7 @@ from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, Not
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
-from interlock.recovery import SUSPECT_FROM, do_what_is_due, due
+from interlock.recovery import SUSPECT_FROM, do_what_is_due, due, overdue
 
 
 class Run:
@@ -147,7 +147,8 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     async with conversation.advancing:
         await conversation.refresh()
         ours = conversation.epoch == 0
-        if not due(plane, conversation) and not (ours and _over(conversation)):
+        nothing = not due(plane, conversation) and not overdue(plane, conversation)
+        if nothing and not (ours and _over(conversation)):
             return True  # a claim for nothing would be an event for nothing, at every look
         async with plane.ledger.company.join(alone=conversation.state.vain >= SUSPECT_FROM):
             if ours:
@@ -253,7 +254,7 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: C
 def _over(conversation: Conversation) -> bool:
     """Whether an open run has no call left that anything can happen to."""
     state = conversation.state
-    waiting = any(call.status != "closed" for call in state.calls.values())
+    waiting = state.reservations or any(call.status != "closed" for call in state.calls.values())
     return state.status == "open" and not waiting and not conversation.on_the_way
 
 

@@ -42,7 +42,7 @@ def whole_log() -> list[Event]:
     """Two runs in one log; of the first, two payloads are erased with a record."""
     first = [started(words="für «Zoë»\n"), *read_call("call_1"), proposed("call_2", 2, amount=2**63, rate=0.1)]
     first += [intent("call_2", 2), result("call_2", "failed", 2), Fact(Kind.RUN_FINISHED, {"reason": "left"})]
-    one = chained([*first, redact_fact([2, 3], "asked for it", "opa")], "run_1")
+    one = chained([*first, redact_fact([], [2, 3], "asked for it", "opa")], "run_1")
     one[1:3] = [read_event(event.header, None, None) for event in one[1:3]]
     other = chained([started(), *read_call("call_9")], "run_2")
     return [event for pair in zip(one, other, strict=False) for event in pair] + one[len(other) :]

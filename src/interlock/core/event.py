@@ -59,7 +59,8 @@ class Fact(NamedTuple):
     Attributes:
         kind: What it says.
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
-        call_id, step, attempt: Where in the run; empty or 0 where it does not apply.
+        call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
+            has its own name in the place of a call's.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -92,7 +93,7 @@ class Fact(NamedTuple):
         """What may stand once in a chain, as a key; empty for facts that may repeat."""
         if self.outcome in CLOSING:
             return "closed/" + self.call_id
-        if self.kind is Kind.CALL_INTENT:
+        if self.kind in (Kind.CALL_INTENT, Kind.BUDGET_RESERVED):
             return "intent/" + self.call_id
         if self.kind is Kind.APPROVAL_CONSUMED:
             return "consumed/" + self.approval_id

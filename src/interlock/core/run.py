@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, outcome_from_json
+from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.principal import Principal
+
+SETTLED_WITHIN_S = 600
+"""Seconds within which what reserves and is no call is settled; open longer, it was lost, and is charged in full."""
 
 
 class Due(NamedTuple):
@@ -19,9 +23,9 @@ class Due(NamedTuple):
     Attributes:
         run_id, tenant: Which run, whose.
         at_us: From when.
-        why: `approval.decided`, `approval.expires`, or `claim.lapsed`: the worker of a run was lost while it
-            executed a call.
-        ref: The approval that it is about; empty for a lapsed claim.
+        why: `approval.decided`, `approval.expires`, `budget.reserved` (and not settled in time), or `claim.lapsed`:
+            the worker of a run was lost while it executed a call.
+        ref: The approval or the reservation that it is about; empty for a lapsed claim.
     """
 
     run_id: str
@@ -58,6 +62,7 @@ class CallState:
         verdict: What a second reader last said of it, with the digest of the policy that asked, under `policy`; None
             where nobody was asked.
         recoveries: Workers that took it up after another one was lost over it.
+        reserved: What it has of budgets; empty once it is closed.
     """
 
     call_id: str
@@ -75,6 +80,7 @@ class CallState:
     after_loss: str = ""
     verdict: dict[str, Any] | None = None
     recoveries: int = 0
+    reserved: tuple[Reserved, ...] = ()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -107,6 +113,8 @@ class RunState:
         described: Digests of the tool definitions that a decision of this run describes.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
         vain: Claims made to advance the run since anything last came of one: workers lost before they did anything.
+        budgets: What the run may use, its own and that of every run above it: guard row, unit, most.
+        reservations: What has a part of a budget and is no call, by its name: since when, and what.
     """
 
     run_id: str
@@ -127,6 +135,8 @@ class RunState:
     writes: int = 0
     refusals: int = 0
     vain: int = 0
+    budgets: tuple[tuple[str, str, int], ...] = ()
+    reservations: dict[str, tuple[int, tuple[Reserved, ...]]] = field(default_factory=dict)
 
     def absorb(self, events: Iterable[Event]) -> None:
         """Fold further events in; those absorbed already are passed over.
@@ -187,6 +197,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.words = body.get("words")
     run.driver = body["driver"]
     run.started_us = event.at_us
+    run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 
 
 def _run_claimed(run: RunState, event: Event) -> None:
@@ -236,6 +247,20 @@ def _call_intent(run: RunState, event: Event) -> None:
     call.invalidates = tuple(event.fact.body.get("invalidates", ()))
     call.after_loss = event.fact.body.get("after_loss", "")
     call.grant_id = event.fact.body.get("grant_id", "")
+    call.reserved = reserved_by(event.fact.body)
+
+
+def _budget_reserved(run: RunState, event: Event) -> None:
+    """By a read that is dialled from here on, and so is made again where its worker is lost; or by what is no call."""
+    name, reserved = event.fact.call_id, reserved_by(event.fact.body)
+    if (call := run.calls.get(name)) is None:
+        run.reservations[name] = (event.at_us, reserved)
+    else:
+        call.status, call.after_loss, call.reserved = "intent", "again", reserved
+
+
+def _budget_settled(run: RunState, event: Event) -> None:
+    run.reservations.pop(event.fact.call_id, None)
 
 
 def _recovery(run: RunState, event: Event) -> None:
@@ -255,7 +280,7 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
     if kind not in CLOSING:
         call.status = kind
         return
-    call.status = "closed"
+    call.status, call.reserved = "closed", ()
     if kind == "refused":
         run.refusals += 1
     run.forget_open(call.call_id, call.digest)
@@ -286,6 +311,8 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.CALL_UNKNOWN: _call_told,
     Kind.CALL_RECONCILED: _call_told,
     Kind.RECOVERY: _recovery,
+    Kind.BUDGET_RESERVED: _budget_reserved,
+    Kind.BUDGET_SETTLED: _budget_settled,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,
     Kind.APPROVAL_EXPIRED: _approval_moved,

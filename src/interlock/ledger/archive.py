@@ -103,7 +103,7 @@ async def archive(store: SqliteStore, sealer: Sealer, before_us: int, file: Path
     except ValueError as error:
         raise Conflict(f"the bundle {str(file)!r} does not hold: {error}", code="archive.bundle") from error
     for name, seqs in gone.items():
-        fact = redact_fact(seqs, _REASON, person.id, bundle=written.sha256)
+        fact = redact_fact(await store.read(name), seqs, _REASON, person.id, bundle=written.sha256)
         await store.erase(Append(name, person.tenant, [fact]), seqs)
     await sealer.seal()
     return written

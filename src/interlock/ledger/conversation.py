@@ -13,6 +13,7 @@ from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
 from interlock.errors import NotFound, StoreUnavailable
 from interlock.ledger.company import Company
+from interlock.ledger.settlement import settlement
 from interlock.ledger.store import Append, Claim, Store
 from interlock.ledger.tags import Tags, outdated, raises
 
@@ -147,10 +148,14 @@ class Conversation:
         return step
 
     async def _write(self, append: Append) -> list[Event]:
-        """Append, and with it what it puts out of date: for this process also where it is not known what stands."""
+        """Append, and with it what it settles and what it puts out of date.
+
+        What is out of date is so for this process also where it is not known what stands.
+        """
         tags = outdated(append.facts, self.state)
-        if tags:
-            append = append._replace(guards=append.guards + raises(append.tenant, tags))
+        changes = settlement(append.facts, self.state) + raises(append.tenant, tags)
+        if changes:
+            append = append._replace(guards=append.guards + changes)
         try:
             return await self._store.append(append)
         except StoreUnavailable:

@@ -158,5 +158,17 @@ CREATE UNIQUE INDEX notice_key ON notice (notice_id);
 CREATE INDEX approval_pending ON approval (status) WHERE status = 'pending';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = """
+ALTER TABLE tool_call ADD COLUMN charges TEXT;
+
+-- One event may be about several budgets: here alone a position stands more than once.
+DROP TABLE budget;
+CREATE TABLE budget (
+    pos INTEGER, run_id TEXT, tenant TEXT, name TEXT, unit TEXT, reserved INTEGER, spent INTEGER, at_us INTEGER,
+    PRIMARY KEY (pos, name)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX budget_key ON budget (name, run_id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from interlock.core.canonical import canonical
 from interlock.core.event import CLOSING, NOTICES, Event, Kind
-from interlock.ledger.tables import TABLES, Key, Row, step_of
-
-
-class Rows(Protocol):
-    """Where a fold finds the rows it changes and puts them back."""
-
-    def get(self, table: str, key: Key) -> Row | None:
-        """The row with this key, to be changed and put back; None where there is none."""
-        ...
-
-    def put(self, table: str, key: Key, row: Row) -> None:
-        """Insert or replace a row; one that stood already keeps its place in the order."""
-        ...
-
-    def drop(self, table: str, key: Key) -> None:
-        """Remove a row, if it is there."""
-        ...
-
+from interlock.ledger.charged import budget_reserved, budget_settled, charged_still, reserve, settle
+from interlock.ledger.tables import TABLES, Key, Row, Rows, step_of
 
 _LAST = {kind: kind.value.partition(".")[2] for kind in Kind}
 """What comes after the point: `expired` of `approval.expired`."""
@@ -134,6 +118,7 @@ def _proposed(event: Event) -> Row:
         "intent_us": None,
         "ended_us": None,
         "grant_id": None,
+        "charges": None,
     }  # fmt: skip
 
 
@@ -169,6 +154,7 @@ def _call_intent(rows: Rows, event: Event) -> None:
         call["status"] = "intent"
         call["intent_us"] = event.at_us
         call["grant_id"] = event.fact.body.get("grant_id")
+        reserve(rows, event, call)
         rows.put("tool_call", (event.chain, event.fact.call_id), call)
 
 
@@ -205,6 +191,8 @@ def _tell(rows: Rows, event: Event, call: Row) -> None:
             call["ended_us"] = event.at_us
             if call["approval_id"]:
                 rows.drop("due", (event.chain, call["approval_id"]))
+            if call["charges"]:
+                settle(rows, event, _list(call["charges"]))
         else:
             call["status"] = fact.outcome
     rows.put("tool_call", (event.chain, fact.call_id), call)
@@ -359,6 +347,9 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.APPROVAL_WITHDRAWN: _approval_over,
     Kind.APPROVAL_SUPERSEDED: _approval_over,
     Kind.APPROVAL_CONSUMED: _approval_over,
+    Kind.BUDGET_RESERVED: budget_reserved,
+    Kind.BUDGET_SETTLED: budget_settled,
+    Kind.REDACT: charged_still,
     Kind.GRANT_ISSUED: _grant_issued,
     Kind.GRANT_ENDORSED: _grant_endorsed,
     Kind.GRANT_REVOKED: _grant_revoked,

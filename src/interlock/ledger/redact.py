@@ -7,12 +7,14 @@ or a run still needs is not erased: after a crash an open call is recovered from
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.principal import ADMIN, OPERATOR, Principal
 from interlock.core.run import RunState
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.ledger.chain import read_event
+from interlock.ledger.projections import Tables
 from interlock.ledger.store import Append, Store
 
 _REASON_MAX = 2000
@@ -79,7 +81,7 @@ async def redact(store: Store, chain: str, seqs: Iterable[int], reason: str, app
         )  # fmt: skip
     if not gone:
         raise Conflict("nothing is left of these events to erase", code="redact.erased")
-    await store.erase(Append(chain, approver.tenant, [_record(gone, reason, approver)]), gone)
+    await store.erase(Append(chain, approver.tenant, [_record(events, gone, reason, approver)]), gone)
     return gone
 
 
@@ -109,7 +111,7 @@ async def erase_subject(store: Store, subject: str, reason: str, approver: Princ
         needed, gone = _sorted_out(found, wanted)
         kept += needed
         if gone:
-            await store.erase(Append(chain, approver.tenant, [_record(gone, reason, approver)]), gone)
+            await store.erase(Append(chain, approver.tenant, [_record(found, gone, reason, approver)]), gone)
             events, changed = events + len(gone), changed + 1
     return Erased(events, changed, kept)
 
@@ -130,14 +132,36 @@ def erasable(events: Sequence[Event]) -> list[int]:
     return _sorted_out(events, frozenset(event.seq for event in events))[1]
 
 
-def redact_fact(seqs: Sequence[int], reason: str, approver: str, **more: str) -> Fact:
-    """The record of an erasure of events of the chain that it is appended to."""
-    body = {"events": _ranges(seqs), "reason": reason, "approver": approver, **more}
+def redact_fact(events: Sequence[Event], seqs: Sequence[int], reason: str, approver: str, **more: str) -> Fact:
+    """The record of an erasure of events of the chain that it is appended to, with what they charge to budgets.
+
+    Args:
+        events: The whole chain as it stands.
+        seqs: Numbers of those that are erased.
+    """
+    body: dict[str, Any] = {"events": _ranges(seqs), "reason": reason, "approver": approver, **more}
+    if charged := _charged(events, frozenset(seqs)):
+        body["budget"] = charged
     return Fact(Kind.REDACT, body, principal_id=approver)
 
 
-def _record(seqs: Sequence[int], reason: str, approver: Principal) -> Fact:
-    return redact_fact(seqs, reason, approver.id)
+def _charged(events: Sequence[Event], gone: frozenset[int]) -> list[list[Any]]:
+    """What is reserved and spent of each budget by the events that are erased: nobody could read it there any more."""
+    whole, left = Tables(), Tables()
+    whole.absorb(events)
+    left.absorb([event if event.seq not in gone else read_event(event.header, None, None) for event in events])
+    stays = {row["name"]: row for row in left.rows("budget")}
+    charged = []
+    for row in whole.rows("budget"):
+        kept = stays.get(row["name"], {"reserved": 0, "spent": 0})
+        reserved, spent = row["reserved"] - kept["reserved"], row["spent"] - kept["spent"]
+        if reserved or spent:
+            charged.append([row["name"], row["unit"], reserved, spent])
+    return charged
+
+
+def _record(events: Sequence[Event], seqs: Sequence[int], reason: str, approver: Principal) -> Fact:
+    return redact_fact(events, seqs, reason, approver.id)
 
 
 def _entitled(approver: Principal, reason: str) -> None:
@@ -191,6 +215,8 @@ def _needed(event: Event, run: RunState) -> str:
     fact = event.fact
     if run.principal is None:
         return "it is no run's, and says what holds for all"
+    if fact.call_id in run.reservations:
+        return "what it reserves is not settled"
     if fact.call_id:
         status = run.calls[fact.call_id].status if fact.call_id in run.calls else "closed"
         return "" if status == "closed" else f"its call is {status}"

@@ -127,7 +127,7 @@ class RowBuffer:
         return known
 
 
-_KEYED = ("run", "tool_call", "approval", "grant", "due", "notice")
+_KEYED = ("run", "tool_call", "approval", "grant", "budget", "due", "notice")
 """Tables whose rows change; each has a unique index over its key."""
 
 _ADDED = ("authz_decision", "tool_result", "compensation_action", "dead_letter")

@@ -8,7 +8,7 @@
     compensation_action  a call that undid another
     approval             one request for approval, and how it stands
     grant                one standing permission, and how it stands
-    budget               what is reserved and spent of a shared limit; empty until such events are written
+    budget               what one run has reserved and spent of one budget
     dead_letter          a call given up on
     due                  what a run waits for, and from when `advance` has something to do
     notice               what a channel was told, or could not be told
@@ -20,13 +20,29 @@ are not copied here: they stand in the chain, where they can be erased.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Row = dict[str, Any]
 """One row: every column of its table, in the table's order."""
 
 Key = tuple[str | int, ...]
 """What names a row within its table: the values of the table's key columns."""
+
+
+class Rows(Protocol):
+    """Where a fold finds the rows it changes and puts them back."""
+
+    def get(self, table: str, key: Key) -> Row | None:
+        """The row with this key, to be changed and put back; None where there is none."""
+        ...
+
+    def put(self, table: str, key: Key, row: Row) -> None:
+        """Insert or replace a row; one that stood already keeps its place in the order."""
+        ...
+
+    def drop(self, table: str, key: Key) -> None:
+        """Remove a row, if it is there."""
+        ...
 
 
 class Table(NamedTuple):
@@ -55,7 +71,7 @@ TABLES: dict[str, Table] = {
     "tool_call": Table(
         ("run_id", "tenant", "call_id", "step", "parent_id", "name", "principal_id", "tool", "server",
          "version", "tool_hash", "effect", "dry_run", "status", "outcome", "code", "approval_id",
-         "proposed_us", "intent_us", "ended_us", "grant_id"),
+         "proposed_us", "intent_us", "ended_us", "grant_id", "charges"),
         ("run_id", "call_id"),
     ),
     "authz_decision": Table(
@@ -82,7 +98,7 @@ TABLES: dict[str, Table] = {
          "endorsed_by", "reason", "issued_us", "expires_us", "revoked_by", "revoked_us"),
         ("tenant", "grant_id"),
     ),
-    "budget": Table(("tenant", "name", "reserved", "spent"), ("tenant", "name")),
+    "budget": Table(("run_id", "tenant", "name", "unit", "reserved", "spent", "at_us"), ("run_id", "name")),
     "dead_letter": Table(
         ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome", "code", "attempts"),
         ("run_id", "seq"),

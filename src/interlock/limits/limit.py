@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from interlock.core.call import AllowedCall, LimitedCall, Stop, refuse
+from interlock.core.charge import Charge
+from interlock.core.principal import Principal
 from interlock.core.run import RunState
+from interlock.limits.budget import Budgets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +20,22 @@ class Limits:
         calls_max: Calls of one run, refused ones included.
         alike_max: Calls of one run with the same tool and the same arguments, reads included; the next
             one is a loop. What is looked up for another call counts with that one.
+        budgets: What runs share.
     """
 
     calls_max: int = 200
     alike_max: int = 5
+    budgets: Budgets = field(default_factory=Budgets)
+
+    def charges(
+        self, principal: Principal, run: RunState, costs: Mapping[str, int], now_us: int
+    ) -> tuple[Charge, ...]:  # fmt: skip
+        """What something that is no call reserves, of every budget that has its units; see `ledger.reservation`.
+
+        Args:
+            costs: Unit (`tokens`, `micro_usd`, …) to the worst case.
+        """
+        return self.budgets.charges(principal, run, costs, now_us)
 
 
 def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> LimitedCall | Stop:

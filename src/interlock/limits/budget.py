@@ -1,0 +1,125 @@
+"""Budgets: how much of a unit may be used, and by whom together. Reserved at worst, settled by what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from interlock.core.charge import Charge
+from interlock.core.clock import SECOND_US
+from interlock.core.principal import Principal
+from interlock.core.run import RunState
+from interlock.core.tool import Tool
+from interlock.limits.rows import Subject, row_name
+
+_KEPT_MAX = 4096
+"""Subjects whose row names are kept; beyond it they are made again."""
+
+_DAY_US = 86_400 * SECOND_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One budget that runs share.
+
+    Attributes:
+        name: What people call it; together with the unit it is the budget's identity, and its rows begin anew with it.
+        unit: What is counted: `calls`, `tokens`, `micro_usd`, `ms`, or a unit that tools declare.
+        most: How much, of the unit.
+        per: Each of what has as much of its own, of `limits.rows.Whom`; the whole tenant together where empty.
+        every: `day` or `month` (UTC), after which it begins anew; empty for never.
+        tools: Names of the tools that it is about; all where empty.
+        effects: Their effects; all where empty.
+    """
+
+    name: str
+    unit: str
+    most: int
+    per: tuple[str, ...] = ()
+    every: str = ""
+    tools: frozenset[str] = frozenset()
+    effects: frozenset[str] = frozenset()
+
+    def about(self, tool: Tool | None) -> bool:
+        """Whether calls of this tool have a part of it; what is no call has, where it is not about tools."""
+        if tool is None:
+            return not (self.tools or self.effects or "tool" in self.per)
+        return (not self.tools or tool.name in self.tools) and (not self.effects or tool.effect.value in self.effects)
+
+    def row(self, subject: Subject, now_us: int) -> str:
+        """The row that this subject's part is kept in at this time."""
+        return row_name(subject, ("budget", self.name, self.unit, period(self.every, now_us)), self.per)
+
+
+class Budgets:
+    """The budgets of a deployment.
+
+    Args:
+        budgets: Each with a name of its own.
+    """
+
+    def __init__(self, budgets: Iterable[Budget] = ()) -> None:
+        self.all = tuple(budgets)
+        self._by_run = any("run" in budget.per for budget in self.all)
+        self._kept: dict[tuple[str, ...], tuple[tuple[Budget, str], ...]] = {}
+
+    def charges(
+        self, principal: Principal, run: RunState, costs: Mapping[str, int], now_us: int, tool: Tool | None = None
+    ) -> tuple[Charge, ...]:
+        """Every part of a budget that such a cost has, the run's own and those of the runs above it first.
+
+        Args:
+            principal: On whose behalf.
+            costs: Unit to the worst case.
+            now_us: Microseconds UTC: which day or month it is.
+            tool: The tool that costs it; None for what is no call.
+        """
+        found = [Charge(row, unit, costs[unit], most) for row, unit, most in run.budgets if unit in costs]
+        if self.all:
+            found += [
+                Charge(row, budget.unit, costs[budget.unit], budget.most)
+                for budget, row in self._rows(principal, run.run_id, now_us, tool)
+                if budget.unit in costs
+            ]
+        return tuple(found)
+
+    def _rows(
+        self, principal: Principal, run_id: str, now_us: int, tool: Tool | None
+    ) -> tuple[tuple[Budget, str], ...]:  # fmt: skip
+        """The budgets that the cost has a part of, each with its row; kept for the day."""
+        name, effect = ("", "") if tool is None else (tool.name, tool.effect.value)
+        run = run_id if self._by_run else ""
+        key = (principal.tenant, principal.id, run, name, effect, str(now_us // _DAY_US))
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= _KEPT_MAX:
+                self._kept.clear()
+            subject = Subject(principal, run_id, name)
+            kept = tuple((budget, budget.row(subject, now_us)) for budget in self.all if budget.about(tool))
+            self._kept[key] = kept
+        return kept
+
+
+def run_row(tenant: str, run_id: str, unit: str) -> str:
+    """The row of a run's own budget."""
+    return row_name(Subject(Principal("run", tenant), run_id), ("run", run_id, unit), ())
+
+
+def period(every: str, now_us: int) -> str:
+    """Which day or month a moment is in, as row names have it; empty for a budget that never begins anew."""
+    if not every:
+        return ""
+    moment = datetime.fromtimestamp(now_us // SECOND_US, UTC)
+    return moment.strftime("%Y-%m-%d" if every == "day" else "%Y-%m")
+
+
+def period_end_us(every: str, now_us: int) -> int:
+    """When the period of a moment is over; far away for a budget that never begins anew."""
+    if not every:
+        return 1 << 62
+    day = datetime.fromtimestamp(now_us // SECOND_US, UTC).replace(hour=0, minute=0, second=0)
+    if every == "day":
+        return int(day.timestamp() + 86_400) * SECOND_US
+    first = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1, day=1)
+    return int(first.timestamp()) * SECOND_US
