@@ -26,7 +26,7 @@ from interlock.ledger.conversation import Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
-from interlock.models.metered import Meter, Sum
+from interlock.limits.meter import RunMeter
 from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
@@ -83,7 +83,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                     await authorize(valid, plane.policy, entry.run, await _ask(call, plane, resolve))
                 )
                 limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
-                verified = entry.through(await verify(limited, plane.verification, entry, _meter()))
+                verified = entry.through(await verify(limited, plane.verification, entry, _meter(call, plane, entry)))
                 approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
                 if await turn.wait(approved):
                     approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
@@ -161,9 +161,9 @@ def _reads(call: ToolCall, plane: Plane) -> Resolve:
     return resolve
 
 
-def _meter() -> Meter:
-    """Where a call's reading by a model is paid for."""
-    return Sum()
+def _meter(call: ToolCall, plane: Plane, entry: Entry) -> RunMeter:
+    """What pays where a model reads the call."""
+    return RunMeter(plane.limits, entry.conversation, call.principal, plane.clock)
 
 
 async def _ask(call: ToolCall, plane: Plane, resolve: Resolve) -> Ask:

@@ -127,6 +127,11 @@ class Entry:
             self._leave()
 
     @property
+    def conversation(self) -> Conversation:
+        """The run that the call is of."""
+        return self._conversation
+
+    @property
     def tags(self) -> Tags:
         """What was written under which cache tag."""
         return self._ledger.tags
