@@ -274,8 +274,15 @@ async def test_two_calls_race_and_the_failure_of_one_is_not_the_others() -> None
 async def test_what_undoes_a_call_stands_in_its_intent() -> None:
     """Defect 36: registered before the effect, and not in memory."""
     far = Far()
-    tools = [far.tool("put", "reversible", compensate="take"), far.tool("take", "reversible")]
+    whence = {"n": "/result/n", "note": "/arguments/note"}
+    tools = [
+        far.tool("put", "reversible", compensate="take", compensate_with=whence), far.tool("take", "reversible"),
+    ]  # fmt: skip
     async with staged(*tools) as stage, stage.run() as run:
-        outcome = await run.call("put", {"n": 1})
+        outcome = await run.call("put", {"n": 1, "note": "a"})
         intent = (await stage.events(run.run_id, outcome.call_id))[1].fact
         assert (intent.kind, intent.body["compensate"]) == ("call.intent", "take")
+        undo = (await stage.state(run.run_id)).calls[outcome.call_id].undo
+        assert undo is not None
+        assert (undo.tool_hash, undo.arguments, undo.results) == (tools[1].digest, {"note": "a"}, {"n": "/n"})
+        assert undo.derived(outcome.value) == {"n": 1, "note": "a"}

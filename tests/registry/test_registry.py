@@ -101,6 +101,11 @@ def test_arguments_are_an_object_by_the_schemas_word(schema: dict[str, Any]) -> 
         ("attempts_max", {"attempts_max": 0}),
         ("attempts_max", {"attempts_max": 11}),
         ("compensate or reconcile", {"effect": "read", "compensate": "other"}),
+        ("compensate_with is set without compensate", {"compensate_with": {"id": "/result/id"}}),
+        ("gives 'id' no pointer", {"compensate": "other", "compensate_with": {"id": "/key/id"}}),
+        ("gives 'id' no pointer", {"compensate": "other", "compensate_with": {"id": "result"}}),
+        ("gives 'id' no pointer", {"compensate": "other", "compensate_with": {"id": "/arguments"}}),
+        ("points to '/arguments/no'", {"compensate": "other", "compensate_with": {"id": "/arguments/no"}}),
         ("description has more than 8192 bytes", {"description": "ä" * 5_000}),
         ("examples number 2 is no valid call: /id must be of type string", {"examples": [{}, {"id": 1}]}),
     ],
@@ -151,6 +156,18 @@ def test_a_fault_that_is_no_defaults_is_not_blamed_on_one() -> None:
         ("fallback names 'other'", [foreign("pay", fallback="other")]),
         ("fallback names 'pay'", [foreign("pay", fallback="pay")]),
         ("compensate names 'other'", [foreign("pay", compensate="other")]),
+        (
+            "'get', which undoes it, is a read",
+            [foreign("pay", compensate="get"), foreign("get", effect="read")],
+        ),
+        (
+            "'void', which undoes it, takes no 'other'",
+            [foreign("pay", OBJECT, compensate="void", compensate_with={"other": "/arguments/id"}), foreign("void")],
+        ),
+        (
+            "'void', which undoes it, needs 'id'",
+            [foreign("pay", OBJECT, compensate="void"), foreign("void", {**OBJECT, "required": ["id"]})],
+        ),
         ("reconcile names 'other', which is no read", [foreign("pay", reconcile="other"), foreign("other")]),
         ("lookup names 'other'", [foreign("pay", OBJECT, entities={"id": Entity(type="A", lookup="other")})]),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from interlock.approvals.request import Approvals, approval_digest, request
+from interlock.approvals.undo import undoes
 from interlock.core.approval import ApprovalState
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
 from interlock.core.clock import SECOND_US
@@ -25,6 +26,8 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
     asked = run.approvals.get(known.approval_id) if known is not None else None
     if asked is not None and not call.dry_run:
         return _answered(verified, asked, approvals, step)
+    if call.parent_id and (undone := undoes(verified, run)):
+        return ApprovedCall(verified, "", undoes=undone)
     grant = None
     if verified.hold is not None:
         grant = await approvals.grants.answer(verified, known, lambda: _ask(verified, approvals, run, step))

@@ -136,11 +136,13 @@ class ApprovedCall:
         verified: The verified call.
         approval_id: The approval that the intent consumes; empty where no request answered a hold.
         grant: The grant that answered the hold instead; None where none did.
+        undoes: The call that this one undoes, which answered the hold in advance; empty for none.
     """
 
     verified: VerifiedCall
     approval_id: str
     grant: GrantUse | None = None
+    undoes: str = ""
 
     @property
     def valid(self) -> ValidCall:

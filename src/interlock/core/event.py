@@ -86,11 +86,13 @@ class Fact(NamedTuple):
     @property
     def closes(self) -> bool:
         """Whether it ends its call."""
-        return self.outcome in CLOSING
+        return self.outcome in CLOSING and self.kind is not Kind.CALL_COMPENSATED
 
     @property
     def unique(self) -> str:
         """What may stand once in a chain, as a key; empty for facts that may repeat."""
+        if self.kind is Kind.CALL_COMPENSATED:
+            return f"compensated/{self.call_id}/{self.attempt}"
         if self.outcome in CLOSING:
             return "closed/" + self.call_id
         if self.kind in (Kind.CALL_INTENT, Kind.BUDGET_RESERVED):

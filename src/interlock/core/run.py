@@ -12,6 +12,7 @@ from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.principal import Principal
+from interlock.core.undo import Undo, undo_from
 
 SETTLED_WITHIN_S = 600
 """Seconds within which what reserves and is no call is settled; open longer, it was lost, and is charged in full."""
@@ -63,6 +64,9 @@ class CallState:
             where nobody was asked.
         recoveries: Workers that took it up after another one was lost over it.
         reserved: What it has of budgets; empty once it is closed.
+        undo: What undoes it, by its intent; None where nothing does.
+        undone: What came of undoing it, `done` or `failed`; empty where that was not said.
+        told_at: Number of the event that told the last outcome; 0 before the first.
     """
 
     call_id: str
@@ -81,6 +85,9 @@ class CallState:
     verdict: dict[str, Any] | None = None
     recoveries: int = 0
     reserved: tuple[Reserved, ...] = ()
+    undo: Undo | None = None
+    undone: str = ""
+    told_at: int = 0
 
     @property
     def outcome(self) -> Outcome | None:
@@ -104,6 +111,9 @@ class RunState:
         principal: On whose behalf; None before the start.
         words: The user's own words; None where they are not seen.
         driver: What advances it: `calls`, `saga` or `agent`.
+        course: What its driver goes by, of a saga: its definition (`saga`) and what it was given (`input`).
+        turn: How often a person had what failed tried again.
+        called_off: Who asked that what was done be undone; empty for nobody.
         status: `open`, `finished` or `cancelled`.
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
@@ -124,6 +134,9 @@ class RunState:
     principal: Principal | None = None
     words: str | None = None
     driver: str = "calls"
+    course: dict[str, Any] = field(default_factory=dict)
+    turn: int = 0
+    called_off: str = ""
     status: str = "open"
     epoch: int = 0
     calls: dict[str, CallState] = field(default_factory=dict)
@@ -196,6 +209,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.tenant = event.tenant
     run.words = body.get("words")
     run.driver = body["driver"]
+    run.course = {name: body[name] for name in ("saga", "input") if name in body}
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 
@@ -247,6 +261,7 @@ def _call_intent(run: RunState, event: Event) -> None:
     call.invalidates = tuple(event.fact.body.get("invalidates", ()))
     call.after_loss = event.fact.body.get("after_loss", "")
     call.grant_id = event.fact.body.get("grant_id", "")
+    call.undo = undo_from(event.fact.body)
     call.reserved = reserved_by(event.fact.body)
 
 
@@ -275,7 +290,7 @@ def _call_told(run: RunState, event: Event) -> None:
 def _tell(run: RunState, call: CallState, event: Event) -> None:
     if call.status == "closed":
         return  # a late word (the result was written, but its writer could not know) does not reopen a call
-    call.told = event.payload
+    call.told, call.told_at = event.payload, event.seq
     kind = event.fact.outcome
     if kind not in CLOSING:
         call.status = kind
@@ -284,6 +299,19 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
     if kind == "refused":
         run.refusals += 1
     run.forget_open(call.call_id, call.digest)
+
+
+def _call_compensated(run: RunState, event: Event) -> None:
+    if (call := run.calls.get(event.fact.call_id)) is not None:
+        call.undone = event.fact.outcome
+
+
+def _operator(run: RunState, event: Event) -> None:
+    act = event.fact.body.get("act")
+    if act == "saga.resume":
+        run.turn += 1
+    elif act == "saga.cancel":
+        run.called_off = event.fact.principal_id
 
 
 def _approval_requested(run: RunState, event: Event) -> None:
@@ -310,9 +338,11 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.CALL_RESULT: _call_told,
     Kind.CALL_UNKNOWN: _call_told,
     Kind.CALL_RECONCILED: _call_told,
+    Kind.CALL_COMPENSATED: _call_compensated,
     Kind.RECOVERY: _recovery,
     Kind.BUDGET_RESERVED: _budget_reserved,
     Kind.BUDGET_SETTLED: _budget_settled,
+    Kind.OPERATOR: _operator,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,
     Kind.APPROVAL_EXPIRED: _approval_moved,

@@ -104,6 +104,8 @@ class Tool:
         invalidates: Tags of cached results that a call of this write puts out of date.
         fallback: Tool to try when this one fails without an effect; empty for none.
         compensate: Tool that undoes a call of this one; empty for none.
+        compensate_with: Where that tool's arguments come from: its parameter to a pointer into this call, which begins
+            with `/arguments` or `/result`.
         reconcile: Read tool that answers whether a call was done, `{"done": bool, "result": …}`, from
             `idempotency_key` and those of the call's arguments that it has parameters for; empty for none.
         category, tags: For finding it.
@@ -138,6 +140,7 @@ class Tool:
     invalidates: tuple[str, ...] = ()
     fallback: str = ""
     compensate: str = ""
+    compensate_with: Mapping[str, str] = field(default_factory=dict)
     reconcile: str = ""
     category: str = ""
     tags: tuple[str, ...] = ()

@@ -7,22 +7,20 @@ another's result after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import anyio
 
 from interlock.core.call import ApprovedCall, Outcome, ToolCall
-from interlock.core.canonical import at_pointer, canonical, check_json
+from interlock.core.canonical import canonical
+from interlock.core.references import RESULT, filled, results_in
 from interlock.errors import BadInput
 from interlock.execution.together import Alone, Company, Seat
 
 BATCH_MAX = 64
 """Calls of one batch (spec: limits)."""
-
-REFERENCE = "$result"
-"""Key of an argument that stands for a part of another call's result: `{"$result": id, "pointer": "/path"}`."""
 
 
 class Turn(Protocol):
@@ -202,13 +200,13 @@ def dependencies(calls: Sequence[tuple[str, ToolCall]]) -> list[dict[str, int]]:
     needs: list[dict[str, int]] = []
     for index, (name, call) in enumerate(calls):
         needed = {}
-        for reference in _references(call.arguments):
-            if reference[REFERENCE] not in placed:
+        for reference, _ in results_in(call.arguments):
+            if reference not in placed:
                 raise BadInput(
-                    f"{REFERENCE}: no earlier call of the batch is called {reference[REFERENCE]!r}",
+                    f"{RESULT}: no earlier call of the batch is called {reference!r}",
                     code="batch.reference", remedy="Refer to the id of a call before this one.",
                 )  # fmt: skip
-            needed[reference[REFERENCE]] = placed[reference[REFERENCE]]
+            needed[reference] = placed[reference]
         needs.append(needed)
         if name:
             if name in placed:
@@ -225,38 +223,6 @@ def fill(call: ToolCall, results: Mapping[str, Outcome]) -> ToolCall:
         if not outcome.done:
             return replace(call, lacks=name)
     try:
-        return replace(call, arguments=_filled(call.arguments, results))
+        return replace(call, arguments=filled(call.arguments, {name: each.value for name, each in results.items()}))
     except BadInput as error:
         return replace(call, lacks=str(error))
-
-
-def _references(arguments: object) -> Iterator[dict[str, Any]]:
-    """Every reference in proposed arguments; a text has none, because it is not read before validation.
-
-    What no JSON could have said has none either: it is not worth following, and validation refuses it.
-    """
-    try:
-        check_json(dict(arguments) if isinstance(arguments, Mapping) else arguments)
-    except BadInput:
-        return
-    yield from _found(arguments)
-
-
-def _found(arguments: object) -> Iterator[dict[str, Any]]:
-    if isinstance(arguments, Mapping):
-        if isinstance(arguments.get(REFERENCE), str):
-            yield dict(arguments)
-            return
-        for value in arguments.values():
-            yield from _found(value)
-    elif isinstance(arguments, list):
-        for value in arguments:
-            yield from _found(value)
-
-
-def _filled(value: Any, results: Mapping[str, Outcome]) -> Any:
-    if isinstance(value, Mapping):
-        if isinstance(value.get(REFERENCE), str):
-            return at_pointer(results[value[REFERENCE]].value, str(value.get("pointer", "")))
-        return {key: _filled(part, results) for key, part in value.items()}
-    return [_filled(part, results) for part in value] if isinstance(value, list) else value

@@ -8,6 +8,7 @@ from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, S
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
 from interlock.core.tool import Body
+from interlock.core.undo import undo_of
 from interlock.errors import DuplicateFact, GuardRefused
 from interlock.execution.answer import Answer
 from interlock.execution.attempt import Failure
@@ -44,7 +45,7 @@ async def execute(
         nonlocal started_s
         try:
             async with executor.bulkhead.room(tool, valid.call):
-                stop = await _begin(approved, key, executor, entry)
+                stop = await _begin(approved, key, executor, entry, far_end)
                 if stop is not None:
                     return stop
                 started_s = executor.clock.mono_s()
@@ -63,7 +64,9 @@ async def execute(
     return RawResult(approved, answer.value, answer.tries, took_us, asked, answer.source)
 
 
-async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: Entry) -> Stop | None:
+async def _begin(
+    approved: ApprovedCall, key: str, executor: Executor, entry: Entry, far_end: FarEnd
+) -> Stop | None:  # fmt: skip
     """Make durable that an effect may leave now; why it may not where something objects."""
     valid = approved.valid
     tool = valid.tool
@@ -75,7 +78,7 @@ async def _begin(approved: ApprovedCall, key: str, executor: Executor, entry: En
         return None
     executor.reach("intent.before")
     try:
-        await entry.intend(approved, _intent(approved, key, executor))
+        await entry.intend(approved, _intent(approved, key, executor, far_end))
     except GuardRefused as refused:
         if approved.grant is not None and refused.guard == approved.grant.guard.name:
             return approved.grant.otherwise()
@@ -101,7 +104,7 @@ async def _take_up(approved: ApprovedCall, executor: Executor, entry: Entry) -> 
     return None
 
 
-def _intent(approved: ApprovedCall, key: str, executor: Executor) -> dict[str, Any]:
+def _intent(approved: ApprovedCall, key: str, executor: Executor, far_end: FarEnd) -> dict[str, Any]:
     valid = approved.valid
     tool = valid.tool
     deadline_us = executor.clock.wall_us() + int(tool.timeout_s * SECOND_US)
@@ -112,7 +115,11 @@ def _intent(approved: ApprovedCall, key: str, executor: Executor) -> dict[str, A
     if approved.grant is not None:
         intent["grant_id"] = approved.grant.grant_id
     if tool.compensate:
-        intent["compensate"] = tool.compensate
+        found = far_end.registry.find(tool.compensate)
+        undo = undo_of(
+            tool.compensate, "" if found is None else found.tool.digest, tool.compensate_with, valid.arguments
+        )
+        intent |= {"compensate": undo.tool, "compensate_with": undo.as_json()}
     if tool.invalidates:
         intent["invalidates"] = list(tool.invalidates)
     return intent

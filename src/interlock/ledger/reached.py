@@ -53,6 +53,8 @@ def decided(way: Way, reached: State, stop: Stop | None) -> Fact:
             body["approval_id"] = reached.approval_id
         if reached.grant is not None:
             body["grant"] = {"grant_id": reached.grant.grant_id, "by": list(reached.grant.by)}
+        if reached.undoes:
+            body["undoes"] = reached.undoes
         reached = reached.verified
     if isinstance(reached, VerifiedCall):
         if reached.verdict is not None:

@@ -157,6 +157,7 @@ class _Record:
         verdict = decided.fact.decision
         asked = self._run.approvals.get(call.approval_id)
         answered = verdict == "require_approval" and asked is not None and asked.status == "consumed"
+        answered = answered or decided.fact.body.get("undoes") in self._run.calls
         binds = decided.fact.body["decision"]["mode"] == "enforce"
         return f"it ran though policy said {verdict}" if binds and verdict != "allow" and not answered else ""
 
@@ -224,6 +225,8 @@ def _decided(event: Event) -> Iterator[_Said]:
         yield "approve", f"Approval {approval_id} lets it pass.", {"approval_id": approval_id}
     if grant := body.get("grant"):
         yield "approve", f"Released by grant {grant['grant_id']} of {', '.join(grant['by'])}.", {"grant": grant}
+    if undone := body.get("undoes"):
+        yield "approve", f"It undoes {undone}, which answers any hold.", {"undoes": undone}
     if stop is not None:
         yield stop["gate"], f"It stops here: {_told(body)}", {"outcome": body["outcome"], "audit": stop.get("audit")}
 
@@ -275,6 +278,12 @@ def _approval_over(event: Event) -> Iterator[_Said]:
     yield "approve", f"Approval {event.fact.approval_id} is {how}.", dict(event.fact.body)
 
 
+def _compensated(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    how = "undone" if event.fact.outcome == "done" else f"not undone, {body.get('code')}"
+    yield "", f"{event.fact.call_id} is {how}.", dict(body)
+
+
 def _redacted(event: Event) -> Iterator[_Said]:
     body = event.fact.body
     which = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in body["events"])
@@ -301,5 +310,6 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.APPROVAL_WITHDRAWN: _approval_over,
     Kind.APPROVAL_SUPERSEDED: _approval_over,
     Kind.APPROVAL_CONSUMED: _approval_over,
+    Kind.CALL_COMPENSATED: _compensated,
     Kind.REDACT: _redacted,
 }

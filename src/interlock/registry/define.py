@@ -36,6 +36,7 @@ class ToolOptions(TypedDict, total=False):
     invalidates: Sequence[str]
     fallback: str
     compensate: str
+    compensate_with: Mapping[str, str]
     reconcile: str
     category: str
     tags: Sequence[str]

@@ -206,7 +206,7 @@ def _flips(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]
     if was != now:
         lower = ranks.get(str(now), 9) < ranks.get(str(was), 9)
         yield f"effect: {was} -> {now}" + (" (lower)" if lower else "")
-    for key in ("outward", "keyed", "idempotent", "reconcile", "compensate", "sealed", "server"):
+    for key in ("outward", "keyed", "idempotent", "reconcile", "compensate", "compensate_with", "sealed", "server"):
         if before.get(key) != after.get(key):
             yield f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
     said = [part.get("claims", {}).get("annotations") or {} for part in (before, after)]

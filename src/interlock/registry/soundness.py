@@ -10,6 +10,7 @@ from typing import Final
 
 from interlock.core.canonical import canonical, pointer
 from interlock.core.tool import Effect, Tool
+from interlock.core.undo import ARGUMENTS, RESULT
 from interlock.errors import BadInput, DefinitionError
 from interlock.registry.defaults import Fill
 from interlock.registry.schema import Schema, compile_schema
@@ -52,6 +53,7 @@ def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
     _check_reuse(tool)
     if tool.effect is Effect.READ and (tool.compensate or tool.reconcile):
         raise _wrong("compensate", "or reconcile is set on a read", "There is nothing to undo or to ask about.")
+    _check_undo(tool)
     _check_values(tool, compiled, fill)
 
 
@@ -82,10 +84,45 @@ def check_references(tools: Mapping[str, Tool]) -> None:
                     code="definition.reference",
                     remedy="Checks and questions must not have effects.",
                 )
+        if tool.compensate:
+            _check_undoing(tool, tools[tool.compensate])
         for name, entity in tool.entities.items():
             _check_resolver(tool, tools[entity.lookup], entity.by or name)
             if entity.suggest:
                 _check_resolver(tool, tools[entity.suggest], "query")
+
+
+def _check_undo(tool: Tool) -> None:
+    """Where the arguments of what undoes it come from must be there: in its parameters, or in its declared result."""
+    if tool.compensate_with and not tool.compensate:
+        raise _wrong("compensate_with", "is set without compensate", "Name the tool that undoes it.")
+    declared = {ARGUMENTS: tool.input_schema, RESULT: tool.output_schema or {}}
+    for name, where in tool.compensate_with.items():
+        head, _, rest = str(where).removeprefix("/").partition("/")
+        schema = declared.get("/" + head)
+        if schema is None or not str(where).startswith("/") or (not rest and "/" + head == ARGUMENTS):
+            raise _wrong(
+                "compensate_with", f"gives {name!r} no pointer into the call: {where!r}",
+                "Begin it with /arguments/ or /result.",
+            )  # fmt: skip
+        named = schema.get("properties")
+        first = rest.partition("/")[0].replace("~1", "/").replace("~0", "~")
+        if rest and named is not None and first not in named and schema.get("additionalProperties") is not True:
+            raise _wrong("compensate_with", f"points to {where!r}, which is not there", f"There is {', '.join(named)}.")
+
+
+def _check_undoing(tool: Tool, undoing: Tool) -> None:
+    """What undoes a call must be a write that can be called with what it is given."""
+    schema = undoing.input_schema
+    named, required = schema.get("properties", {}), schema.get("required", ())
+    unknown = [name for name in tool.compensate_with if name not in named]
+    missing = [name for name in required if name not in tool.compensate_with]
+    if not undoing.writes or unknown or missing:
+        why = "is a read" if not undoing.writes else f"takes no {unknown[0]!r}" if unknown else f"needs {missing[0]!r}"
+        raise DefinitionError(
+            f"tool {tool.name!r}: {undoing.name!r}, which undoes it, {why}", code="definition.reference",
+            remedy="Give its arguments by compensate_with.",
+        )  # fmt: skip
 
 
 def _check_resolver(tool: Tool, resolver: Tool, parameter: str) -> None:

@@ -1,0 +1,45 @@
+"""The hold of a call that undoes another: answered in advance by what let that other one pass."""
+
+from __future__ import annotations
+
+from interlock.core.call import OutcomeKind, VerifiedCall
+from interlock.core.canonical import canonical
+from interlock.core.run import CallState, RunState
+from interlock.errors import BadInput
+from interlock.registry.defaults import filler
+
+_TOOK_EFFECT = frozenset({OutcomeKind.DONE, OutcomeKind.WITHHELD, OutcomeKind.UNKNOWN})
+
+
+def undoes(verified: VerifiedCall, run: RunState) -> str:
+    """The call of this run that this one undoes, exactly as that one's intent says; empty for any other call.
+
+    The tool's definition is the one that stood in the intent, and the arguments are those that follow from that
+    call's arguments and result. Once: not while or after another call undid it.
+    """
+    valid = verified.limited.allowed.valid
+    parent = run.calls.get(valid.call.parent_id)
+    if parent is None or parent.undo is None or parent.undone == "done":
+        return ""
+    outcome = parent.outcome
+    if outcome is None or outcome.kind not in _TOOK_EFFECT:
+        return ""
+    undo, tool = parent.undo, valid.tool
+    if (undo.tool, undo.tool_hash) != (tool.name, tool.digest) or _by_another(parent, valid.call.call_id, run):
+        return ""
+    fill = filler(tool.input_schema) if tool.sealed else None
+    try:
+        arguments = undo.derived(outcome.value)
+    except BadInput:
+        return ""
+    return parent.call_id if canonical(arguments if fill is None else fill(arguments)) == valid.text else ""
+
+
+def _by_another(parent: CallState, call_id: str, run: RunState) -> bool:
+    """Whether another call of the same kind is on its way, may have taken effect, or did."""
+    assert parent.undo is not None, "the caller has looked"
+    return any(
+        other.parent_id == parent.call_id and other.tool == parent.undo.tool and other.call_id != call_id
+        and (other.status == "intent" or (other.outcome is not None and other.outcome.kind in _TOOK_EFFECT))
+        for other in run.calls.values()
+    )  # fmt: skip
