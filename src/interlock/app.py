@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.errors import NotFound
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
+from interlock.notices.notifier import Notifier
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
@@ -185,11 +186,32 @@ async def open_plane(
         async with _sealing(settings, plane.ledger.store, world) as sealer:
             opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy, sealer)
             run = partial(works.run, opened.store, worker, opened.advance if engine else None)
-            async with _beside(run, works.stop):
+            async with _beside(run, works.stop), _telling(settings, opened, world) if engine else nullcontext():
                 yield opened
     finally:
         with anyio.CancelScope(shield=True):
             await plane.ledger.store.close()
+
+
+@asynccontextmanager
+async def notifying(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[Notifier | None]:
+    """What tells people that they are waited for, for as long as the block lasts; None where nobody is to be told.
+
+    Raises:
+        SettingsError, MissingExtra: See `channels.open_channels`.
+    """
+    if not settings.notify.webhooks and not settings.notify.mail:
+        yield None
+        return
+    from interlock.channels import open_notifier  # brings mail and TLS
+
+    claim = Claim(plane.worker, plane.lease_s)
+    notifier = await anyio.to_thread.run_sync(open_notifier, settings, plane.store, world, claim)
+    try:
+        yield notifier
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+            await notifier.close()
 
 
 @asynccontextmanager
@@ -222,6 +244,16 @@ async def _sealing(settings: Settings, store: Store, world: World) -> AsyncItera
     finally:
         with anyio.CancelScope(shield=True):
             await sealer.close()
+
+
+@asynccontextmanager
+async def _telling(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[None]:
+    async with notifying(settings, plane, world) as notifier:
+        if notifier is None:
+            yield
+            return
+        async with _beside(notifier.run):
+            yield
 
 
 @asynccontextmanager

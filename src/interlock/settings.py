@@ -20,6 +20,10 @@
     [seal]
     sinks = ["/mnt/audit/checkpoints.jsonl"]  # where signed checkpoints go: another disk, another owner
 
+    [[notify.webhooks]]                       # who is told that a person is waited for
+    name = "slack"
+    url_file = "slack.url"
+
 Environment: `INTERLOCK_CONFIG` names the file, `INTERLOCK_KEY` is the key of whoever types commands.
 An unknown key anywhere refuses to start.
 """
@@ -35,6 +39,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from interlock.errors import SettingsError
+from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 
 FILE = "interlock.toml"
 """Name of the settings file, looked for in the working directory and above."""
@@ -104,9 +109,10 @@ class Settings(BaseModel):
         limits: Limits of one run.
         cache: What one process keeps of the results of reads.
         seal: How the ledger is sealed.
+        notify: Who is told that a person is waited for, and how.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     ledger: Path | None = Path(".interlock/ledger.db")
     policy: Path | None = None
@@ -119,6 +125,7 @@ class Settings(BaseModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     seal: SealSettings = Field(default_factory=SealSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -141,7 +148,14 @@ class Settings(BaseModel):
         return self.at(self.ledger).parent if self.ledger is not None else self.folder / ".interlock"
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"limits": LimitSettings, "cache": CacheSettings, "seal": SealSettings}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "limits": LimitSettings,
+    "cache": CacheSettings,
+    "seal": SealSettings,
+    "notify": NotifySettings,
+    "notify.webhooks": WebhookSettings,
+    "notify.mail": MailSettings,
+}
 """The tables of the file, to say what may stand in each."""
 
 
@@ -171,7 +185,9 @@ def load_settings(file: Path | None = None) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = _SECTIONS[str(first["loc"][0])].model_fields if len(first["loc"]) > 1 else Settings.model_fields
+            table = ".".join(str(part) for part in first["loc"][:-1] if not isinstance(part, int))
+            fields = _SECTIONS[table].model_fields if table else Settings.model_fields
+            known = [field.alias or name for name, field in fields.items()]
             near = get_close_matches(str(first["loc"][-1]), known, n=1)
             raise SettingsError(
                 f"{found}: unknown key {where!r}", code="settings.unknown_key",

@@ -26,7 +26,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "tools pin", "tools diff", "policy check", "policy test", "policy explain", "approvals list",
             "approvals show", "approvals approve", "approvals reject", "calls list", "calls show", "calls unknown",
             "calls dead", "calls retry", "calls settle", "runs list", "runs show", "runs replay", "work", "audit",
-            "stop", "resume",
+            "stop", "resume", "notify test", "notify status",
             "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
             "ledger rebuild",

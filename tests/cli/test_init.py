@@ -33,12 +33,13 @@ def test_the_key_is_stored_as_a_hash_that_only_its_owner_may_read(empty: Shell) 
 
 
 def test_the_written_settings_say_every_key_that_there_is(empty: Shell) -> None:
+    from interlock.notify_settings import NotifySettings
     from interlock.settings import CacheSettings, LimitSettings, SealSettings, Settings
 
     empty.run("init")
     text = (empty.folder / "interlock.toml").read_text()
     tomllib.loads(text)
-    models = (Settings, LimitSettings, CacheSettings, SealSettings)
+    models = (Settings, LimitSettings, CacheSettings, SealSettings, NotifySettings)
     for name in {name for model in models for name in model.model_fields} - {"folder"}:
         assert name in text, name
 

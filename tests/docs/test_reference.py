@@ -19,6 +19,7 @@ from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
 from interlock.ledger.tables import TABLES
+from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.policy import rules as policy_rules
 from interlock.policy.cases import Case
 from interlock.policy.schema import PRINCIPAL, SESSION, TIME, TOOL, ToolTypes
@@ -102,16 +103,23 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
     }
     found = {}
     models = (("", Settings), ("limits.", LimitSettings), ("cache.", CacheSettings), ("seal.", SealSettings))
+    models += (("notify.", NotifySettings),)
     for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache", "seal"):
+            if name in ("folder", "limits", "cache", "seal", "notify"):
                 continue
-            shown = {None: "none", (): "empty"}.get(field.default, str(field.default))
+            shown = {None: "none", (): "empty"}.get(field.default, str(field.default)) or "none"
             bounds = {type(bound).__name__: getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
             options = getattr(field.annotation, "__args__", ()) if name == "mode" else ()
             limits = f"{bounds['Ge']} to {bounds['Le']}" if bounds else ", ".join(options)
             found[prefix + name] = (shown, limits)
     assert told == found
+
+
+def test_every_key_of_a_channel_is_described_and_no_other() -> None:
+    fields = {**WebhookSettings.model_fields, **MailSettings.model_fields}
+    told = first_codes(REFERENCE / "settings.md", "Channels")
+    assert sorted(told) == sorted(field.alias or name for name, field in fields.items())
 
 
 def test_every_environment_variable_is_described() -> None:

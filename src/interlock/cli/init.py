@@ -131,6 +131,18 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # every_s = 1
 # unsigned = false                  # true: where the key is missing, go on writing what nobody seals
 # on = true                         # false: no heads, and whoever can write to the file can rewrite it unseen
+
+[notify]                            # who is told that a person is waited for; see `interlock notify test`
+# link = "https://console.example/approvals/{approval_id}"
+# proxy = "http://127.0.0.1:3128"
+# [[notify.webhooks]]
+# name = "slack"
+# url_file = "slack.url"            # mode 0600: the address is as good as a password
+# [[notify.mail]]
+# name = "operators"
+# host = "mail.example"
+# from = "interlock@example.com"
+# to = ["operators@example.com"]
 """
 
 _TOOLS = '''\

@@ -19,6 +19,7 @@ from interlock.cli.demo import demo
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
 from interlock.cli.ledger_keep import ledger
+from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
 from interlock.cli.runs import runs
@@ -57,6 +58,7 @@ for _command in (
     approvals,
     runs,
     work,
+    notify,
     audit,
     ledger,
     tools,

@@ -13,7 +13,7 @@ import click
 from anyio.abc import TaskStatus
 from rich.text import Text
 
-from interlock.app import Interlock
+from interlock.app import Interlock, notifying
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import note, told, word
@@ -21,6 +21,7 @@ from interlock.cli.output import Exit, Output, Report
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.core.run import CallState
 from interlock.engine.engine import InProcessEngine, Pace
+from interlock.notices.notifier import Notifier
 
 _LAST_LOOK_S = 5.0
 """Seconds that looking up what became of a cut-off run may take: shielded, so it needs a bound of its own."""
@@ -37,6 +38,7 @@ def work(deployment: Deployment, once: bool) -> Report:
     """Do what is due in every run, until SIGTERM or Ctrl-C.
 
     Settles what a lost worker left open, runs what was approved, ends what expired, and says so, a line for each run.
+    Tells people that they are waited for, where the settings name channels.
     Asked to end, it takes up nothing new; what runs has `drain_s` to end by itself, then it is cut off and recorded.
     Any number of workers may run on one ledger. Needs the role operator or admin. Exit code 4 where something was cut
     off.
@@ -48,7 +50,8 @@ def work(deployment: Deployment, once: bool) -> Report:
 
     async def run(plane: Interlock) -> _Worker:
         worker = _Worker(plane, InProcessEngine(deployment.world.clock, pace), deployment.output)
-        await worker.run(once)
+        async with notifying(settings, plane, deployment.world) as notifier:
+            await worker.run(once, notifier)
         return worker
 
     worker = deployment.with_plane(run)
@@ -76,14 +79,18 @@ class _Worker:
         self._engine = engine
         self._output = output
 
-    async def run(self, once: bool) -> None:
-        """Work, until there is nothing left or a signal comes."""
+    async def run(self, once: bool, notifier: Notifier | None) -> None:
+        """Work and tell people, until there is nothing left or a signal comes."""
         plane, engine = self._plane, self._engine
         async with anyio.create_task_group() as tasks:
             await tasks.start(self._obey_signals)
             if once:
                 await engine.look(plane.store, self._advance)
+                if notifier is not None:
+                    await notifier.look()
             else:
+                if notifier is not None:
+                    tasks.start_soon(notifier.run)
                 self._output.line({"worker": plane.worker}, note(f"{plane.worker} is at work; Ctrl-C ends it."))
                 await engine.run(plane.store, plane.worker, self._advance)
             tasks.cancel_scope.cancel()

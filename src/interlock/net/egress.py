@@ -6,15 +6,13 @@ speaks to the transport below httpx2's client: the client would write every URL 
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import anyio
 
-from interlock.errors import MissingExtra, SettingsError
+from interlock.errors import MissingExtra
 from interlock.net.sent import Sent, Verdict
 
 try:
@@ -70,38 +68,6 @@ class Egress:
     async def close(self) -> None:
         """End the connections that are open."""
         await self._transport.aclose()
-
-
-def check_url(url: str, place: str) -> None:
-    """Refuse an address that nothing may be sent to.
-
-    Args:
-        place: What names it in the settings. The URL itself is not repeated: it may be a secret.
-
-    Raises:
-        SettingsError: It is not https, names nobody, or has a password in it. Plain http goes to this machine alone.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise SettingsError(f"{place}: no URL", code="settings.url", remedy="Write https://host/path.") from None
-    if not host or parts.username is not None:
-        raise SettingsError(f"{place}: no URL", code="settings.url", remedy="Write https://host/path.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise SettingsError(
-            f"{place}: not https", code="settings.url", remedy="Use https; plain http goes to this machine alone."
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, as it is written: a name that merely resolves to it is not."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _drained(response: httpx2.Response) -> None:

@@ -86,15 +86,12 @@ class Notifier:
     async def look(self) -> int:
         """Send everything that is due now, each notice at most once; how many were delivered.
 
-        Nothing is sent while another process does.
-
-        Raises:
-            LedgerError: What waits cannot be read, or what was sent not be recorded.
+        Nothing is sent while another process does. What cannot be read or recorded is told in the log.
         """
         before = self._sender.delivered
         async with anyio.create_task_group() as lines:
             for line in self._lines:
-                lines.start_soon(line.look)
+                lines.start_soon(line.attend)
         return self._sender.delivered - before
 
     async def run(self) -> None:
@@ -184,27 +181,32 @@ class _Line:
         self._outbox = outbox
         self._sender = sender
         self._memory = Memory(outbox, channel.name, channel.audience)
+        self._told = False
         self._term = 0
         self._tries: dict[Key, _Tries] = {}
         self._failures = 0
         self._not_before_s = 0.0
 
     async def run(self) -> None:
-        """Look again and again; what fails is tried again."""
-        told = False
+        """Look again and again."""
         while True:
-            more = False
-            try:
-                more = await self.look()
-                told = False
-            except LedgerError as error:
-                if not told:
-                    logger.warning("channel %s: %s", self.channel.name, error)
-                told = True
-            except Exception:  # a defect of one channel must stop neither the others nor the path
-                logger.exception("channel %s failed: a defect of Interlock", self.channel.name)
-            if not more:
+            if not await self.attend():
                 await anyio.sleep(EVERY_S)
+
+    async def attend(self) -> bool:
+        """Look once; what fails is told once, and tried again at the next look."""
+        try:
+            more = await self.look()
+        except LedgerError as error:
+            if not self._told:
+                logger.warning("channel %s: %s", self.channel.name, error)
+            self._told = True
+            return False
+        except Exception:  # a defect of one channel must stop neither the others nor the path
+            logger.exception("channel %s failed: a defect of Interlock", self.channel.name)
+            return False
+        self._told = False
+        return more
 
     async def look(self) -> bool:
         """Send what is due now, each once; whether there is more than was sent at once."""

@@ -29,7 +29,7 @@ _FIELD_MAX = 300
 Block = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Webhook:
     """A channel that posts; see `Channel`.
 
@@ -53,7 +53,8 @@ class Webhook:
         return await self.egress.post(self.url, body, signed(notice_id, at_us // SECOND_US, body, self.key))
 
     async def close(self) -> None:
-        """See `Channel.close`; the client is shared, and closed by whoever made it."""
+        """See `Channel.close`; the client is shared, and may be closed again."""
+        await self.egress.close()
 
 
 def key_of(secret: str) -> bytes:
@@ -95,7 +96,7 @@ def signed(notice_id: str, at_s: int, body: bytes, key: bytes) -> dict[str, str]
 
 def body_of(notice: Notice, notice_id: str, said: Worded) -> bytes:
     """The body: `text` and `blocks` for people, `interlock` for programs, as ASCII."""
-    where = said.link or f"Run: {said.command}"
+    where = said.link or f"Open it with: {said.command}"
     document = {
         "text": _escaped(f"{said.title}. {where}"),
         "blocks": [
@@ -133,7 +134,7 @@ def _facts(facts: list[tuple[str, str]]) -> list[Block]:
 
 def _opening(said: Worded) -> Block:
     if not said.link:
-        return _plain(f"Run: {said.command}")
+        return _plain(f"Open it with: {said.command}")
     return {"type": "mrkdwn", "text": f"<{_escaped(said.link)}|Open the request>", "verbatim": True}
 
 
