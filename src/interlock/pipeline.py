@@ -7,8 +7,8 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import anyio
 
@@ -16,13 +16,13 @@ from interlock.approvals.approve import approve
 from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import Clock
-from interlock.core.ids import IdMaker, named_call_id
+from interlock.core.ids import IdMaker, fallback_call_id
 from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
 from interlock.execution.execute import execute
 from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd
-from interlock.ledger.conversation import Ledger
+from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
@@ -32,6 +32,21 @@ from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen
 from interlock.verification.verify import Verification, verify
+
+
+class Driver(Protocol):
+    """Says which calls a run makes: an agent's loop, a saga's steps. It keeps nothing; it goes by the fold alone."""
+
+    def due(self, conversation: Conversation) -> bool:
+        """Whether there is something to do here and now, besides the calls that were lost or answered."""
+        ...
+
+    async def drive(self, plane: Plane, conversation: Conversation) -> None:
+        """Go on until the run is over or waits, and say so in the ledger: with `run.finished` or `run.waiting`.
+
+        Called with the run claimed and its lost and answered calls settled. Asking twice does once what is due.
+        """
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +63,7 @@ class Plane:
         limits, verification, approvals, executor, screens: The other gates' parts.
         ledger: Where everything is recorded.
         clock, new_id: Time and ids.
+        drivers: What says which calls a run makes, by `RunState.driver`; a run of `calls` has none.
     """
 
     registry: Registry
@@ -61,6 +77,7 @@ class Plane:
     ledger: Ledger
     clock: Clock
     new_id: IdMaker
+    drivers: dict[str, Driver] = field(default_factory=dict)
 
 
 async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outcome:  # noqa: B008  # it has no state
@@ -173,5 +190,6 @@ async def _ask(call: ToolCall, plane: Plane, resolve: Resolve) -> Ask:
 
 def _instead(call: ToolCall, failed: Outcome) -> ToolCall:
     """The call of the fallback: the same for the same call, however often it is asked."""
-    call_id = named_call_id(call.run_id, f"fallback/{call.call_id}")
-    return replace(call, call_id=call_id, tool=failed.fallback, parent_id=call.call_id, name="")
+    return replace(
+        call, call_id=fallback_call_id(call.run_id, call.call_id), tool=failed.fallback, parent_id=call.call_id, name=""
+    )

@@ -133,7 +133,8 @@ async def open_run(
 async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     """Do what is due in a run: settle what a lost worker left open, run what was approved, end what expired.
 
-    A run of which nothing is left is finished. What this process has no tool for waits for one that has. Where workers
+    Then whatever drives it goes on, and says when it is over; a run that nothing drives is finished when nothing is
+    left of it. What this process has no tool for waits for one that has. Where workers
     were lost over it again and again before anything came of it, it is advanced alone, and then given up on.
 
     Returns:
@@ -147,23 +148,27 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
     async with conversation.advancing:
         await conversation.refresh()
         ours = conversation.epoch == 0
-        nothing = not due(plane, conversation) and not overdue(plane, conversation)
+        nothing = not due(plane, conversation) and not overdue(plane, conversation) and not _driven(plane, conversation)
         if nothing and not (ours and _over(conversation)):
             return True  # a claim for nothing would be an event for nothing, at every look
-        async with plane.ledger.company.join(alone=conversation.state.vain >= SUSPECT_FROM):
-            if ours:
-                try:
-                    await conversation.claim(claim._replace(why="advance"))
-                except StaleClaim:
-                    return False
-            try:
+        suspect = conversation.state.vain >= SUSPECT_FROM
+        try:
+            async with plane.ledger.company.join(alone=suspect):
+                if ours:
+                    try:
+                        await conversation.claim(claim._replace(why="advance"))
+                    except StaleClaim:
+                        return False
                 await do_what_is_due(plane, conversation)
-                if ours or conversation.left:
-                    await _finish(conversation, "nothing left")
-            finally:
-                if ours or conversation.left:
-                    with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-                        await conversation.release()
+                if suspect:
+                    await _drive(plane, conversation)
+            await _drive(plane, conversation)  # an agent's turns take long: they keep nobody from being alone
+            if ours or conversation.left:
+                await _finish(conversation, "nothing left")
+        finally:
+            if ours or conversation.left or conversation.state.waits:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+                    await conversation.release()
     return True
 
 
@@ -251,9 +256,22 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: C
     return conversation
 
 
+def _driven(plane: Plane, conversation: Conversation) -> bool:
+    """Whether what drives the run is known here and has something to do."""
+    driver = plane.drivers.get(conversation.state.driver)
+    return driver is not None and conversation.state.status == "open" and driver.due(conversation)
+
+
+async def _drive(plane: Plane, conversation: Conversation) -> None:
+    if _driven(plane, conversation):
+        await plane.drivers[conversation.state.driver].drive(plane, conversation)
+
+
 def _over(conversation: Conversation) -> bool:
-    """Whether an open run has no call left that anything can happen to."""
+    """Whether an open run that nothing drives has no call left that anything can happen to."""
     state = conversation.state
+    if state.driver != "calls":
+        return False
     waiting = state.reservations or any(call.status != "closed" for call in state.calls.values())
     return state.status == "open" and not waiting and not conversation.on_the_way
 

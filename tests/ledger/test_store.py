@@ -271,6 +271,27 @@ async def test_a_run_whose_worker_was_lost_while_it_executed_a_call_is_due_when_
     assert await store.due() == []
 
 
+async def test_a_driven_run_is_due_when_its_claim_lapses_or_is_given_back_until_it_says_that_it_waits(
+    store: Store, clock: FrozenClock
+) -> None:
+    why = lambda found: [(due.run_id, due.why) for due in found]  # noqa: E731
+    await store.append(to("run_2", started(), claim=Claim("a", 30)))
+    await store.append(to(RUN, started(driver="agent"), claim=Claim("a", 30)))
+    assert await store.due() == [], "somebody works on it"
+    clock.advance(31)
+    assert why(await store.due()) == [(RUN, "claim.lapsed")], "nothing drives the other one"
+    await store.append(to(RUN, claim=Claim("b", 30)))
+    await store.release(RUN, 2)
+    assert why(await store.due()) == [(RUN, "claim.lapsed")]
+    await store.append(to(RUN, Fact(Kind.RUN_WAITING, {"for": ["appr_1"]})))
+    assert await store.due() == []
+    await store.append(to(RUN, claim=Claim("b", 30)))
+    await store.release(RUN, 3)
+    assert why(await store.due()) == [(RUN, "claim.lapsed")], "whoever claims it goes on with it"
+    await store.append(to(RUN, Fact(Kind.RUN_FINISHED, {"reason": "answer"})))
+    assert await store.due() == []
+
+
 async def test_a_call_left_open_by_whoever_gave_the_claim_back_is_due_at_once(store: Store, clock: FrozenClock) -> None:
     """K1: found by simulation; nobody looked at such a run again."""
     await store.append(to(RUN, started(), proposed("call_1"), intent("call_1"), claim=Claim("a", 30)))

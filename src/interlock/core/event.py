@@ -15,8 +15,10 @@ class Kind(StrEnum):
 
     RUN_STARTED = "run.started"
     RUN_CLAIMED = "run.claimed"
+    RUN_WAITING = "run.waiting"
     RUN_CANCELLED = "run.cancelled"
     RUN_FINISHED = "run.finished"
+    MESSAGE = "message"
     CALL_DECIDED = "call.decided"
     CALL_INTENT = "call.intent"
     CALL_RESULT = "call.result"

@@ -53,6 +53,11 @@ def named_call_id(run_id: str, name: str) -> str:
     return "call_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def fallback_call_id(run_id: str, call_id: str) -> str:
+    """The call id of the call that is made in the place of one that failed: the same, however often it is asked."""
+    return named_call_id(run_id, f"fallback/{call_id}")
+
+
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id (prefix, underscore, lower-case letters and digits)."""
     return _ID.fullmatch(text) is not None

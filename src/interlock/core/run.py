@@ -11,7 +11,9 @@ from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
+from interlock.core.ids import fallback_call_id
 from interlock.core.principal import Principal
+from interlock.core.transcript import Transcript
 from interlock.core.undo import Undo, undo_from
 
 SETTLED_WITHIN_S = 600
@@ -25,7 +27,7 @@ class Due(NamedTuple):
         run_id, tenant: Which run, whose.
         at_us: From when.
         why: `approval.decided`, `approval.expires`, `budget.reserved` (and not settled in time), or `claim.lapsed`:
-            the worker of a run was lost while it executed a call.
+            the worker of a run was lost or left while it executed a call, or while it drove the run.
         ref: The approval or the reservation that it is about; empty for a lapsed claim.
     """
 
@@ -110,10 +112,12 @@ class RunState:
         seq: Number of the last event absorbed; 0 for a run that is not started.
         principal: On whose behalf; None before the start.
         words: The user's own words; None where they are not seen.
-        driver: What advances it: `calls`, `saga` or `agent`.
         course: What its driver goes by, of a saga: its definition (`saga`) and what it was given (`input`).
         turn: How often a person had what failed tried again.
         called_off: Who asked that what was done be undone; empty for nobody.
+        driver: What says which calls it makes: `calls` (whoever holds it), `saga` or `agent`.
+        transcript: What its agent has said; None where no agent drives it.
+        waits: What drives it has said that it waits for somebody; nobody has claimed the run since.
         status: `open`, `finished` or `cancelled`.
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
@@ -137,6 +141,8 @@ class RunState:
     course: dict[str, Any] = field(default_factory=dict)
     turn: int = 0
     called_off: str = ""
+    waits: bool = False
+    transcript: Transcript | None = None
     status: str = "open"
     epoch: int = 0
     calls: dict[str, CallState] = field(default_factory=dict)
@@ -195,6 +201,17 @@ class RunState:
             del self.open_writes[digest]
 
 
+def speaker(run: RunState, call_id: str) -> CallState | None:
+    """The call whose outcome is the answer to this one: itself, or the last in its place; None for none yet."""
+    call = run.calls.get(call_id)
+    while call is not None and b'"fallback":' in call.told:
+        told = call.outcome
+        if told is None or not told.fallback:
+            break
+        call = run.calls.get(fallback_call_id(run.run_id, call.call_id))
+    return call
+
+
 def proposed_tool(decided: Mapping[str, Any]) -> str:
     """Name of the tool as proposed, from the body of a call's first `call.decided`."""
     proposed = decided["proposed"]
@@ -210,6 +227,9 @@ def _run_started(run: RunState, event: Event) -> None:
     run.words = body.get("words")
     run.driver = body["driver"]
     run.course = {name: body[name] for name in ("saga", "input") if name in body}
+    if "agent" in body:
+        tools = body.get("tools")
+        run.transcript = Transcript(body["agent"], None if tools is None else frozenset(tools))
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 
@@ -218,6 +238,21 @@ def _run_claimed(run: RunState, event: Event) -> None:
     body = event.fact.body
     run.epoch = body["epoch"]
     run.vain += body.get("why") == "advance"
+    run.waits = False
+
+
+def _run_waiting(run: RunState, event: Event) -> None:
+    run.waits = True
+
+
+def _message(run: RunState, event: Event) -> None:
+    if run.transcript is not None:
+        run.transcript.absorb(run.run_id, event.fact.body, lambda call_id: _last_told(run, call_id))
+
+
+def _last_told(run: RunState, call_id: str) -> bytes:
+    call = speaker(run, call_id)
+    return b"" if call is None else call.told
 
 
 def _run_finished(run: RunState, event: Event) -> None:
@@ -331,6 +366,8 @@ def _approval_moved(run: RunState, event: Event) -> None:
 _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_WAITING: _run_waiting,
+    Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_finished,
     Kind.RUN_CANCELLED: _run_cancelled,
     Kind.CALL_DECIDED: _call_decided,

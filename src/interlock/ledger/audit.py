@@ -24,7 +24,7 @@ VIEWS: dict[str, str] = {
 
 LIMIT_MAX = 10_000
 
-_NUMBERS = frozenset({"step", "seq", "epoch", "attempts", "quorum", "dry_run"})
+_NUMBERS = frozenset({"step", "seq", "epoch", "attempts", "quorum", "dry_run", "waits"})
 """Columns that hold numbers, beside those whose names end in `_us`."""
 
 

@@ -170,5 +170,10 @@ CREATE TABLE budget (
 CREATE UNIQUE INDEX budget_key ON budget (name, run_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+_SEVENTH = """
+ALTER TABLE run ADD COLUMN waits INTEGER;
+CREATE INDEX run_driven ON run (status) WHERE status = 'open' AND driver <> 'calls' AND waits = 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

@@ -69,6 +69,7 @@ def _run_started(rows: Rows, event: Event) -> None:
         "epoch": claimed["epoch"] if claimed else 0,
         "started_us": event.at_us,
         "ended_us": None,
+        "waits": 0,
     })  # fmt: skip
 
 
@@ -81,8 +82,14 @@ def _run_claimed(rows: Rows, event: Event) -> None:
     if row is None:
         row = dict.fromkeys(TABLES["run"].columns)
         row |= {"run_id": event.chain, "tenant": event.tenant, "status": "open"}
-    row |= {"worker": body.get("worker"), "epoch": body.get("epoch")}
+    row |= {"worker": body.get("worker"), "epoch": body.get("epoch"), "waits": 0}
     rows.put("run", (event.chain,), row)
+
+
+def _run_waiting(rows: Rows, event: Event) -> None:
+    if row := rows.get("run", (event.chain,)):
+        row["waits"] = 1
+        rows.put("run", (event.chain,), row)
 
 
 def _run_ended(rows: Rows, event: Event) -> None:
@@ -332,6 +339,7 @@ def _due(rows: Rows, event: Event, at_us: int, why: str) -> None:
 _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_WAITING: _run_waiting,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
     Kind.CALL_DECIDED: _call_decided,

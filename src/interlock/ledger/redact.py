@@ -21,7 +21,7 @@ _REASON_MAX = 2000
 _PAGE = 1000
 """Events that are read at once."""
 
-_BARE = frozenset({Kind.RUN_CLAIMED, Kind.REDACT, Kind.APPROVAL_CONSUMED})
+_BARE = frozenset({Kind.RUN_CLAIMED, Kind.RUN_WAITING, Kind.REDACT, Kind.APPROVAL_CONSUMED})
 """Kinds whose bodies are about nobody; a record of an erasure is never erased."""
 
 

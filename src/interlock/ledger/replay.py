@@ -185,6 +185,18 @@ def _run_claimed(event: Event) -> Iterator[_Said]:
     yield "", f"{body['worker']} claims the run, epoch {body['epoch']}.", {}
 
 
+def _run_waiting(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    yield "", f"The run waits for {', '.join(body['for']) or 'somebody'}.", {}
+
+
+def _message(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    calls = ", ".join(call["tool"] for call in body.get("calls", ()))
+    what = f"proposes {calls}" if calls else "answers"
+    yield "", f"{body.get('model', 'the model')} {what}.", dict(body)
+
+
 def _run_ended(event: Event) -> Iterator[_Said]:
     body = event.fact.body
     how = event.fact.kind.value.removeprefix("run.")
@@ -297,6 +309,8 @@ def _other(event: Event) -> Iterator[_Said]:
 _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
+    Kind.RUN_WAITING: _run_waiting,
+    Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
     Kind.CALL_DECIDED: _decided,

@@ -264,6 +264,12 @@ FROM tool_call JOIN chain ON chain.name = tool_call.run_id JOIN claim ON claim.c
 WHERE tool_call.status = 'intent' AND tool_call.status <> 'closed'
   AND (claim.until_us <= ?6 OR claim.until_us > ?7)
   AND (min(claim.until_us, ?6), chain.name, '') > (?3, ?4, ?5)
+UNION
+SELECT chain.name, chain.tenant, min(claim.until_us, ?6), 'claim.lapsed', ''
+FROM run JOIN chain ON chain.name = run.run_id JOIN claim ON claim.chain = chain.no
+WHERE run.status = 'open' AND run.driver <> 'calls' AND run.waits = 0
+  AND (claim.until_us <= ?6 OR claim.until_us > ?7)
+  AND (min(claim.until_us, ?6), chain.name, '') > (?3, ?4, ?5)
 ORDER BY 3, 1, 5 LIMIT ?1
 """
 _GUARDS = "SELECT name, value FROM guard WHERE name >= ? AND substr(name, 1, length(?)) = ?"

@@ -132,7 +132,8 @@ class Store(Protocol):
     async def due(self, limit: int = 100, after: Due | None = None, ahead_s: float = 0) -> list[Due]:
         """What is due now or within `ahead_s`, by store time, earliest first; only what comes behind `after`.
 
-        Besides the rows of `due`: runs whose claim lapsed while a call of theirs had an intent and no result.
+        Besides the rows of `due`: runs whose claim lapsed or was given back while a call of theirs had an intent and
+        no result, or while whatever drives them (`driver`) had neither finished them nor said that they wait.
         """
         ...
 
@@ -239,8 +240,13 @@ class MemoryStore:
         now_us = self._clock.wall_us()
         tables = self._folded()
         found = [Due(**row) for row in tables.rows("due") if row["at_us"] <= now_us + ahead_s * SECOND_US]
-        executing = {row["run_id"]: row["tenant"] for row in tables.rows("tool_call") if row["status"] == "intent"}
-        for run_id, tenant in executing.items():
+        left = {row["run_id"]: row["tenant"] for row in tables.rows("tool_call") if row["status"] == "intent"}
+        left |= {
+            row["run_id"]: row["tenant"]
+            for row in tables.rows("run")
+            if row["status"] == "open" and row["driver"] not in (None, "calls") and not row["waits"]
+        }
+        for run_id, tenant in left.items():
             claim = self._claims.get(run_id)
             if claim is not None and lapsed(until_us := claim[2], now_us):  # 0: given back, and nobody holds it either
                 found.append(Due(run_id, tenant, min(until_us, now_us), "claim.lapsed", ""))

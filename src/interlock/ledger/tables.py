@@ -60,7 +60,7 @@ class Table(NamedTuple):
 TABLES: dict[str, Table] = {
     "run": Table(
         ("run_id", "tenant", "principal_id", "driver", "title", "status", "reason", "worker", "epoch",
-         "started_us", "ended_us"),
+         "started_us", "ended_us", "waits"),
         ("run_id",),
     ),
     "step": Table(

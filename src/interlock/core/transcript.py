@@ -1,0 +1,95 @@
+"""What an agent's run has said so far: its model's turns, with the calls that each proposed, as the ledger has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from interlock.core.ids import named_call_id
+
+
+class Asked(NamedTuple):
+    """One call that a model's turn proposes.
+
+    Attributes:
+        call_id: Of the call, made from the run, the turn and its place in it: asked again, it is the same call.
+        id: The provider's id of it; empty where it gave none.
+        tool: Name as proposed.
+        arguments: JSON text or object, as proposed.
+    """
+
+    call_id: str
+    id: str
+    tool: str
+    arguments: str | Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class TurnState:
+    """One turn of the model.
+
+    Attributes:
+        number: 1, 2, 3, … within the run.
+        text: What the model said.
+        calls: What it proposed, in its order.
+        finish: Why the turn ended (`message.Finish`); one that is not `whole` is never acted on.
+        final: It was asked to answer without calls: those that it proposes all the same are refused.
+        told: What each call had been answered when the next turn began, as the bytes that stand in the ledger.
+    """
+
+    number: int
+    text: str
+    calls: tuple[Asked, ...]
+    finish: str
+    final: bool
+    told: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Transcript:
+    """The fold of an agent's run, beside that of its calls.
+
+    Attributes:
+        agent: Name of the agent.
+        tools: Names of the tools that it may call; None for all that there are.
+        turns: The model's turns, oldest first.
+        input_tokens, output_tokens: What they took, as far as it was counted.
+    """
+
+    agent: str
+    tools: frozenset[str] | None = None
+    turns: list[TurnState] = field(default_factory=list)
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def absorb(self, run_id: str, body: Mapping[str, Any], told: Callable[[str], bytes]) -> None:
+        """Fold one more message in.
+
+        Args:
+            body: Of the event; empty where it was erased.
+            told: What a call has been answered so far, given its id.
+        """
+        if self.turns:
+            last = self.turns[-1]
+            last.told = tuple(told(asked.call_id) for asked in last.calls)
+        number = len(self.turns) + 1
+        calls = tuple(
+            Asked(turn_call_id(run_id, number, place), said.get("id", ""), said["tool"], _arguments(said))
+            for place, said in enumerate(body.get("calls", ()), 1)
+        )
+        finish, final = body.get("finish", "whole"), body.get("final", False)
+        self.turns.append(TurnState(number, body.get("text", ""), calls, finish, final))
+        usage = body.get("usage", {})
+        self.input_tokens += usage.get("input_tokens", 0)
+        self.output_tokens += usage.get("output_tokens", 0)
+
+
+def turn_call_id(run_id: str, turn: int, place: int) -> str:
+    """The call id of the so-manieth call of a turn, both from 1: the same on every ask."""
+    return named_call_id(run_id, f"turn/{turn}/{place}")
+
+
+def _arguments(said: Mapping[str, Any]) -> str | Mapping[str, Any]:
+    text: str | Mapping[str, Any] = said["arguments_text"] if "arguments_text" in said else said["arguments"]
+    return text
