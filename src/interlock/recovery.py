@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
+from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
-from interlock.core.run import SETTLED_WITHIN_S, CallState
+from interlock.core.run import SETTLED_WITHIN_S
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.reservation import settled
 from interlock.pipeline import Plane, call_tool

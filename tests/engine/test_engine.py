@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from interlock.core.clock import SECOND_US
-from interlock.core.run import Due
+from interlock.core.due import Due
 from interlock.engine.engine import PAGE, InProcessEngine, Pace
 from interlock.errors import LedgerError, NotFound, StaleClaim, StoreUnavailable
 from interlock.testing import FrozenClock

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from interlock.core.due import Due
 from interlock.core.event import Event, Fact, GuardChange, Kind
-from interlock.core.run import Due
 from interlock.errors import BadInput, DuplicateFact, GuardRefused, LedgerError, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import first_bad
 from interlock.ledger.store import DEPLOYMENT, Append, Claim, Store, tenant_chain

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from interlock.core.call_state import CallState
 from interlock.core.event import Fact, GuardChange, Kind
-from interlock.core.run import CallState, RunState
+from interlock.core.run import RunState
 from interlock.errors import StoreUnavailable
 from interlock.ledger.store import Append, MemoryStore, Store
 from interlock.ledger.tags import Tags, outdated, raises

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.core.call_state import CallState
 from interlock.core.canonical import canonical
 from interlock.core.principal import Principal
-from interlock.core.run import CallState
 from interlock.policy.facts import Facts, Resource, Session, facts_of, forged, record_of, time_of
 from interlock.policy.schema import tool_facts
 from tests.policy.makers import LOOK, MONDAY_NOON_US, REFUND, run, valid

@@ -18,11 +18,11 @@ from interlock.approvals.grant import (
 )  # fmt: skip
 from interlock.approvals.where import where_of
 from interlock.core.call import GrantUse, Stop, VerifiedCall
+from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.ids import IdMaker
 from interlock.core.principal import ADMIN, OPERATOR, Principal
-from interlock.core.run import CallState
 from interlock.core.tool import Effect, Tool
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
 from interlock.ledger.known import Known

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from interlock.core.call import OutcomeKind, VerifiedCall
+from interlock.core.call_state import CallState
 from interlock.core.canonical import canonical
-from interlock.core.run import CallState, RunState
+from interlock.core.run import RunState
 from interlock.errors import BadInput
 from interlock.registry.defaults import filler
 

@@ -14,8 +14,8 @@ from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.cli.times import ago
+from interlock.core.call_state import CallState
 from interlock.core.event import Event, Kind
-from interlock.core.run import CallState
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.store import Store

@@ -18,8 +18,8 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import note, told, word
 from interlock.cli.output import Exit, Output, Report
+from interlock.core.call_state import CallState
 from interlock.core.principal import ADMIN, OPERATOR
-from interlock.core.run import CallState
 from interlock.engine.engine import InProcessEngine, Pace
 from interlock.notices.notifier import Notifier
 

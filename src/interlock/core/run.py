@@ -2,105 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from interlock.core.approval import ApprovalState
-from interlock.core.call import Outcome, outcome_from_json
+from interlock.core.call_state import CallState
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.ids import fallback_call_id
 from interlock.core.principal import Principal
 from interlock.core.transcript import Transcript
-from interlock.core.undo import Undo, undo_from
+from interlock.core.undo import undo_from
 
 SETTLED_WITHIN_S = 600
 """Seconds within which what reserves and is no call is settled; open longer, it was lost, and is charged in full."""
-
-
-class Due(NamedTuple):
-    """Something that a run waits for has come, or its time has.
-
-    Attributes:
-        run_id, tenant: Which run, whose.
-        at_us: From when.
-        why: `approval.decided`, `approval.expires`, `budget.reserved` (and not settled in time), or `claim.lapsed`:
-            the worker of a run was lost or left while it executed a call, or while it drove the run.
-        ref: The approval or the reservation that it is about; empty for a lapsed claim.
-    """
-
-    run_id: str
-    tenant: str
-    at_us: int
-    why: str
-    ref: str
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """What it is ordered by: earliest first."""
-        return self.at_us, self.run_id, self.ref
-
-
-@dataclass(slots=True)
-class CallState:
-    """What is known of one call.
-
-    Attributes:
-        call_id: Which.
-        tool: Name as proposed.
-        proposal: Digest of the call as proposed; empty where the client did not name it.
-        step: Number within the run, from 1.
-        status: `proposed`, `held`, `intent`, `unknown` or `closed`.
-        digest: Call digest; empty until it was valid.
-        writes: Whether it is more than a read.
-        parent_id: The call that it was made for; empty for one of the run's own.
-        told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
-        approval_id: The approval request in force; empty for none.
-        grant_id: The grant that released it, by its intent; empty for none.
-        invalidates: Cache tags that it puts out of date, by its intent.
-        after_loss: Who can say what became of it where its answer is lost (`core.tool.Tool.after_loss`); empty before
-            its intent.
-        verdict: What a second reader last said of it, with the digest of the policy that asked, under `policy`; None
-            where nobody was asked.
-        recoveries: Workers that took it up after another one was lost over it.
-        reserved: What it has of budgets; empty once it is closed.
-        undo: What undoes it, by its intent; None where nothing does.
-        undone: What came of undoing it, `done` or `failed`; empty where that was not said.
-        told_at: Number of the event that told the last outcome; 0 before the first.
-    """
-
-    call_id: str
-    tool: str
-    proposal: str
-    step: int
-    status: str = "proposed"
-    digest: str = ""
-    writes: bool = False
-    parent_id: str = ""
-    told: bytes = b""
-    approval_id: str = ""
-    grant_id: str = ""
-    invalidates: tuple[str, ...] = ()
-    after_loss: str = ""
-    verdict: dict[str, Any] | None = None
-    recoveries: int = 0
-    reserved: tuple[Reserved, ...] = ()
-    undo: Undo | None = None
-    undone: str = ""
-    told_at: int = 0
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """The last outcome told, in parts that nobody else holds; None before the first."""
-        return outcome_from_json(json.loads(self.told)["outcome"], self.call_id, self.tool) if self.told else None
-
-    @property
-    def cached(self) -> dict[str, Any] | None:
-        """From which call its result is and how old it was then, where nothing was dialled for this one; else None."""
-        found: dict[str, Any] | None = json.loads(self.told).get("cached") if self.told else None
-        return found
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from interlock.core.clock import SECOND_US, Clock, SystemClock
-from interlock.core.run import Due
+from interlock.core.due import Due
 from interlock.engine.watch import LoopWatch
 from interlock.errors import InterlockError, LedgerError
 

@@ -18,9 +18,9 @@ import anyio.to_thread
 import apsw
 
 from interlock.core.clock import SECOND_US, Clock
+from interlock.core.due import Due
 from interlock.core.event import Event
 from interlock.core.points import Points, pass_by
-from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy, read_event, tail_event
 from interlock.ledger.sqlite_append import Appender

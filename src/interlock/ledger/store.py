@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from interlock.core.clock import SECOND_US, Clock
+from interlock.core.due import Due
 from interlock.core.event import Event, Fact, GuardChange, Kind
-from interlock.core.run import Due
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.guards import changed

@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 
 from interlock.core.clock import Clock
+from interlock.core.due import Due
 from interlock.core.event import Event
 from interlock.core.points import Points
-from interlock.core.run import Due
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy
 from interlock.ledger.store import Append, MemoryStore
