@@ -24,6 +24,8 @@ def test_the_commands_are_those_that_were_promised() -> None:
         for path in (
             "demo", "init", "login", "keys add", "keys list", "keys revoke", "call", "tools list", "tools lint",
             "tools pin", "tools diff", "policy check", "policy test", "policy explain", "approvals list",
+            "approvals suggest-grants", "approvals figures", "grants list", "grants show", "grants issue",
+            "grants endorse", "grants revoke",
             "approvals show", "approvals approve", "approvals reject", "calls list", "calls show", "calls unknown",
             "calls dead", "calls retry", "calls settle", "runs list", "runs show", "runs replay", "work", "audit",
             "stop", "resume", "notify test", "notify status",

@@ -9,7 +9,7 @@ nobody has said anything about is not granted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -124,6 +124,12 @@ def exactly(value: int | float) -> Decimal:  # JSON has both, and what is said i
     return Decimal(repr(value))
 
 
+def distinct(values: Iterable[Json]) -> list[Json]:
+    """JSON values, each once, in their one order: numbers by their size, then the others by their canonical text."""
+    texts = {canonical(value): value for value in values}
+    return [texts[text] for text in sorted(texts, key=lambda text: _place(text, texts[text]))]
+
+
 def domain_of(value: object) -> str:
     """The domain of a plain mail address, in small letters; empty for anything else.
 
@@ -131,6 +137,11 @@ def domain_of(value: object) -> str:
     """
     found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
     return found[1].lower() if found else ""
+
+
+def _place(text: bytes, value: Json) -> tuple[bool, Decimal, bytes]:
+    number = is_number(value)
+    return not number, exactly(value) if number else Decimal(0), text  # type: ignore[arg-type]  # as is_number says
 
 
 def _acceptable(where: str, kind: str, operand: Any) -> Json:
@@ -146,10 +157,9 @@ def _acceptable(where: str, kind: str, operand: Any) -> Json:
     values = operand if kind == "one_of" else [operand]
     if kind == "one_of" and not (isinstance(operand, list) and 0 < len(operand) <= ONE_OF_MAX):
         raise _bad(f"{where}: one_of", f"Give a list of 1 to {ONE_OF_MAX} values.")
-    texts = {canonical(value): value for value in values}
-    if any(len(text) > TEXT_MAX for text in texts):
+    if any(len(canonical(value)) > TEXT_MAX for value in values):
         raise _bad(f"{where}: a value of more than {TEXT_MAX} bytes", "Grant something narrower.")
-    return [texts[text] for text in sorted(texts)] if kind == "one_of" else operand
+    return distinct(values) if kind == "one_of" else operand
 
 
 def _bad(what: str, remedy: str) -> BadInput:

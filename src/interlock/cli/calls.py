@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -58,10 +59,15 @@ def show(deployment: Deployment, call_id: str) -> Report:
     row, call = deployment.with_store(partial(_call, call_id, deployment.person.tenant))
     outcome, cached = call.outcome, call.cached
     document = {**plain(row), "told": outcome.as_json() if outcome is not None else None}
+    if row["grant_id"]:
+        by = deployment.with_store(partial(_givers, row["grant_id"], row["tenant"]))
+        document["released_by"] = {"grant_id": row["grant_id"], "by": by}
     if outcome is None:
         why = "What was told has been erased." if row["status"] == "closed" else "It is on its way."
         return Report(document, [word(row["status"]), note(why)])
     beside = [("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])]
+    if row["grant_id"]:
+        beside.append(("released by", f"grant {row['grant_id']} of {', '.join(document['released_by']['by'])}"))
     if cached is not None:
         document["cached"] = cached
         beside.append(("from", f"{cached['call_id']}, {cached['age_ms'] / 1000:.1f} s before; nothing was dialled"))
@@ -156,6 +162,15 @@ def _list(deployment: Deployment, where: dict[str, Any], limit: int, *, empty: s
     ]
     listing = Listing(("call", "tool", "for", "outcome", "why", "proposed"), cells, empty=empty)
     return Report({"calls": [plain(row) for row in rows]}, [listing])
+
+
+async def _givers(grant_id: str, tenant: str, store: Store) -> list[str]:
+    """Who gave a grant: the issuer, then those who endorsed it."""
+    return [
+        who
+        for row in await store.rows("grant", {"grant_id": grant_id, "tenant": tenant})
+        for who in (row["issued_by"], *json.loads(row["endorsed_by"]))
+    ]
 
 
 async def _call(call_id: str, tenant: str, store: Store) -> tuple[dict[str, Any], CallState]:

@@ -27,7 +27,7 @@ STYLES = {
 OUTCOMES = {
     "done": "good", "allow": "good", "approved": "good", "consumed": "good", "finished": "good",
     "refused": "bad", "failed": "bad", "withheld": "bad", "deny": "bad", "rejected": "bad", "cancelled": "bad",
-    "unknown": "bad", "held": "wait", "pending": "wait", "require_approval": "wait", "open": "wait",
+    "unknown": "bad", "revoked": "bad", "held": "wait", "pending": "wait", "require_approval": "wait", "open": "wait",
 }  # fmt: skip
 """Words that a page says often, each with its style."""
 

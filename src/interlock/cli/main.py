@@ -10,12 +10,13 @@ from importlib.metadata import version
 
 import click
 
-from interlock.cli.approvals import approvals
 from interlock.cli.audit import audit
 from interlock.cli.call import call
 from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.demo import demo
+from interlock.cli.fatigue import approvals
+from interlock.cli.grants import grants
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
 from interlock.cli.ledger_keep import ledger
@@ -56,6 +57,7 @@ for _command in (
     call,
     calls,
     approvals,
+    grants,
     runs,
     work,
     notify,

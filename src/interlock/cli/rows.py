@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.core.clock import iso
 
-_LISTS = frozenset({"reasons", "errors", "groups", "rules", "approvers"})
+_LISTS = frozenset({"reasons", "errors", "groups", "rules", "approvers", "endorsed_by"})
 _DURATIONS = frozenset({"took_us"})
 
 

@@ -50,6 +50,18 @@ def moment(said: str, now_us: int) -> int:
         ) from None
 
 
+def seconds(said: str) -> int:
+    """Seconds of a length as it is typed: `90m`, `12h`, `7d`.
+
+    Raises:
+        BadInput: It is none.
+    """
+    found = _BEFORE.fullmatch(said)
+    if found is None:
+        raise BadInput(f"length of time: {said!r}", code="cli.time", remedy="Write 90m, 12h or 7d.")
+    return int(found[1]) * _LENGTHS[found[2]]
+
+
 def local(at_us: int) -> str:
     """Date, time and zone where the reader is, to the second."""
     return datetime.fromtimestamp(at_us / SECOND_US).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -1,0 +1,94 @@
+"""Past requests for approval with what people made of them, read from the ledger: what grants are proposed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from interlock.approvals.grant import ToolIdentity
+from interlock.core.event import Event, Kind
+from interlock.core.run import RunState
+from interlock.ledger.store import Store
+
+_ALL = 1 << 62
+
+
+class Said(NamedTuple):
+    """One person's answer.
+
+    Attributes:
+        person: Principal id.
+        decision: `approve`, `reject`, ….
+        at_us: When, microseconds UTC.
+        viewed_ms: Milliseconds that they had it before them; None where nobody measured it.
+    """
+
+    person: str
+    decision: str
+    at_us: int
+    viewed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One request for approval, and what came of it.
+
+    Attributes:
+        approval_id: Which.
+        tool: For which tool, as it was defined then.
+        effect: Its effect.
+        subject: On whose behalf.
+        arguments: What would run.
+        status: As `ApprovalState.status`; one that nobody answered in time is `expired`.
+        requested_us: When it was asked.
+        said: What people answered, in order.
+    """
+
+    approval_id: str
+    tool: ToolIdentity
+    effect: str
+    subject: str
+    arguments: Mapping[str, Any]
+    status: str
+    requested_us: int
+    said: tuple[Said, ...] = ()
+
+    @property
+    def approved(self) -> bool:
+        """Whether people released it as it was."""
+        return self.status in ("approved", "consumed")
+
+    @property
+    def turned_down(self) -> bool:
+        """Whether nobody released it as it was: rejected, edited, answered in its place, or left to expire."""
+        return self.status in ("rejected", "edited", "responded", "expired")
+
+
+async def past_requests(store: Store, tenant: str, since_us: int, now_us: int) -> list[Past]:
+    """A tenant's requests of a time, in the order of their asking; those whose content was erased are left out."""
+    rows = await store.rows("approval", {"tenant": tenant}, _ALL)
+    runs = dict.fromkeys(row["run_id"] for row in rows if (row["requested_us"] or 0) >= since_us)
+    found = [past for run_id in runs for past in _of_run(await store.tail(run_id), run_id, tenant, now_us)]
+    return sorted((past for past in found if past.requested_us >= since_us), key=lambda past: past.requested_us)
+
+
+def _of_run(events: list[Event], run_id: str, tenant: str, now_us: int) -> list[Past]:
+    run = RunState(run_id, tenant)
+    run.absorb(events)
+    said: dict[str, list[Said]] = {}
+    for event in events:
+        fact = event.fact
+        if fact.kind is Kind.APPROVAL_DECIDED:
+            answer = Said(fact.principal_id, fact.decision, event.at_us, fact.body.get("viewed_ms"))
+            said.setdefault(fact.approval_id, []).append(answer)
+    return [
+        Past(
+            approval_id=asked.approval_id, tool=ToolIdentity(**asked.request["tool"]), effect=asked.request["effect"],
+            subject=asked.request["subject"], arguments=asked.request["arguments"],
+            status="expired" if asked.status == "pending" and asked.request["expires_us"] <= now_us else asked.status,
+            requested_us=asked.request["requested_us"], said=tuple(said.get(asked.approval_id, ())),
+        )
+        for asked in run.approvals.values()
+        if asked.request
+    ]  # fmt: skip
