@@ -13,7 +13,10 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from interlock import Answer, Interlock, Principal, Run, Settings, Tool, World, foreign_tool, open_plane
+from interlock.approvals.decide import Said
+from interlock.approvals.delegation import Delegations
 from interlock.approvals.grants import Grants
+from interlock.approvals.people import Entitlement
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.canonical import Json
 from interlock.core.decision import Mode
@@ -96,14 +99,16 @@ class Stage:
         facts = [event.fact for event in await self.events(run_id, call_id)]
         return [f"{fact.kind}/{fact.outcome}" if fact.outcome else str(fact.kind) for fact in facts]
 
-    async def digest(self, run_id: str, held: Outcome) -> str:
+    async def shown(self, run_id: str, held: Outcome) -> dict[str, Any]:
         """What somebody who looks at the request is shown."""
         state = await self.state(run_id)
-        return str(state.approvals[held.approval_id].request["approval"])
+        return state.approvals[held.approval_id].request
 
-    async def answer(self, run_id: str, held: Outcome, person: Principal = BOB, *, approve: bool = True) -> None:
+    async def answer(
+        self, run_id: str, held: Outcome, person: Principal = BOB, decision: Said = "approve", **more: Any
+    ) -> None:
         """Answer a held call as somebody who saw it."""
-        said = Answer(approve=approve, digest=await self.digest(run_id, held))
+        said = saying(await self.shown(run_id, held), decision, **more)
         await self.plane.answer(held.approval_id, said, person)
 
     def obey(self, text: str, mode: Mode = Mode.ENFORCE) -> None:
@@ -116,7 +121,13 @@ class Stage:
         self.plane.plane.switch = StopSwitch(store)
         approvals = self.plane.plane.approvals
         grants = Grants(store, approvals.clock, approvals.new_id)
-        self.plane.plane.approvals = replace(approvals, grants=grants)
+        entitlement = Entitlement(approvals.entitlement.people, Delegations(store))
+        self.plane.plane.approvals = replace(approvals, grants=grants, entitlement=entitlement)
+
+
+def saying(request: dict[str, Any], decision: Said = "approve", **more: Any) -> Answer:
+    """The answer of somebody who was shown the request."""
+    return Answer(decision=decision, digest=request["approval"], nonce=request["nonce"], **more)
 
 
 @asynccontextmanager

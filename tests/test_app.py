@@ -18,13 +18,13 @@ from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore
 from interlock.policy.flags import Scope
 from interlock.testing import FrozenClock
-from tests.planes import ANA, BOB, Far
+from tests.planes import ANA, BOB, Far, saying
 
 pytestmark = pytest.mark.anyio
 
 
-async def shown(plane: Interlock, approval_id: str) -> str:
-    return str((await plane.approval(approval_id, "default")).request["approval"])
+async def yes(plane: Interlock, approval_id: str) -> Answer:
+    return saying((await plane.approval(approval_id, "default")).request)
 
 
 async def test_without_a_ledger_nothing_is_kept_and_with_one_everything(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_an_engine_runs_what_was_approved_by_itself() -> None:
     async with open_plane(Settings(ledger=None), tools=tools) as plane, plane.run(ANA) as run:
         held = await run.call("pay", {"n": 1})
         assert held.kind is OutcomeKind.HELD
-        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        answer = await yes(plane, held.approval_id)
         await plane.answer(held.approval_id, answer, BOB)
         assert (await run.wait(held, timeout_s=5)).done
     assert far.names == ["pay"]
@@ -70,7 +70,7 @@ async def test_an_approval_that_is_answered_here_is_acted_on_without_waiting_for
     tools = [far.tool("pay", "irreversible")]
     async with open_plane(Settings(ledger=None), tools=tools) as plane, plane.run(ANA) as run:
         held = await run.call("pay", {"n": 1})
-        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        answer = await yes(plane, held.approval_id)
         await plane.answer(held.approval_id, answer, BOB)
         assert (await run.wait(held, timeout_s=5)).done
 
@@ -92,7 +92,7 @@ async def test_leaving_lets_what_the_engine_began_end_in_its_time_and_cuts_the_r
     async with open_plane(settings, tools=tools) as plane:
         async with plane.run(ANA) as run:
             held, waits = await run.call("pay", {"n": 1}), await run.call("pay", {"n": 2})
-        answer = Answer(approve=True, digest=await shown(plane, held.approval_id))
+        answer = await yes(plane, held.approval_id)
         await plane.answer(held.approval_id, answer, BOB)
         with anyio.fail_after(5):
             await begun.wait()
@@ -133,7 +133,7 @@ async def test_leaving_while_something_is_approved_waits_for_no_engine(tmp_path:
     async with open_plane(settings, tools=tools, engine=False) as plane:
         async with plane.run(ANA) as run:
             held = await run.call("pay", {"n": 1})
-        await plane.answer(held.approval_id, Answer(approve=True, digest=await shown(plane, held.approval_id)), BOB)
+        await plane.answer(held.approval_id, await yes(plane, held.approval_id), BOB)
     async with open_plane(settings, tools=tools) as plane:
         with anyio.fail_after(5):
             while not far.ran:

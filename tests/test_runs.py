@@ -10,14 +10,14 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Answer, CallContext, OutcomeKind, World
+from interlock import CallContext, OutcomeKind, World
 from interlock.core.event import Fact, Kind
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim, StoreUnavailable
 from interlock.ledger.store import Append, Claim
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
 from interlock.testing import EffectOracle, FrozenClock
-from tests.planes import ANA, BOB, OPA, Far, WatchedStore, codes, proposed, staged
+from tests.planes import ANA, BOB, OPA, Far, WatchedStore, codes, proposed, saying, staged
 from tests.workers import Worker, advance_once, counted, far_tools, killed, stop_everything
 
 pytestmark = pytest.mark.anyio
@@ -381,11 +381,11 @@ async def test_two_who_load_a_run_at_the_same_moment_both_find_it() -> None:
         stage.store_in(store)
         async with stage.run() as run:
             held = await run.call("pay", {"n": 1})
-            shown = await stage.digest(run.run_id, held)
+            shown = await stage.shown(run.run_id, held)
         stage.store_in(store)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.plane.advance, run.run_id)
-            tasks.start_soon(stage.plane.answer, held.approval_id, Answer(approve=True, digest=shown), BOB)
+            tasks.start_soon(stage.plane.answer, held.approval_id, saying(shown), BOB)
         await stage.plane.advance(run.run_id)
         assert len(far.ran) == 1
 

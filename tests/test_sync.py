@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from interlock import Answer, CallContext, OutcomeKind, Settings, sync
+from interlock import CallContext, OutcomeKind, Settings, sync
 from interlock.errors import NotFound, SettingsError
-from tests.planes import ANA, BOB, Far
+from tests.planes import ANA, BOB, Far, saying
 
 
 def test_a_call_is_waited_for_and_its_outcome_is_the_async_ones() -> None:
@@ -22,8 +22,8 @@ def test_a_call_is_waited_for_and_its_outcome_is_the_async_ones() -> None:
         assert run.principal == ANA
         held = run.call("pay", {"n": 2})
         assert held.kind is OutcomeKind.HELD
-        shown = plane.approval(held.approval_id, "default").request["approval"]
-        plane.answer(held.approval_id, Answer(approve=True, digest=shown), BOB)
+        shown = plane.approval(held.approval_id, "default").request
+        plane.answer(held.approval_id, saying(shown), BOB)
         assert plane.advance(run.run_id) is True
         assert run.wait(held).done
     assert far.names == ["get", "pay"]

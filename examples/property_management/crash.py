@@ -108,7 +108,9 @@ async def _approved(scene: Scene, fate: Fate, held: interlock.Outcome) -> None:
     await anyio.to_thread.run_sync(scene.far_end.arm, fate.tool, fate.fault)
     asked = await scene.plane.approval(held.approval_id)
     await scene.plane.answer(
-        held.approval_id, interlock.Answer(approve=True, digest=asked.request["approval"]), FINANCE
+        held.approval_id,
+        interlock.Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"]),
+        FINANCE,
     )
 
     async def taken() -> bool:

@@ -34,7 +34,7 @@ async def decide_the_refund(scene: Scene, held: interlock.Outcome | None) -> Non
     if held.kind is not interlock.OutcomeKind.HELD:
         return  # the call's own row says that this is wrong
     asked = await scene.plane.approval(held.approval_id)
-    yes = interlock.Answer(approve=True, digest=asked.request["approval"])
+    yes = interlock.Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"])
     scene.teller.says(AGENT.id, "tries to approve its own call.")
     try:
         await scene.plane.answer(held.approval_id, yes, AGENT)

@@ -247,7 +247,9 @@ async def _engine(plane: Interlock, process: Process) -> None:
 async def _approve(plane: Interlock, process: Process, approval_id: str) -> None:
     asked = await plane.approval(approval_id)
     if asked.status == "pending":
-        await plane.answer(approval_id, Answer(approve=True, digest=asked.request["approval"]), BOB)
+        await plane.answer(
+            approval_id, Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"]), BOB
+        )
         process.tell(answered=approval_id)
 
 

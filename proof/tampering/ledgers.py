@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from interlock import Answer, Interlock, Principal, Settings, Tool, World, foreign_tool, open_plane
+from interlock.approvals.decide import Said
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.tool import CallContext
 from interlock.errors import NotFound
@@ -149,7 +150,11 @@ class Play:
         for tenant, outcome in self.held:
             if drawn.random() < 0.7:
                 asked = await plane.approval(outcome.approval_id, tenant)
-                said = Answer(approve=drawn.random() < 0.6, digest=asked.request["approval"], words="so be it")
+                shown = asked.request
+                decision: Said = "approve" if drawn.random() < 0.6 else "reject"
+                said = Answer(
+                    decision=decision, digest=shown["approval"], nonce=shown["nonce"], words="so be it"
+                )  # fmt: skip
                 await plane.answer(outcome.approval_id, said, _person("bob", tenant, "approver"))
                 [row] = await self.store.rows("approval", {"approval_id": outcome.approval_id})
                 await plane.advance(row["run_id"], tenant)

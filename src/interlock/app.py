@@ -10,8 +10,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from interlock.answers import answer, approval, delegate, undelegate, withdraw
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import Grant, GrantTerms
+from interlock.approvals.people import People
 from interlock.compose import World, compose, open_sealer, open_store
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome
@@ -27,7 +29,7 @@ from interlock.notices.notifier import Notifier
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
-from interlock.runs import Run, advance, answer, approval, open_run, settle
+from interlock.runs import Run, advance, open_run, settle
 from interlock.settings import Settings
 
 
@@ -85,14 +87,28 @@ class Interlock:
         return await advance(self.plane, self._claim, run_id, tenant)
 
     async def approval(self, approval_id: str, tenant: str = "default") -> ApprovalState:
-        """An approval request as it stands now; see `runs.approval`."""
+        """An approval request as it stands now; see `answers.approval`."""
         return await approval(self.plane, approval_id, tenant)
 
     async def answer(self, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
-        """Record a person's answer to an approval request; see `runs.answer`. An engine here acts on it at once."""
+        """Record a person's answer to an approval request; see `answers.answer`. An engine here acts on it at once."""
         asked = await answer(self.plane, approval_id, said, person)
         self._engine.wake()
         return asked
+
+    async def withdraw(self, approval_id: str, person: Principal, *, reason: str = "") -> ApprovalState:
+        """Take back a request that nobody has decided; see `answers.withdraw`."""
+        asked = await withdraw(self.plane, approval_id, person, reason)
+        self._engine.wake()
+        return asked
+
+    async def delegate(self, lender: Principal, to: str, groups: Iterable[str], *, hours: float, reason: str) -> None:
+        """Lend roles of one's own to somebody else for approving, for some hours; see `answers.delegate`."""
+        await delegate(self.plane, lender, to, set(groups), hours, reason)
+
+    async def undelegate(self, lender: Principal, to: str) -> None:
+        """Take back what one has lent to somebody."""
+        await undelegate(self.plane, lender, to)
 
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
@@ -158,7 +174,12 @@ class Interlock:
 
 @asynccontextmanager
 async def open_plane(
-    settings: Settings | None = None, *, tools: Iterable[Tool] = (), world: World | None = None, engine: bool = True
+    settings: Settings | None = None,
+    *,
+    tools: Iterable[Tool] = (),
+    world: World | None = None,
+    people: People | None = None,
+    engine: bool = True,
 ) -> AsyncIterator[Interlock]:
     """Open a control plane and keep its engine working until the block is left.
 
@@ -170,6 +191,8 @@ async def open_plane(
             under the working directory and the default policy.
         tools: Tools beside those that the settings name.
         world: Clocks, ids and randomness; the machine's where None.
+        people: Who has which roles now, asked when somebody answers and again when the call runs. Where None, the
+            deployment's file of keys, if it has one; else the roles with which a person answered stand.
         engine: Whether this process advances what is due. Without one, call `advance`.
 
     Raises:
@@ -179,7 +202,7 @@ async def open_plane(
     settings = settings or Settings()
     world = world or World()
     # In a thread: it reads files, compiles every tool and forces a new key to disk.
-    plane, load_policy = await anyio.to_thread.run_sync(compose, settings, tools, world)
+    plane, load_policy = await anyio.to_thread.run_sync(compose, settings, tools, world, people)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
     try:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from interlock.approvals.delegation import Delegations
 from interlock.approvals.grants import Grants
+from interlock.approvals.people import Entitlement, People, Recorded
 from interlock.approvals.request import Approvals
 from interlock.core.clock import Clock, Deadlines, SystemClock
 from interlock.core.decision import Mode
@@ -22,7 +24,7 @@ from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
 from interlock.execution.reads import Reads
-from interlock.keys import SigningKeyFile, deployment_key
+from interlock.keys import KeyPeople, SigningKeyFile, deployment_key
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.sealing import SealOptions, Seals
@@ -107,7 +109,9 @@ def load_policy(settings: Settings, registry: Registry) -> Rules:
     )
 
 
-def compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Plane, Callable[[], Rules]]:
+def compose(
+    settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None
+) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
     """The gates' parts, and how to load the policy again."""
     registry = open_registry(settings, tools)
     policy = load_policy(settings, registry)
@@ -115,6 +119,7 @@ def compose(settings: Settings, tools: Iterable[Tool], world: World) -> tuple[Pl
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
     plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
+    plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
     return plane, lambda: load_policy(settings, plane.registry)
 
 
@@ -138,6 +143,7 @@ def plane_of(
         approvals=Approvals(
             clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),
             nonce=lambda: world.entropy(16).hex(),
+            entitlement=Entitlement(Recorded(), Delegations(ledger.store)),
         ),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),

@@ -73,7 +73,7 @@ async def retry(plane: Plane, claim: Claim, call_id: str, person: Principal, rea
                 raise Conflict(f"{call_id} is being retried at this moment", code="retry.at_once") from None
         return await call_tool(ToolCall(
             run_id=run.run_id, call_id=_again(run.run_id, call_id), tool=tool, arguments=before.arguments,
-            principal=subject, parent_id=call_id,
+            principal=subject, parent_id=call_id, edited_by=conversation.state.calls[call_id].edited_by,
         ), plane)  # fmt: skip
 
 

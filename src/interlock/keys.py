@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+
 from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
 
@@ -100,6 +102,44 @@ class Keys:
 
     def _write(self, stored: dict[str, dict[str, Any]]) -> None:
         write_private(self._file, json.dumps(stored, indent=1, sort_keys=True).encode() + b"\n")
+
+
+class KeyPeople:
+    """Who has which roles now, by the file of keys: read again whenever it has changed.
+
+    While there is no such file, people are as they were authenticated or recorded: whoever embeds Interlock knows them.
+    A file that was there and is gone makes nobody of everybody.
+
+    Args:
+        file: The file; it need not exist.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version: tuple[int, int, int] | None = None
+        self._people: dict[tuple[str, str], Principal] = {}
+
+    async def now(self, said: Principal) -> Principal | None:
+        """The person as they are now; None for somebody who has no key (any more).
+
+        Raises:
+            InterlockError: The file cannot be read.
+        """
+        await anyio.to_thread.run_sync(self._look)
+        return said if self._version is None else self._people.get((said.id, said.tenant))
+
+    def _look(self) -> None:
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            self._people = {}
+            return
+        except OSError as error:
+            raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if version != self._version:
+            self._people = {(person.id, person.tenant): person for person in Keys(self._file).list()}
+            self._version = version
 
 
 def deployment_key(file: Path) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from interlock.core.approval import ApprovalState
+from dataclasses import replace
+
+from interlock.core.approval import OVER, ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
 from interlock.core.run import SETTLED_WITHIN_S
 from interlock.ledger.conversation import Conversation
+from interlock.ledger.recall import edited_call_id
 from interlock.ledger.reservation import settled
 from interlock.pipeline import Plane, call_tool
 
@@ -37,7 +40,9 @@ def _can_settle(plane: Plane, call: CallState) -> bool:
 
 def _ripe(plane: Plane, asked: ApprovalState) -> bool:
     """Whether a held call can go on: it expired, or was answered and its tool is known here, if only as removed."""
-    if plane.approvals.clock.wall_us() >= asked.request["expires_us"]:
+    if plane.approvals.clock.wall_us() >= asked.request["expires_us"] and asked.status != "edited":
+        return True
+    if asked.status in OVER - {"edited"}:
         return True
     tool = asked.request["tool"]["name"]
     return asked.status != "pending" and (tool in plane.registry or tool in plane.registry.withdrawn)
@@ -84,7 +89,7 @@ async def _taken_up(plane: Plane, conversation: Conversation, call: CallState) -
     assert decided, "what an open call needs is never erased"
     lost = ToolCall(
         run_id=state.run_id, call_id=call.call_id, tool=call.tool, arguments=decided[-1],
-        principal=state.principal, parent_id=call.parent_id,
+        principal=state.principal, parent_id=call.parent_id, edited_by=call.edited_by,
     )  # fmt: skip
     await call_tool(lost, plane)
 
@@ -95,11 +100,22 @@ async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalSta
         await conversation.append([Fact(Kind.APPROVAL_EXPIRED, {}, asked.call_id, approval_id=asked.approval_id)])
     state = conversation.state
     assert state.principal is not None, "a run that has calls was started"
+    call = state.calls[asked.call_id]
     parked = ToolCall(
         run_id=state.run_id, call_id=asked.call_id, tool=asked.request["tool"]["name"],
-        arguments=asked.request["text"], principal=state.principal,
+        arguments=asked.request["text"], principal=state.principal, parent_id=call.parent_id, edited_by=call.edited_by,
     )  # fmt: skip
+    if asked.status == "edited":  # before its own end: killed in between, both are asked for once more
+        await call_tool(_edited(parked, asked), plane)
     await call_tool(parked, plane)
+
+
+def _edited(parked: ToolCall, asked: ApprovalState) -> ToolCall:
+    """The call that an approver made of a held one: a call of its own, through every gate, that they do not approve."""
+    return replace(
+        parked, call_id=edited_call_id(asked, parked.run_id), arguments=asked.answer["text"], parent_id=parked.call_id,
+        edited_by=(*(who for who in parked.edited_by if who != asked.ended_by), asked.ended_by),
+    )  # fmt: skip
 
 
 async def _quarantine(conversation: Conversation, call: CallState) -> None:

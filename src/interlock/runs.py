@@ -8,8 +8,6 @@ from typing import Any
 
 import anyio
 
-from interlock.approvals.decide import Answer, decide
-from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
@@ -73,6 +71,8 @@ class Run:
     async def wait(self, outcome: Outcome, *, timeout_s: float = 60.0) -> Outcome:
         """The outcome of a held call once somebody decided it, or as it stands when the time is up.
 
+        Of a call that somebody edited, it is that of the call made in its place.
+
         Needs an engine, or somebody else, that advances the run.
 
         Raises:
@@ -81,13 +81,18 @@ class Run:
         await self._conversation.refresh()
         if outcome.call_id not in self._conversation.state.calls:
             raise NotFound(f"no call {outcome.call_id!r} in run {self.run_id}", code="call.not_found")
+        call_id = outcome.call_id
         with anyio.move_on_after(timeout_s):
             while True:
                 await self._conversation.refresh()
-                told = self._conversation.state.calls[outcome.call_id].outcome
+                told = self._conversation.state.calls[call_id].outcome
+                if told is not None and told.instead:
+                    call_id = told.instead
+                    continue
                 # by what was told, not by the status: while an approved call runs, it was told nothing newer than held
                 if told is not None and told.kind is not OutcomeKind.HELD:
                     return told
+                outcome = outcome if told is None else told
                 await anyio.sleep(0.05)
         return outcome
 
@@ -170,31 +175,6 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(5):
                     await conversation.release()
     return True
-
-
-async def approval(plane: Plane, approval_id: str, tenant: str) -> ApprovalState:
-    """An approval request as it stands now, with everything that would run.
-
-    Raises:
-        NotFound: No such request of this tenant.
-    """
-    return (await _asked(plane, approval_id, tenant))[1]
-
-
-async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal) -> ApprovalState:
-    """Record a person's answer to an approval request. The call runs when its run is advanced, not here.
-
-    Returns:
-        The request as it stands now.
-
-    Raises:
-        NotFound: No such request in the person's tenant.
-        NotEntitled, Conflict, BadInput: The answer does not count; see `approvals.decide`.
-    """
-    conversation, asked = await _asked(plane, approval_id, person.tenant)
-    fact = decide(asked, said, person, plane.approvals.clock.wall_us())
-    await conversation.append_outside([fact])
-    return asked
 
 
 async def settle(
@@ -305,20 +285,6 @@ async def _finish(conversation: Conversation, reason: str) -> None:
     await conversation.refresh()
     if _over(conversation):
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
-
-
-async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:
-    rows = await plane.ledger.store.rows("approval", {"approval_id": approval_id, "tenant": tenant})
-    if not rows:
-        raise NotFound(
-            f"no approval request {approval_id!r}", code="approval.not_found", remedy="See `interlock approvals list`."
-        )
-    conversation = await plane.ledger.conversation(rows[0]["run_id"], tenant)
-    await conversation.refresh()
-    asked = conversation.state.approvals[approval_id]
-    if not asked.request:
-        raise NotFound(f"what request {approval_id!r} asked was erased", code="approval.erased")
-    return conversation, asked
 
 
 def _start(principal: Principal, words: str | None) -> Fact:

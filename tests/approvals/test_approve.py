@@ -8,14 +8,15 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Answer, CallContext, OutcomeKind, Principal, Run
+from interlock import CallContext, OutcomeKind, Principal, Run
+from interlock.approvals.decide import Said
 from interlock.core.call import LimitedCall
 from interlock.core.canonical import canonical
 from interlock.core.event import GuardChange, Kind
 from interlock.errors import Conflict, InterlockError, NotEntitled, NotFound
 from interlock.limits.limit import limit
 from interlock.registry.registry import Registry
-from tests.planes import ANA, BOB, CAY, NUMBER, PERMIT, Far, Stage, WatchedStore, codes, staged
+from tests.planes import ANA, BOB, CAY, NUMBER, PERMIT, Far, Stage, WatchedStore, codes, saying, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -122,7 +123,7 @@ async def test_a_rejected_call_never_runs_and_says_the_persons_words() -> None:
     far = Far()
     async with staged(paying(far)) as stage, stage.run() as run:
         held = await run.call("pay", {"n": 1})
-        answer = Answer(approve=False, digest=await stage.digest(run.run_id, held), words="ask the owner first")
+        answer = saying(await stage.shown(run.run_id, held), "reject", words="ask the owner first")
         await stage.plane.answer(held.approval_id, answer, BOB)
         await stage.plane.advance(run.run_id)
         await stage.plane.advance(run.run_id)
@@ -177,9 +178,12 @@ async def test_nobody_releases_a_call_who_may_not(person: Principal) -> None:
     far = Far()
     async with staged(paying(far)) as stage, stage.run() as run:
         held = await run.call("pay", {"n": 1})
-        for approve in (True, False):
+        answers: tuple[tuple[Said, dict[str, Any]], ...] = (
+            ("approve", {}), ("reject", {}), ("edit", {"arguments": {"n": 2}}), ("respond", {"value": 1}),
+        )  # fmt: skip
+        for decision, more in answers:
             with pytest.raises(NotEntitled):
-                await stage.answer(run.run_id, held, person, approve=approve)
+                await stage.answer(run.run_id, held, person, decision, **more)
         await stage.plane.advance(run.run_id)
         assert await status(stage, run, held.approval_id) == "pending"
         assert far.ran == []
@@ -227,9 +231,9 @@ async def test_the_answer_to_one_request_is_none_to_another() -> None:
     far = Far()
     async with staged(paying(far)) as stage, stage.run() as run:
         one, other = await run.call("pay", {"n": 1}), await run.call("pay", {"n": 2})
-        shown = await stage.digest(run.run_id, one)
+        shown = await stage.shown(run.run_id, one)
         with pytest.raises(InterlockError) as caught:
-            await stage.plane.answer(other.approval_id, Answer(approve=True, digest=shown), BOB)
+            await stage.plane.answer(other.approval_id, saying(shown), BOB)
         assert caught.value.code == "approval.digest"
 
 
@@ -244,7 +248,7 @@ async def test_no_two_requests_have_one_digest() -> None:
                 digests.append(state.approvals[held.approval_id].request["approval"])
         stage.clock.advance(1)
         async with stage.run() as run:
-            digests.append(await stage.digest(run.run_id, await run.call("pay", {"n": 1})))
+            digests.append((await stage.shown(run.run_id, await run.call("pay", {"n": 1})))["approval"])
     assert len(set(digests)) == len(digests)
 
 
@@ -263,12 +267,20 @@ async def test_two_people_answer_at_once_and_the_first_in_the_ledger_counts(
         stage.store_in(WatchedStore(stage.clock))
         async with stage.run() as run:
             held = await run.call("pay", {"n": 1})
-            shown = await stage.digest(run.run_id, held)
+            shown = await stage.shown(run.run_id, held)
+            late: list[str] = []
+
+            async def say(approve: bool, person: Principal) -> None:
+                try:
+                    answer = saying(shown, "approve" if approve else "reject")
+                    await stage.plane.answer(held.approval_id, answer, person)
+                except Conflict as error:
+                    late.append(error.code)
+
             async with anyio.create_task_group() as tasks:
-                for approve, person in ((first, BOB), (second, CAY)):
-                    answer = Answer(approve=approve, digest=shown)
-                    tasks.start_soon(stage.plane.answer, held.approval_id, answer, person)
-            assert (await stage.said(run.run_id)).count("approval.decided") == 2, "both stand in the ledger"
+                tasks.start_soon(say, first, BOB)
+                tasks.start_soon(say, second, CAY)
+            assert late == ["approval.settled"], "whoever came second is told so"
             assert await status(stage, run, held.approval_id) == ("approved" if first else "rejected")
             for _ in range(2):
                 await stage.plane.advance(run.run_id)
@@ -570,12 +582,16 @@ async def test_an_approval_is_for_one_call_and_not_for_its_equal() -> None:
 
 
 async def test_a_run_that_floods_is_refused_and_not_piled_up() -> None:
-    """T26: at most so many wait at once; what is decided makes room."""
+    """T26: with more than 20 that wait, the run does nothing but read until people have decided."""
     far = Far()
-    async with staged(paying(far)) as stage, stage.run() as run:
-        held = [await run.call("pay", {"n": n}) for n in range(20)]
-        assert (await run.call("pay", {"n": 20})).code == "approve.too_many_held"
-        await stage.answer(run.run_id, held[0], approve=False)
+    async with staged(paying(far), far.tool("get"), far.tool("note", "reversible")) as stage, stage.run() as run:
+        held = [await run.call("pay", {"n": n}) for n in range(21)]
+        assert codes(held) == ["approve.held"] * 21
+        assert (await run.call("pay", {"n": 21})).code == "approve.paused"
+        assert (await run.call("note", {"n": 1})).code == "approve.paused", "not even what nobody holds"
+        assert (await run.call("get", {"n": 1})).done
+        await stage.answer(run.run_id, held[0], decision="reject")
+        assert (await run.call("note", {"n": 2})).done
         assert (await run.call("pay", {"n": 21})).kind is OutcomeKind.HELD
 
 

@@ -232,7 +232,7 @@ def test_where_another_process_works_on_the_run_the_answer_is_recorded_and_left_
 def test_a_rejected_request_shows_the_words_of_whoever_rejected_it(shell: Shell) -> None:
     approval_id = shell.held()
     shell.run("approvals", "reject", approval_id, "--words", "the other one", who="maria")
-    assert "rejected  the other one" in shell.run("approvals", "show", approval_id).out
+    assert "rejected  by maria: the other one" in shell.run("approvals", "show", approval_id).out
 
 
 def test_several_groups_are_named_together() -> None:

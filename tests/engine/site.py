@@ -16,11 +16,13 @@ from typing import Any
 
 import anyio
 
-from interlock import Answer, Interlock, load_settings, open_plane
+from interlock import Interlock, load_settings, open_plane
 from interlock.core.principal import Principal
 from interlock.keys import Keys
 from interlock.testing import EffectOracle
-from tests.planes import ANA, BOB
+from tests.planes import ANA, BOB, CAY, saying
+
+PEOPLE = (BOB, CAY)
 
 INTERLOCK = Path(sys.executable).with_name("interlock")
 
@@ -99,9 +101,11 @@ class Site:
         (self.folder / "interlock.toml").write_text(
             f'tools = ["{module}"]\nlease_s = {self.lease_s}\ndrain_s = {self.drain_s}\n', encoding="utf-8"
         )
-        self.key = Keys(self.folder / ".interlock" / "keys.json").add(
-            Principal("worker", roles=frozenset({"operator"}), kind="service")
-        )
+        keys = Keys(self.folder / ".interlock" / "keys.json")
+        self.key = keys.add(Principal("worker", roles=frozenset({"operator"}), kind="service"))
+        for person in PEOPLE:
+            keys.add(person)
+        self._answers = 0
 
     def within(self, work: Callable[[Interlock], Any]) -> Any:
         """Do something with the plane in this process, which advances nothing by itself."""
@@ -139,7 +143,9 @@ class Site:
         async def work(plane: Interlock) -> None:
             for approval_id in approvals:
                 asked = await plane.approval(approval_id)
-                await plane.answer(approval_id, Answer(approve=True, digest=asked.request["approval"]), BOB)
+                person = PEOPLE[self._answers % len(PEOPLE)]  # one alone would decide too fast
+                self._answers += 1
+                await plane.answer(approval_id, saying(asked.request), person)
 
         self.within(work)
 

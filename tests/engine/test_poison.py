@@ -36,7 +36,11 @@ async def test_a_call_that_ends_each_worker_is_given_up_on_and_the_others_are_do
             async with plane.run(ANA, words="pay") as run:
                 held = await run.call("pay", {"n": number})
             asked = await plane.approval(held.approval_id)
-            await plane.answer(held.approval_id, Answer(approve=True, digest=asked.request["approval"]), BOB)
+            await plane.answer(
+                held.approval_id,
+                Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"]),
+                BOB,
+            )
 
     deaths = 0
     while await anyio.to_thread.run_sync(killed, look_once, ledger, oracle.port, 60.0 * (deaths + 1)):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from interlock.approvals.request import Approvals, approval_digest, request
+from interlock.approvals.recheck import Difference, difference
+from interlock.approvals.request import Approvals, request
 from interlock.approvals.undo import undoes
 from interlock.core.approval import ApprovalState
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
-from interlock.core.clock import SECOND_US
-from interlock.core.decision import Hold
+from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
 from interlock.core.run import RunState
+from interlock.ledger.recall import answered, unanswered
 
 
 async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
@@ -20,14 +21,25 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
     A hold that nobody was asked about may be answered by a grant instead; a request that waits is answered by people
     alone. Any other held call stops here: as `held` with a new request, or refused by the answer it got. A rehearsal
     ends here as well, whatever the answer.
+
+    Raises:
+        StoreUnavailable: Who is entitled to approve cannot be found out; the call goes on waiting.
     """
-    call = verified.limited.allowed.valid.call
+    valid = verified.limited.allowed.valid
+    call = valid.call
     known = run.calls.get(call.call_id)
     asked = run.approvals.get(known.approval_id) if known is not None else None
     if asked is not None and not call.dry_run:
-        return _answered(verified, asked, approvals, step)
+        return await _asked_before(verified, asked, approvals, step)
     if call.parent_id and (undone := undoes(verified, run)):
         return ApprovedCall(verified, "", undoes=undone)
+    asks_or_writes = verified.hold is not None or valid.tool.writes
+    if known is None and asks_or_writes and not call.dry_run and _paused(call, approvals, run):
+        return refuse(
+            call, "approve.paused", "too many calls of this run wait for a person's approval; until people have "
+            "decided, nothing is done but reading", next_step="Wait until they are decided, or tell the user.",
+            audit={"pending": len(run.approvals.pending)},
+        )  # fmt: skip
     grant = None
     if verified.hold is not None:
         grant = await approvals.grants.answer(verified, known, lambda: _ask(verified, approvals, run, step))
@@ -41,79 +53,51 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
 def _ask(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> Stop:
     """Hold a call that nobody was asked about yet."""
     call = verified.limited.allowed.valid.call
-    if sum(approval.status == "pending" for approval in run.approvals.values()) >= approvals.pending_max:
-        return refuse(
-            call, "approve.too_many_held", f"{approvals.pending_max} calls of this run wait for approval already",
-            next_step="Wait until they are decided.",
-        )  # fmt: skip
-    return _hold(verified, approvals, step)
+    run.approvals.asking.add(call.call_id)
+    asks = request(verified, approvals, step, {})
+    return _told_held(call, asks.approval_id, (asks,))
 
 
-def _answered(verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int) -> ApprovedCall | Stop:
+def _paused(call: ToolCall, approvals: Approvals, run: RunState) -> bool:
+    """Whether the run floods people with questions. What a person made of one of them is no further question."""
+    return len(run.approvals.pending) + len(run.approvals.asking) > approvals.pending_max and not call.edited_by
+
+
+async def _asked_before(
+    verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int
+) -> ApprovedCall | Stop:  # fmt: skip
     """A call that asked before: what the answer means on today's facts."""
-    valid = verified.limited.allowed.valid
-    call = valid.call
-    expired = approvals.clock.wall_us() >= asked.request["expires_us"]
-    if asked.status == "rejected":
-        words = asked.words or "no reason was given"
-        return refuse(
-            call, "approve.rejected", f"a person rejected this call: {words}",
-            next_step="Do not repeat it unchanged.", audit={"approval": asked.approval_id},
-        )  # fmt: skip
-    if asked.status in ("expired", "withdrawn") or (expired and asked.status in ("pending", "approved")):
-        over = () if asked.status in ("expired", "withdrawn") else (_end(Kind.APPROVAL_EXPIRED, asked, call, step),)
-        stop = refuse(
-            call, "approve.expired", "nobody approved this call in time",
-            next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
-        )  # fmt: skip
-        return replace(stop, facts=over)
-    if not _same(verified, asked) or not _covers(verified.hold, asked):
-        return _hold(verified, approvals, step, instead_of=asked)
+    call = verified.limited.allowed.valid.call
+    if (end := answered(call, asked)) is not None:
+        return end
+    now_us = approvals.clock.wall_us()
+    if now_us >= asked.request["expires_us"] and asked.status in ("pending", "approved"):
+        return replace(unanswered(call, asked), facts=(_end(Kind.APPROVAL_EXPIRED, asked, call, step, {}),))
+    if changed := await difference(verified, asked, approvals.entitlement, now_us):
+        return _superseded(verified, asked, approvals, step, changed)
     if asked.status in ("approved", "consumed"):  # consumed: its intent stands, its worker was lost, it is taken up
         return ApprovedCall(verified, asked.approval_id)
     return _told_held(call, asked.approval_id, ())
 
 
-def _same(verified: VerifiedCall, asked: ApprovalState) -> bool:
-    """Whether the request is about exactly this call: tool definition, arguments, subject, effect, times."""
-    valid = verified.limited.allowed.valid
-    request = asked.request
-    return bool(approval_digest(valid, request) == request["approval"] and valid.digest == request["digest"])
-
-
-def _covers(hold: Hold | None, asked: ApprovalState) -> bool:
-    """Whether what was asked for is still what is asked for today, or more: of no fewer people, for no longer."""
-    if hold is None:
-        return True
-    request = asked.request
-    open_us = request["expires_us"] - request["requested_us"]
-    return (
-        hold.groups <= set(request["groups"])
-        and hold.quorum <= request["quorum"]
-        and hold.expires_s * SECOND_US >= open_us
-    )
-
-
-def _hold(
-    verified: VerifiedCall, approvals: Approvals, step: int, instead_of: ApprovalState | None = None
+def _superseded(
+    verified: VerifiedCall, asked: ApprovalState, approvals: Approvals, step: int, changed: Difference
 ) -> Stop:  # fmt: skip
+    """The request is void, and people are asked again with what changed; or nobody is, where nothing holds it now."""
     call = verified.limited.allowed.valid.call
+    over = _end(Kind.APPROVAL_SUPERSEDED, asked, call, step, {"difference": changed})
     if verified.hold is None:
-        assert instead_of is not None, "a call that nothing holds does not ask"
         stop = refuse(
             call, "approve.superseded", "the call that was approved is not the call that would run now",
-            next_step="Propose it again.", audit={"approval": instead_of.approval_id},
+            next_step="Propose it again.", audit={"approval": asked.approval_id},
         )  # fmt: skip
-        return replace(stop, facts=(_end(Kind.APPROVAL_SUPERSEDED, instead_of, call, step),))
-    asked = request(verified, approvals, step)
-    facts: tuple[Fact, ...] = (asked,)
-    if instead_of is not None:
-        facts = (_end(Kind.APPROVAL_SUPERSEDED, instead_of, call, step), asked)
-    return _told_held(call, asked.approval_id, facts)
+        return replace(stop, facts=(over,))
+    asks = request(verified, approvals, step, {"instead_of": asked.approval_id, "difference": changed})
+    return _told_held(call, asks.approval_id, (over, asks))
 
 
-def _end(kind: Kind, asked: ApprovalState, call: ToolCall, step: int) -> Fact:
-    return Fact(kind, {}, call.call_id, step, 0, call.principal.id, approval_id=asked.approval_id)
+def _end(kind: Kind, asked: ApprovalState, call: ToolCall, step: int, body: dict[str, Json]) -> Fact:
+    return Fact(kind, body, call.call_id, step, 0, call.principal.id, approval_id=asked.approval_id)
 
 
 def _told_held(call: ToolCall, approval_id: str, facts: tuple[Fact, ...]) -> Stop:

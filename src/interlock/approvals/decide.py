@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-from interlock.core.approval import ApprovalState
+from interlock.approvals.people import Standing
+from interlock.core.approval import ApprovalState, as_one
+from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
-from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict, NotEntitled
 
+HASTY_MS = 2000
+"""Milliseconds below which a look at a privileged call is recorded as hasty."""
+
 _WORDS_MAX = 2000
+_VIEWED_MAX_MS = 1 << 40
+
+Said = Literal["approve", "reject", "edit", "respond"]
+"""What a person may say to a request: a closed set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,61 +27,116 @@ class Answer:
     """What an authenticated person says about one request.
 
     Attributes:
-        approve: True to approve, False to reject.
+        decision: `approve`; `reject`; `edit`: make the call with these arguments instead; `respond`: this value in the
+            tool's place.
         digest: The approval digest that they were shown, hex: binds the answer to exactly those bytes.
-        words: For the model where rejected; at most 2,000 characters.
+        nonce: The request's nonce: binds it to this asking.
+        words: For the model, where it is not approved; at most 2,000 characters.
+        arguments: The whole arguments of an edit, JSON text or object.
+        value: The value of a response, JSON.
+        viewed_ms: Milliseconds for which they looked at the request; None where nobody knows.
     """
 
-    approve: bool
+    decision: Said
     digest: str
+    nonce: str
     words: str = ""
+    arguments: str | bytes | Mapping[str, Any] | None = None
+    value: Json = None
+    viewed_ms: int | None = None
 
 
-def decide(asked: ApprovalState, answer: Answer, person: Principal, now_us: int) -> Fact:
-    """The `approval.decided` fact of an answer that counts.
+def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> Fact:
+    """The `approval.decided` fact of an answer that counts; what an edit or a response says is still to be added.
+
+    Args:
+        who: The person and what they may say today.
 
     Raises:
-        NotEntitled: A service, the run's own subject, somebody in none of the groups, or a second answer
-            of the same person.
+        NotEntitled: A service, the run's own subject, an editor of its arguments, somebody in none of the groups, or a
+            second answer of the same person.
         Conflict: The request is decided or expired already.
-        BadInput: The digest is not this request's, or the words are too long.
+        BadInput: The digest or the nonce is not this request's, or the answer is none.
     """
-    request = asked.request
+    request, person = asked.request, who.person
     if asked.status != "pending":
         raise Conflict(
             f"request {asked.approval_id} is {asked.status}", code="approval.settled", remedy="Read it again."
         )
     if now_us >= request["expires_us"]:
         raise Conflict(f"request {asked.approval_id} has expired", code="approval.expired")
-    if answer.digest != request["approval"]:
-        raise BadInput(
-            "the digest is not the one of this request", code="approval.digest",
-            remedy="Show the request again and decide on what it says now.",
-        )  # fmt: skip
-    if len(answer.words) > _WORDS_MAX:
-        raise BadInput(f"words: more than {_WORDS_MAX} characters", code="approval.words", remedy="Say it shorter.")
+    _bound(request, answer)
     if person.kind != "user":
         raise NotEntitled(f"{person.id!r} is a service; only people decide", code="approval.service")
-    if person.id == request["subject"]:
+    excluded = {request["subject"], *request.get("editors", ())}
+    if person.id in excluded:
+        subject = person.id == request["subject"]
         raise NotEntitled(
-            f"{person.id!r} is on whose behalf the call runs",
-            code="approval.own_call",
+            f"{person.id!r} is on whose behalf the call runs" if subject else f"{person.id!r} edited the arguments",
+            code="approval.own_call" if subject else "approval.editor",
             remedy="Ask somebody else to decide.",
         )
-    roles = sorted(person.roles & set(request["groups"]))
+    roles, lent = who.roles_for(request["groups"], excluded)
     if not roles:
         raise NotEntitled(
             f"{person.id!r} is in none of the groups that may decide", code="approval.group",
             remedy=f"Ask a member of {', '.join(request['groups'])}.",
         )  # fmt: skip
-    if person.id in asked.approvals:
+    body: dict[str, Json] = {
+        "decision": answer.decision, "approval": answer.digest, "nonce": answer.nonce, "roles": list(roles)
+    }  # fmt: skip
+    if lent:
+        body["lent_by"] = dict(lent)
+    if others := who.as_one_with(request["groups"]):
+        body["as_one_with"] = list(others)
+    if as_one(person.id, body, asked.approvals):
         raise NotEntitled(
-            f"{person.id!r} has approved already", code="approval.twice", remedy="The quorum needs somebody else."
-        )
-    verdict = "approve" if answer.approve else "reject"
-    body = {"decision": verdict, "approval": answer.digest, "roles": roles}
-    if answer.words:
-        body["words"] = answer.words
+            f"{person.id!r} has approved already, or somebody with whom they count as one", code="approval.twice",
+            remedy="The quorum needs somebody else.",
+        )  # fmt: skip
+    body |= _said(answer, request["effect"])
     return Fact(
-        Kind.APPROVAL_DECIDED, body, asked.call_id, 0, 0, person.id, decision=verdict, approval_id=asked.approval_id
-    )
+        Kind.APPROVAL_DECIDED, body, asked.call_id, 0, 0, person.id, decision=answer.decision,
+        approval_id=asked.approval_id,
+    )  # fmt: skip
+
+
+def _bound(request: Mapping[str, Any], answer: Answer) -> None:
+    """Whether it is an answer to this request and to nothing else.
+
+    Raises:
+        BadInput: It is not.
+    """
+    if answer.decision not in get_args(Said):
+        raise BadInput(
+            f"decision: {answer.decision!r} is none", code="approval.decision",
+            remedy=f"Say one of {', '.join(get_args(Said))}.",
+        )  # fmt: skip
+    digest_differs = answer.digest != request["approval"]
+    if digest_differs or answer.nonce != request["nonce"]:
+        raise BadInput(
+            f"the {'digest' if digest_differs else 'nonce'} is not the one of this request",
+            code="approval.digest" if digest_differs else "approval.nonce",
+            remedy="Show the request again and decide on what it says now.",
+        )
+    if len(answer.words) > _WORDS_MAX:
+        raise BadInput(f"words: more than {_WORDS_MAX} characters", code="approval.words", remedy="Say it shorter.")
+    if (answer.arguments is not None) != (answer.decision == "edit"):
+        raise BadInput("arguments go with an edit, and only with it", code="approval.arguments")
+    if answer.value is not None and answer.decision != "respond":
+        raise BadInput("a value goes only with a response", code="approval.value")
+    viewed_ms = answer.viewed_ms
+    if viewed_ms is not None and not (type(viewed_ms) is int and 0 <= viewed_ms < _VIEWED_MAX_MS):
+        raise BadInput(f"viewed_ms: {viewed_ms!r} is no number of milliseconds", code="approval.viewed")
+
+
+def _said(answer: Answer, effect: str) -> dict[str, Json]:
+    """The words, and how long they looked, where that is known."""
+    said: dict[str, Json] = {}
+    if answer.words:
+        said["words"] = answer.words
+    if answer.viewed_ms is not None:
+        said["viewed_ms"] = answer.viewed_ms
+        if effect == "privileged" and answer.viewed_ms < HASTY_MS:
+            said["hasty"] = True
+    return said

@@ -74,7 +74,7 @@ class Grants:
         taken = known.grant_id if known is not None and known.status == "intent" else None
         granted = await self.of(call.principal.tenant)
         now_us = self._clock.wall_us()
-        excluded = frozenset({call.principal.id})
+        excluded = frozenset({call.principal.id, *call.edited_by})
         for grant in sorted(granted.by_tool.get(ToolIdentity.of(valid.tool), ()), key=_end):
             if not (grant.live(now_us) if taken is None else grant.grant_id == taken) or not grant.covers(valid):
                 continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from interlock.approvals.grants import Grants
+from interlock.approvals.people import Entitlement
 from interlock.core.call import ValidCall, VerifiedCall
 from interlock.core.canonical import Json, canonical, digest
 from interlock.core.clock import SECOND_US, Clock
@@ -22,18 +23,26 @@ class Approvals:
         new_id: Makes approval ids.
         grants: What people have granted beforehand.
         nonce: Makes the nonce that a decision must bear, 32 hexadecimal digits.
-        pending_max: Requests of one run that may wait at once; the next held call is refused.
+        entitlement: Who may say yes now.
+        per_minute_max: Answers that one person may give in a minute.
+        pending_max: Requests of one run that may wait; where more do, the run is paused.
     """
 
     clock: Clock
     new_id: IdMaker
     grants: Grants
     nonce: Callable[[], str]
+    entitlement: Entitlement
+    per_minute_max: int = 30
     pending_max: int = 20
 
 
-def request(verified: VerifiedCall, approvals: Approvals, step: int) -> Fact:
-    """The `approval.requested` fact of a held call. It is the parked call: its canonical arguments are inside."""
+def request(verified: VerifiedCall, approvals: Approvals, step: int, instead_of: Mapping[str, Json]) -> Fact:
+    """The `approval.requested` fact of a held call. It is the parked call: its canonical arguments are inside.
+
+    Args:
+        instead_of: The request that this one follows and what changed since then; empty for the first.
+    """
     hold = verified.hold
     assert hold is not None, "only a held call asks for approval"
     valid = verified.limited.allowed.valid
@@ -52,7 +61,10 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int) -> Fact:
         "tool": {"server": tool.server, "name": tool.name, "hash": tool.digest},
         "arguments": valid.arguments,
         "text": valid.text.decode(),
+        **instead_of,
     }
+    if call.edited_by:
+        body["editors"] = list(call.edited_by)
     body["approval"] = approval_digest(valid, body)
     approval_id = approvals.new_id("appr")
     return Fact(
@@ -60,7 +72,7 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int) -> Fact:
     )
 
 
-def approval_digest(valid: ValidCall, request_body: dict[str, Json]) -> str:
+def approval_digest(valid: ValidCall, request_body: Mapping[str, Json]) -> str:
     """Hex digest of what an approver binds to: the call, whose it is, its effect, and the time it holds."""
     call = valid.call
     bound = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.text import Text
 
 from interlock.app import Interlock
-from interlock.approvals.decide import Answer, decide
+from interlock.approvals.decide import Answer, Said, decide
+from interlock.approvals.delegation import Delegations
+from interlock.approvals.people import Entitlement, Standing
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note, told, word
@@ -19,16 +22,21 @@ from interlock.cli.request import Asked, asked_of, request_document, request_vie
 from interlock.cli.rows import plain
 from interlock.cli.times import ago
 from interlock.core.call import Outcome, OutcomeKind
+from interlock.core.canonical import Json, parse_json
 from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict
+from interlock.keys import KeyPeople
+from interlock.ledger.store import Store
 
-STATES = ("pending", "approved", "rejected", "expired", "withdrawn", "superseded", "consumed")
+STATES = (
+    "pending", "approved", "rejected", "edited", "responded", "expired", "withdrawn", "superseded", "consumed"
+)  # fmt: skip
 _PREFIX_MIN = 8
 
 
 @click.group()
 def approvals() -> None:
-    """Calls that wait for a person: show, approve, reject."""
+    """Calls that wait for a person: show, approve, reject, edit, respond."""
 
 
 @command("list", approvals, example="interlock approvals list\ninterlock approvals list --status all --json")
@@ -59,31 +67,28 @@ def show(deployment: Deployment, approval_id: str) -> Report:
     return Report(request_document(asked), [request_view(asked, deployment.now_us)])
 
 
+_DIGEST = click.option(
+    "--digest", metavar="PREFIX", help="Refuse unless the request's digest begins so (8 digits or more)."
+)
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+_WORDS = click.option("--words", default="", metavar="TEXT", help="Why, for the model and the record.")
+
+
 @command("approve", approvals, example="interlock approvals approve appr_0194f3a2b1c4\n"
          "interlock approvals approve appr_0194f3a2b1c4 --digest 9f86d081 --yes --json")  # fmt: skip
 @click.argument("approval_id")
-@click.option("--digest", metavar="PREFIX", help="Refuse unless the request's digest begins so (8 digits or more).")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_DIGEST
+@_YES
 def approve(deployment: Deployment, approval_id: str, digest: str | None, yes: bool) -> Report:
     """Approve one call: exactly what is shown, once. It then runs here, if this deployment has its tool.
 
-    Exit code 0: approved, and done where it ran. 1: not approved, or it ran and was refused or failed.
-    3: more people must approve.
+    How long the request was shown is recorded. Exit code 0: approved, and done where it ran. 1: not approved, or it ran
+    and was refused or failed. 3: more people must approve.
     """
-    person = deployment.person
-    asked = _asked(deployment, approval_id, person)
-    shown = asked.state.request["approval"]
-    if digest is not None and (len(digest) < _PREFIX_MIN or not shown.startswith(digest.lower())):
-        raise BadInput(
-            f"--digest {digest!r} does not begin the digest of {approval_id}", code="approval.digest",
-            remedy=f"Give at least {_PREFIX_MIN} digits of what `interlock approvals show` says now.",
-        )  # fmt: skip
-    said = Answer(approve=True, digest=shown)
-    decide(asked.state, said, person, deployment.now_us)  # whoever may not is told before being asked
-    deployment.output.show(request_view(asked, deployment.now_us))
-    if not yes and not deployment.output.confirm(f"Approve exactly this call as {person.id}?"):
-        raise Conflict("not approved", code="approval.declined", remedy="Nothing was recorded.")
-    return _decided(deployment, asked, said, person)
+    asked = _asked(deployment, approval_id, deployment.person)
+    _check_digest(asked, digest)
+    said = _considered(deployment, asked, _answer_to(asked, "approve"), None if yes else "Approve exactly this call")
+    return _decided(deployment, asked, said)
 
 
 @command("reject", approvals, example='interlock approvals reject appr_0194f3a2b1c4 --words "refund the other payment"')
@@ -91,10 +96,70 @@ def approve(deployment: Deployment, approval_id: str, digest: str | None, yes: b
 @click.option("--words", required=True, metavar="TEXT", help="Why, for the model and the record.")
 def reject(deployment: Deployment, approval_id: str, words: str) -> Report:
     """Reject one call. One rejection ends it; the words go to whoever proposed it."""
+    asked = _asked(deployment, approval_id, deployment.person)
+    return _decided(deployment, asked, _answer_to(asked, "reject", words=words))
+
+
+@command("edit", approvals, example="interlock approvals edit appr_0194f3a2b1c4 "
+         """'{"payment_id": 7, "amount_cents": 500}' --words "only the late fee\"""")  # fmt: skip
+@click.argument("approval_id")
+@click.argument("arguments")
+@_WORDS
+@_DIGEST
+@_YES
+def edit(
+    deployment: Deployment, approval_id: str, arguments: str, words: str, digest: str | None, yes: bool
+) -> Report:  # fmt: skip
+    """Have a call with other ARGUMENTS (JSON, all of them) made in its place.
+
+    It is a call of its own and passes every gate; where people must approve it, you are not one of them. The one that
+    asked is refused and names it. Arguments that are not valid are refused here, and nothing is recorded.
+    """
+    asked = _asked(deployment, approval_id, deployment.person)
+    _check_digest(asked, digest)
+    said = _answer_to(asked, "edit", words=words, arguments=arguments)
+    question = None if yes else f"Have {arguments} run in its place"
+    return _decided(deployment, asked, _considered(deployment, asked, said, question))
+
+
+@command("respond", approvals, example="interlock approvals respond appr_0194f3a2b1c4 '{\"found\": false}' --yes")
+@click.argument("approval_id")
+@click.argument("value")
+@_WORDS
+@_DIGEST
+@_YES
+def respond(
+    deployment: Deployment, approval_id: str, value: str, words: str, digest: str | None, yes: bool
+) -> Report:  # fmt: skip
+    """Answer in the tool's place with VALUE (JSON); nothing runs.
+
+    The call is done with it. The value must have the form that the tool declares for its results, and the record
+    says that it is a person's.
+    """
+    asked = _asked(deployment, approval_id, deployment.person)
+    _check_digest(asked, digest)
+    said = _answer_to(asked, "respond", words=words, value=_json(value))
+    question = None if yes else f"Say {value} in the tool's place"
+    return _decided(deployment, asked, _considered(deployment, asked, said, question))
+
+
+@command("withdraw", approvals, example='interlock approvals withdraw appr_0194f3a2b1c4 --reason "no longer wanted"')
+@click.argument("approval_id")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for the record.")
+def withdraw(deployment: Deployment, approval_id: str, reason: str) -> Report:
+    """Take back a request that nobody has decided.
+
+    For whoever the call runs for, and for operators.
+    """
     person = deployment.person
     asked = _asked(deployment, approval_id, person)
-    said = Answer(approve=False, digest=asked.state.request["approval"], words=words)
-    return _decided(deployment, asked, said, person)
+
+    async def work(plane: Interlock) -> Came:
+        await plane.withdraw(approval_id, person, reason=reason)
+        return await _moved_on(asked, plane, person)
+
+    came = deployment.with_plane(work)
+    return _report(asked, came, f"Withdrawn as {person.id}.", Exit.DONE)
 
 
 def _stands(row: dict[str, Any], now_us: int) -> Text:
@@ -108,43 +173,114 @@ def _asked(deployment: Deployment, approval_id: str, person: Principal) -> Asked
     return deployment.with_store(partial(asked_of, approval_id=approval_id, tenant=person.tenant))
 
 
-def _decided(deployment: Deployment, asked: Asked, said: Answer, person: Principal) -> Report:
+def _json(text: str) -> Json:
+    try:
+        return parse_json(text)
+    except BadInput as error:
+        raise BadInput(f"VALUE: {error.args[0]}", code=error.code, remedy="Give JSON, a text in quotes.") from None
+
+
+def _check_digest(asked: Asked, digest: str | None) -> None:
+    shown = asked.state.request["approval"]
+    if digest is not None and (len(digest) < _PREFIX_MIN or not shown.startswith(digest.lower())):
+        raise BadInput(
+            f"--digest {digest!r} does not begin the digest of {asked.state.approval_id}", code="approval.digest",
+            remedy=f"Give at least {_PREFIX_MIN} digits of what `interlock approvals show` says now.",
+        )  # fmt: skip
+
+
+def _answer_to(asked: Asked, decision: Said, **more: Any) -> Answer:
+    request = asked.state.request
+    return Answer(decision=decision, digest=request["approval"], nonce=request["nonce"], **more)
+
+
+def _considered(deployment: Deployment, asked: Asked, said: Answer, question: str | None) -> Answer:
+    """The answer of somebody who was shown the request, all of it, and for how long.
+
+    Args:
+        question: What to ask; None to ask nothing.
+
+    Raises:
+        InterlockError: They may not decide, which they are told before they are asked; or they said no.
+    """
+    clock, person = deployment.world.clock, deployment.person
+    standing = deployment.with_store(partial(_standing, deployment, person))
+    decide(asked.state, said, standing, deployment.now_us)
+    started_s = clock.mono_s()
+    deployment.output.show(request_view(asked, deployment.now_us))
+    if question is not None and not deployment.output.confirm(f"{question} as {person.id}?"):
+        raise Conflict("not approved", code="approval.declined", remedy="Nothing was recorded.")
+    return replace(said, viewed_ms=round((clock.mono_s() - started_s) * 1000))
+
+
+async def _standing(deployment: Deployment, person: Principal, store: Store) -> Standing:
+    return await Entitlement(KeyPeople(deployment.keys_file), Delegations(store)).standing(person, deployment.now_us)
+
+
+class Came(NamedTuple):
+    """What came of a word on a request.
+
+    Attributes:
+        status: Of the request.
+        outcome: Of the call, or of the one that is made in its place, where it moved on here.
+        why: Why it did not, else.
+    """
+
+    status: str
+    outcome: Outcome | None
+    why: str
+
+
+_DID = {"approve": "Approved", "reject": "Rejected", "edit": "Edited", "respond": "Answered"}
+
+
+def _decided(deployment: Deployment, asked: Asked, said: Answer) -> Report:
     """Record the answer, advance the run once where that can end well, and say what came of it."""
-    status, outcome, why = deployment.with_plane(partial(_answer, asked, said, person))
-    document: dict[str, Any] = {"approval_id": asked.state.approval_id, "run_id": asked.run_id, "status": status}
+    person = deployment.person
+
+    async def work(plane: Interlock) -> Came:
+        state = await plane.answer(asked.state.approval_id, said, person)
+        if state.status == "pending":
+            wanted = deciders(state.request["groups"], state.request["quorum"])
+            return Came("pending", None, f"It needs {wanted}; so far {', '.join(state.approvals)}.")
+        return await _moved_on(asked, plane, person)
+
+    came = deployment.with_plane(work)
+    no = Exit.NO if said.decision in ("approve", "edit") else Exit.DONE
+    return _report(asked, came, f"{_DID[said.decision]} as {person.id}.", no)
+
+
+def _report(asked: Asked, came: Came, did: str, no: Exit) -> Report:
+    """What came of it.
+
+    Args:
+        no: The exit code where the call was refused or failed.
+    """
+    outcome = came.outcome
+    document: dict[str, Any] = {"approval_id": asked.state.approval_id, "run_id": asked.run_id, "status": came.status}
     document |= {"ran": outcome is not None, "outcome": outcome.as_json() if outcome is not None else None}
-    view = [told(f"{'Approved' if said.approve else 'Rejected'} as {person.id}.", "strong")]
-    if outcome is not None:
-        return Report(document, [*view, *outcome_view(outcome)], _exit(outcome, said))
-    return Report(document | {"why": why}, [*view, note(why)], Exit.HELD if status == "pending" else Exit.DONE)
+    view = [told(did, "strong")]
+    if outcome is None:
+        held = Exit.HELD if came.status == "pending" else Exit.DONE
+        return Report(document | {"why": came.why}, [*view, note(came.why)], held)
+    exits = {OutcomeKind.UNKNOWN: Exit.UNKNOWN, OutcomeKind.HELD: Exit.HELD, OutcomeKind.DONE: Exit.DONE}
+    return Report(document, [*view, *outcome_view(outcome)], exits.get(outcome.kind, no))
 
 
-def _exit(outcome: Outcome, said: Answer) -> Exit:
-    if outcome.kind is OutcomeKind.UNKNOWN:
-        return Exit.UNKNOWN
-    if outcome.kind is OutcomeKind.HELD:
-        return Exit.HELD
-    return Exit.DONE if outcome.done or not said.approve else Exit.NO
-
-
-async def _answer(asked: Asked, said: Answer, person: Principal, plane: Interlock) -> tuple[str, Outcome | None, str]:
-    """The request's status, the call's outcome where the call moved on here, and else why it did not."""
-    state = await plane.answer(asked.state.approval_id, said, person)
-    if state.status == "pending":
-        wanted = deciders(state.request["groups"], state.request["quorum"])
-        return "pending", None, f"It needs {wanted}; so far {', '.join(state.approvals)}."
+async def _moved_on(asked: Asked, plane: Interlock, person: Principal) -> Came:
+    """Advance the run of a request that is decided; a call that was edited is followed by the one in its place."""
+    state = await plane.approval(asked.state.approval_id, person.tenant)
     tool = asked.state.request["tool"]
     known = plane.plane.registry.find(tool["name"])
-    if known is None or known.tool.digest != tool["hash"]:
+    if state.status in ("approved", "edited") and (known is None or known.tool.digest != tool["hash"]):
         # Here it would be refused, as unknown or changed: whoever has the tool advances the run.
-        return (
-            state.status,
-            None,
-            "These settings do not have its tool as it was shown; the process that has it goes on.",
-        )
+        why = "These settings do not have its tool as it was shown; the process that has it goes on."
+        return Came(state.status, None, why)
     if not await plane.advance(asked.run_id, person.tenant):
-        return state.status, None, "Another process works on its run and goes on with it by itself."
+        return Came(state.status, None, "Another process works on its run and goes on with it by itself.")
     conversation = await plane.plane.ledger.conversation(asked.run_id, person.tenant)
     outcome = conversation.state.calls[asked.state.call_id].outcome
+    while outcome is not None and outcome.instead:
+        outcome = conversation.state.calls[outcome.instead].outcome
     assert outcome is not None, "a held call was told an outcome"
-    return state.status, outcome, ""
+    return Came(state.status, outcome, "")

@@ -14,8 +14,8 @@ from interlock.cli.audit import audit
 from interlock.cli.call import call
 from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
+from interlock.cli.delegations import approvals
 from interlock.cli.demo import demo
-from interlock.cli.fatigue import approvals
 from interlock.cli.grants import grants
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login

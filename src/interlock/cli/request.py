@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +92,7 @@ def request_view(asked: Asked, now_us: int) -> RenderableType:
         fields(
             (
                 ("status", _status(asked, now_us)),
-                ("may decide", f"{who}, but not {subject.id}{given}"),
+                ("may decide", f"{who}, but not {' or '.join([subject.id, *request.get('editors', ())])}{given}"),
                 ("asked by", f"{', '.join(request['rules'])}, {ago(request['requested_us'], now_us)}"),
                 ("expires", f"{ago(request['expires_us'], now_us)}, {local(request['expires_us'])}"),
                 ("digest", request["approval"]),
@@ -100,8 +101,14 @@ def request_view(asked: Asked, now_us: int) -> RenderableType:
             )
         ),
     ]
-    if state.words:
-        parts.append(fields([("rejected", state.words)]))
+    if changed := request.get("difference"):
+        parts += [heading(f"What changed since {request['instead_of']}"), *_differences(changed)]
+    if state.ended_by:
+        parts.append(fields([(state.status, f"by {state.ended_by}{f': {state.words}' if state.words else ''}")]))
+        if edited := state.answer.get("text"):
+            parts += [heading("Made in its place"), value(json.loads(edited))]
+        if state.status == "responded":
+            parts += [heading("Said in the tool's place"), value(state.answer["value"])]
     if state.status == "pending":
         parts.append(note("An approval counts for these bytes alone, once."))
     return Sheet("approval", *parts)
@@ -124,10 +131,30 @@ def request_document(asked: Asked) -> dict[str, Json]:
         "digest": request["approval"],
         "call_digest": request["digest"],
         "approved_by": list(state.approvals),
-        "rejected_because": state.words,
+        "ended_by": state.ended_by,
+        "words_of_answer": state.words,
+        "editors": request.get("editors", []),
+        "instead_of": request.get("instead_of"),
+        "difference": request.get("difference", []),
         "requested_at": iso(request["requested_us"]),
         "expires_at": iso(request["expires_us"]),
     }
+
+
+def _differences(changed: Iterable[dict[str, Json]]) -> Iterator[RenderableType]:
+    """What was and what is, one below the other; texts that are JSON themselves as their values."""
+    for each in changed:
+        yield note(f"{each['what']}: it was")
+        yield value(_readable(each["was"]))
+        yield note("it is now")
+        yield value(_readable(each["now"]))
+
+
+def _readable(said: Json) -> Json:
+    if isinstance(said, str) and said.startswith("{"):
+        parsed: Json = json.loads(said)
+        return parsed
+    return said
 
 
 def _status(asked: Asked, now_us: int) -> Text:

@@ -35,6 +35,7 @@ class ToolCall:
         parent_id: The call that this one comes from (an edit, a fallback, a resolver); empty for none.
         dry_run: Validate and decide, execute nothing.
         lacks: The result of another call that the arguments refer to and that is not there; it is refused then.
+        edited_by: People who wrote these arguments, or those of a call that it comes from, in the place of others.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class ToolCall:
     parent_id: str = ""
     dry_run: bool = False
     lacks: str = ""
+    edited_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ class Outcome:
         problems: What to repair.
         approval_id: The request that a held call waits for.
         fallback: The tool that is tried in the place of one that failed; empty for none.
+        instead: The call that a person had made in the place of this one; empty for none.
         repeated: This is the recorded outcome of an earlier ask; nothing ran now.
     """
 
@@ -255,11 +258,12 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     approval_id: str = ""
     fallback: str = ""
+    instead: str = ""
     repeated: bool = False
 
     @property
     def done(self) -> bool:
-        """Whether the tool ran and its result is here."""
+        """Whether its result is here: the tool ran, or a person answered in its place."""
         return self.kind is OutcomeKind.DONE
 
     @property
@@ -292,6 +296,8 @@ class Outcome:
                 said["approval_id"] = self.approval_id
             if self.fallback:
                 said["fallback"] = self.fallback
+            if self.instead:
+                said["instead"] = self.instead
         if self.repeated:
             said["repeated"] = True
         return said
@@ -319,6 +325,7 @@ def outcome_from_json(said: Mapping[str, Any], call_id: str, tool: str) -> Outco
         problems=tuple(Problem(**problem) for problem in said.get("problems", ())),
         approval_id=said.get("approval_id", ""),
         fallback=said.get("fallback", ""),
+        instead=said.get("instead", ""),
     )
 
 

@@ -24,6 +24,8 @@ class CallState:
         digest: Call digest; empty until it was valid.
         writes: Whether it is more than a read.
         parent_id: The call that it was made for; empty for one of the run's own.
+        edited_by: Who wrote its arguments in the place of those that were proposed, or those of a call that it comes
+            from: none of them approves it.
         told: The event that told the last outcome, as the bytes that stand in the ledger; empty before the first.
         approval_id: The approval request in force; empty for none.
         grant_id: The grant that released it, by its intent; empty for none.
@@ -47,6 +49,7 @@ class CallState:
     digest: str = ""
     writes: bool = False
     parent_id: str = ""
+    edited_by: tuple[str, ...] = ()
     told: bytes = b""
     approval_id: str = ""
     grant_id: str = ""

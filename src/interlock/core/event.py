@@ -36,6 +36,8 @@ class Kind(StrEnum):
     GRANT_ISSUED = "grant.issued"
     GRANT_ENDORSED = "grant.endorsed"
     GRANT_REVOKED = "grant.revoked"
+    APPROVAL_DELEGATED = "approval.delegated"
+    APPROVAL_UNDELEGATED = "approval.undelegated"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
     NOTICE_DELIVERED = "notice.delivered"
@@ -101,6 +103,8 @@ class Fact(NamedTuple):
             return "intent/" + self.call_id
         if self.kind is Kind.APPROVAL_CONSUMED:
             return "consumed/" + self.approval_id
+        if self.kind is Kind.APPROVAL_DECIDED:
+            return f"decided/{self.approval_id}/{self.principal_id}"
         if self.kind is Kind.KEY_ROTATED:
             return f"key/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from interlock.core.approval import ApprovalState
+from interlock.core.approval import Requests
 from interlock.core.call_state import CallState
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
@@ -62,7 +62,7 @@ class RunState:
     status: str = "open"
     epoch: int = 0
     calls: dict[str, CallState] = field(default_factory=dict)
-    approvals: dict[str, ApprovalState] = field(default_factory=dict)
+    approvals: Requests = field(default_factory=Requests)
     open_writes: dict[str, str] = field(default_factory=dict)
     alike: dict[str, set[str]] = field(default_factory=dict)
     tool_calls: dict[str, int] = field(default_factory=dict)
@@ -187,8 +187,9 @@ def _call_decided(run: RunState, event: Event) -> None:
         proposed = body["proposed"]
         tool = proposed_tool(body)
         call = run.calls[fact.call_id] = CallState(
-            fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", "")
-        )
+            fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", ""),
+            edited_by=tuple(proposed.get("edited_by", ())),
+        )  # fmt: skip
         run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
     if (verdict := body.get("verify")) is not None:
         call.verdict = {**verdict, "policy": fact.policy_hash}
@@ -265,18 +266,10 @@ def _operator(run: RunState, event: Event) -> None:
         run.called_off = event.fact.principal_id
 
 
-def _approval_requested(run: RunState, event: Event) -> None:
-    fact = event.fact
-    run.approvals[fact.approval_id] = ApprovalState(fact.approval_id, fact.call_id, fact.body)
-    run.calls[fact.call_id].approval_id = fact.approval_id
-
-
-def _approval_decided(run: RunState, event: Event) -> None:
-    run.approvals[event.fact.approval_id].decide(event.fact.principal_id, event.fact.body)
-
-
-def _approval_moved(run: RunState, event: Event) -> None:
-    run.approvals[event.fact.approval_id].status = event.fact.kind.value.removeprefix("approval.")
+def _approval(run: RunState, event: Event) -> None:
+    run.approvals.absorb(event)
+    if event.fact.kind is Kind.APPROVAL_REQUESTED:
+        run.calls[event.fact.call_id].approval_id = event.fact.approval_id
 
 
 _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
@@ -296,12 +289,12 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.BUDGET_RESERVED: _budget_reserved,
     Kind.BUDGET_SETTLED: _budget_settled,
     Kind.OPERATOR: _operator,
-    Kind.APPROVAL_REQUESTED: _approval_requested,
-    Kind.APPROVAL_DECIDED: _approval_decided,
-    Kind.APPROVAL_EXPIRED: _approval_moved,
-    Kind.APPROVAL_WITHDRAWN: _approval_moved,
-    Kind.APPROVAL_SUPERSEDED: _approval_moved,
-    Kind.APPROVAL_CONSUMED: _approval_moved,
+    Kind.APPROVAL_REQUESTED: _approval,
+    Kind.APPROVAL_DECIDED: _approval,
+    Kind.APPROVAL_EXPIRED: _approval,
+    Kind.APPROVAL_WITHDRAWN: _approval,
+    Kind.APPROVAL_SUPERSEDED: _approval,
+    Kind.APPROVAL_CONSUMED: _approval,
 }
 
 
@@ -321,22 +314,8 @@ def _call_erased(run: RunState, event: Event) -> None:
         _tell(run, call, event)
 
 
-def _asked_erased(run: RunState, event: Event) -> None:
-    fact = event.fact
-    run.approvals[fact.approval_id] = ApprovalState(fact.approval_id, fact.call_id, {})
-    run.calls[fact.call_id].approval_id = fact.approval_id
-
-
-def _decided_erased(run: RunState, event: Event) -> None:
-    approval = run.approvals[event.fact.approval_id]
-    if approval.status == "pending":
-        approval.status = "rejected" if event.fact.decision == "reject" else "approved"
-
-
 _ERASED: dict[Kind, Callable[[RunState, Event], None]] = {
     **_APPLY,
     Kind.RUN_STARTED: _started_erased,
     Kind.CALL_DECIDED: _call_erased,
-    Kind.APPROVAL_REQUESTED: _asked_erased,
-    Kind.APPROVAL_DECIDED: _decided_erased,
 }

@@ -137,10 +137,10 @@ class Conversation:
         state = self.state
         await self._fold(await self._write(Append(state.run_id, state.tenant, facts, self.epoch, guards)))
 
-    async def append_outside(self, facts: Sequence[Fact]) -> None:
+    async def append_outside(self, facts: Sequence[Fact], guards: tuple[GuardChange, ...] = ()) -> None:
         """The same for facts from outside (a person's word): they name no claim and disturb nobody."""
         state = self.state
-        await self._fold(await self._write(Append(state.run_id, state.tenant, facts)))
+        await self._fold(await self._write(Append(state.run_id, state.tenant, facts, guards=guards)))
 
     def next_step(self) -> int:
         """Number of the next step: given out before anything is awaited, so that no two calls share one."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from interlock.core.approval import ENDS, as_one, complete
 from interlock.core.canonical import canonical
 from interlock.core.event import CLOSING, NOTICES, Event, Kind
 from interlock.ledger.charged import budget_reserved, budget_settled, charged_still, reserve, settle
@@ -251,19 +252,23 @@ def _approval_requested(rows: Rows, event: Event) -> None:
 
 
 def _approval_decided(rows: Rows, event: Event) -> None:
-    """One voice. A rejection settles the request at once, an approval when quorum and groups are complete."""
+    """One voice. Any answer but an approval settles the request at once, that when quorum and groups are complete."""
     fact = event.fact
     row = rows.get("approval", (event.chain, fact.approval_id))
     if row is None or row["status"] != "pending":
         return
-    if "reject" in (fact.decision, fact.body.get("decision")):  # the header's stays where the words were erased
-        row["status"] = "rejected"
-    else:
-        approvers = {who["id"]: who for who in _list(row["approvers"])}
-        approvers[fact.principal_id] = {"id": fact.principal_id, "roles": fact.body.get("roles", [])}
+    approvers = {who["id"]: who for who in _list(row["approvers"])}
+    if end := ENDS.get(
+        fact.body.get("decision", fact.decision)
+    ):  # the header's, which stays where the words were erased
+        row["status"] = end
+    elif not as_one(fact.principal_id, fact.body, approvers):
+        said = {"id": fact.principal_id, "roles": fact.body.get("roles", [])}
+        if others := fact.body.get("as_one_with"):
+            said["as_one_with"] = others
+        approvers[fact.principal_id] = said
         row["approvers"] = _text(list(approvers.values()))
-        held = {role for who in approvers.values() for role in who["roles"]}
-        if len(approvers) >= (row["quorum"] or 1) and held.issuperset(_list(row["groups"])):
+        if complete(approvers.values(), {"quorum": row["quorum"], "groups": _list(row["groups"])}):
             row["status"] = "approved"
     if row["status"] != "pending":
         row["decided_by"] = fact.principal_id
@@ -274,12 +279,18 @@ def _approval_decided(rows: Rows, event: Event) -> None:
 
 def _approval_over(rows: Rows, event: Event) -> None:
     """Consumed or superseded: nothing is due any more. Expired or withdrawn: the call is, until it is told so."""
-    approval_id = event.fact.approval_id
-    if event.fact.kind in (Kind.APPROVAL_CONSUMED, Kind.APPROVAL_SUPERSEDED):
-        rows.drop("due", (event.chain, approval_id))
-    if row := rows.get("approval", (event.chain, approval_id)):
-        row["status"] = _LAST[event.fact.kind]
-        rows.put("approval", (event.chain, approval_id), row)
+    fact = event.fact
+    if fact.kind in (Kind.APPROVAL_CONSUMED, Kind.APPROVAL_SUPERSEDED):
+        rows.drop("due", (event.chain, fact.approval_id))
+    row = rows.get("approval", (event.chain, fact.approval_id))
+    withdrawn = fact.kind is Kind.APPROVAL_WITHDRAWN
+    if row is None or row["status"] == "consumed" or (withdrawn and row["status"] != "pending"):
+        return
+    row["status"] = _LAST[fact.kind]
+    if withdrawn:
+        row["decided_by"], row["decided_us"] = fact.principal_id, event.at_us
+        _due(rows, event, event.at_us, "approval.decided")
+    rows.put("approval", (event.chain, fact.approval_id), row)
 
 
 def _grant_issued(rows: Rows, event: Event) -> None:

@@ -38,6 +38,8 @@ def proposed(call: ToolCall, valid: ValidCall | None, sent: dict[str, Json] | No
         said["name"], said["proposal"] = kept_text(call.name), proposal_mark(call)
     if call.parent_id:
         said["parent"] = call.parent_id
+    if call.edited_by:
+        said["edited_by"] = list(call.edited_by)
     if call.dry_run:
         said["dry_run"] = True
     return said

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, Stop, ToolCall, refuse
+from interlock.core.canonical import Json
+from interlock.core.ids import named_call_id
 
 
 def lost(stopped: Outcome) -> Outcome:
@@ -38,3 +41,54 @@ def being_executed(call: ToolCall) -> Stop:
         next_step="Ask again by the same name; do not send it under another.", repeated=True,
     )  # fmt: skip
     return Stop(gate="recall", outcome=outcome, audit={})
+
+
+def edited_call_id(asked: ApprovalState, run_id: str) -> str:
+    """The id of the call that is made in an edited one's place: one for each request, and nobody's to take before.
+
+    The nonce of the request is shown to people alone, so that no client can name a call of its own like this one.
+    """
+    return named_call_id(run_id, f"edit/{asked.approval_id}/{asked.request['nonce']}")
+
+
+def answered(call: ToolCall, asked: ApprovalState) -> Stop | None:
+    """The end that its request came to, of a call that will not run; None where it may still run.
+
+    Nothing runs, so that no gate is asked: whatever policy says by now, the person's word stands.
+    """
+    audit: dict[str, Json] = {"approval": asked.approval_id}
+    if asked.ended_by:
+        audit |= {"by": "person", "person": asked.ended_by}
+    match asked.status:
+        case "rejected":
+            return refuse(
+                call, "approve.rejected", f"a person rejected this call: {asked.words or 'no reason was given'}",
+                next_step="Do not repeat it unchanged.", audit=audit,
+            )  # fmt: skip
+        case "edited":
+            instead = edited_call_id(asked, call.run_id)
+            words = f": {asked.words}" if asked.words else ""
+            stop = refuse(
+                call, "approve.edited", f"a person changed the arguments; the call {instead} is made instead{words}",
+                next_step="Look at that call's outcome; do not propose this one again.", audit=audit,
+            )  # fmt: skip
+            return replace(stop, outcome=replace(stop.outcome, instead=instead))
+        case "responded":
+            outcome = Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=asked.answer["value"])
+            return Stop(gate="approve", outcome=outcome, audit=audit)
+        case "withdrawn":
+            return refuse(
+                call, "approve.withdrawn", "the request for approval was withdrawn",
+                next_step="Propose it again only if the user asks for it.", audit=audit,
+            )  # fmt: skip
+        case "expired":
+            return unanswered(call, asked)
+    return None
+
+
+def unanswered(call: ToolCall, asked: ApprovalState) -> Stop:
+    """The end of a call that nobody approved in time."""
+    return refuse(
+        call, "approve.expired", "nobody approved this call in time",
+        next_step="Propose it again if it is still wanted.", audit={"approval": asked.approval_id},
+    )  # fmt: skip

@@ -31,7 +31,7 @@ from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark
 from interlock.ledger.reached import State, Way, decided
-from interlock.ledger.recall import again, being_executed, erased, lost
+from interlock.ledger.recall import again, answered, being_executed, edited_call_id, erased, lost
 from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
@@ -122,6 +122,7 @@ class Entry:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_WORD_S):
                     await self._cut_off(error)
         finally:
+            self.run.approvals.asking.discard(self.call.call_id)
             if self.call.call_id not in self.run.calls:
                 self.run.forget(self.call.call_id, self._digest)
             self._leave()
@@ -169,8 +170,11 @@ class Entry:
                 call, "recall.name_reused", f"the name {call.name!r} belongs to another call of this run",
                 next_step="Use a new name for a new call, or repeat the first one exactly.",
             )  # fmt: skip
-        if known.status == "held" and self.run.approvals[known.approval_id].status != "pending":
-            return call
+        if known.status == "held":
+            asked = self.run.approvals[known.approval_id]
+            waits = asked.status == "edited" and edited_call_id(asked, call.run_id) not in self.run.calls
+            if asked.status != "pending" and not waits:  # what is made in its place is recorded before its end
+                return answered(call, asked) or call
         if known.status == "intent" and self._conversation.epoch:
             # This process alone works on the run, and nobody here executes the call: whoever did is gone.
             self._intent, self.lost, self.bound = True, known.recoveries + 1, known.digest

@@ -281,9 +281,12 @@ def _requested(event: Event) -> Iterator[_Said]:
 
 def _answered(event: Event) -> Iterator[_Said]:
     body = event.fact.body
-    verb = "approves" if body["decision"] == "approve" else "rejects"
     words = f": {body['words']!r}" if body.get("words") else ""
-    yield "approve", f"{event.fact.principal_id} {verb} {event.fact.approval_id}{words}.", {"roles": body.get("roles")}
+    text = f"{event.fact.principal_id} {_VERBS[body['decision']]} {event.fact.approval_id}{words}."
+    yield "approve", text, {name: body[name] for name in ("roles", "text", "value") if name in body}
+
+
+_VERBS = {"approve": "approves", "reject": "rejects", "edit": "edits", "respond": "answers in the tool's place on"}
 
 
 def _approval_over(event: Event) -> Iterator[_Said]:

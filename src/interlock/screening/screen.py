@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
-from interlock.core.call import Outcome, OutcomeKind, RawResult, Stop
+from interlock.core.call import Outcome, OutcomeKind, RawResult, Stop, ToolCall
 from interlock.core.canonical import Json, JsonLimits, canonical, check_json, reread
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
@@ -34,17 +34,20 @@ def screen(result: RawResult, screens: Screens) -> Outcome | Stop:
     Withheld says that the tool ran and that its result is not fit to be told; the effect stands.
     """
     valid = result.approved.valid
-    value = result.value
+    return screen_value(valid.call, valid.tool, result.value, screens)
+
+
+def screen_value(call: ToolCall, tool: Tool, value: object, screens: Screens) -> Outcome | Stop:
+    """The same for a value in the name of a tool: its own result, or what a person says in its place."""
     try:
         check_json(value, screens.limits)
         text = canonical(value)
     except BadInput as error:
-        return _withhold(result, error.code, "the tool's result is not a JSON value within bounds")
+        return _withhold(call, value, error.code, "the tool's result is not a JSON value within bounds")
     if len(text) > screens.limits.bytes_max:
-        return _withhold(result, "json.too_large", "the tool's result is too large")
-    if not screens.matches(valid.tool, value):
-        return _withhold(result, "output_schema", "the tool's result is not of the form that it declares")
-    call = valid.call
+        return _withhold(call, value, "json.too_large", "the tool's result is too large")
+    if not screens.matches(tool, value):
+        return _withhold(call, value, "output_schema", "the tool's result is not of the form that it declares")
     return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=_told(value, text, screens))
 
 
@@ -66,10 +69,9 @@ def _cut(text: bytes, told_max: int) -> dict[str, Json]:
     }
 
 
-def _withhold(result: RawResult, code: str, message: str) -> Stop:
-    call = result.approved.valid.call
+def _withhold(call: ToolCall, value: object, code: str, message: str) -> Stop:
     outcome = Outcome(
         kind=OutcomeKind.WITHHELD, call_id=call.call_id, tool=call.tool, code=f"screen.{code}", message=message,
         next_step="The tool ran: do not repeat a call with effects. Ask for less, or tell the user.",
     )  # fmt: skip
-    return Stop(gate="screen", outcome=outcome, audit={"type": type(result.value).__name__})
+    return Stop(gate="screen", outcome=outcome, audit={"type": type(value).__name__})

@@ -9,7 +9,8 @@ from typing import Any
 
 import anyio
 
-from interlock.approvals.decide import Answer
+from interlock.answers import answer, approval
+from interlock.approvals.decide import Answer, Said
 from interlock.core.call import Outcome
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Event, Kind
@@ -19,7 +20,7 @@ from interlock.errors import Conflict, LedgerError, NotEntitled
 from interlock.ledger.chain import first_bad
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
-from interlock.runs import answer, approval, settle
+from interlock.runs import settle
 from interlock.testing.far_end import Effect, FarEnd, Fate
 from interlock.testing.reference import Divergence, Promise, Reference
 from interlock.testing.scheduler import Host, Scheduler, SimulatedClock, SimulatedTask
@@ -253,9 +254,11 @@ class World:
         plane = self._console.plane
         with suppress(Conflict, NotEntitled, LedgerError):
             asked = await approval(plane, approval_id, FIRST_TENANT)
-            said = Answer(approve=self._plan.person.approves, digest=asked.request["approval"])
+            shown = asked.request
+            decision: Said = "approve" if self._plan.person.approves else "reject"
+            said = Answer(decision=decision, digest=shown["approval"], nonce=shown["nonce"])
             await answer(plane, approval_id, said, who)
-            self.met.add("person approves" if said.approve else "person rejects")
+            self.met.add(f"person {decision}s")
 
     async def _turn(self, stop: bool) -> None:
         with suppress(LedgerError):
