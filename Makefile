@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate tamper transient cache evidence cover format venv clean \
+.PHONY: help demo test check bench crash simulate tamper transient cache loops evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -33,6 +33,9 @@ simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; a
 
 cache: $(VENV)/.stamp ## reads of recorded runs that the cache answers; exits 0 only if none was another's or out of date
 	@$(PY) -m proof.cache $(ARGS)
+
+loops: $(VENV)/.stamp ## loop limits on recorded runs; exits 0 only if at most 1 % of the solved ones were touched and 95 % of the looping ones stopped
+	@$(PY) -m proof.loops $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

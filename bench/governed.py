@@ -31,7 +31,7 @@ def recoverable(body: Callable[..., Any]) -> Tool:
 
 def settings(folder: Path, *, ledger: Path | None, policy: Path | None = None) -> Settings:
     """A deployment of defaults, but that one run may make many more calls, and alike."""
-    limits = LimitSettings(calls_max=100_000, alike_max=1000)
+    limits = LimitSettings(calls_max=100_000, alike_max=1000, vain_max=1000, near_max=1000, turn_max=64)
     return Settings(folder=folder, ledger=ledger, policy=policy, limits=limits)
 
 

@@ -18,12 +18,10 @@ no answer was told to another principal, and none that is older than a write who
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,40 +39,15 @@ from interlock import (
     Settings,
     Tool,
     World,
-    foreign_tool,
     open_plane,
 )
 from interlock.core.call import Outcome
 from interlock.core.canonical import canonical
 from interlock.testing import CountedIds, FrozenClock
+from proof.recorded import FOLDER, Call, Turns, recorded, recorded_tool
 
 SHARING = 50
 """Runs that are in one tenant, where tenants are shared, and that are made side by side."""
-
-OUTWARD = frozenset({"get_webpage", "browse_webpage"})
-"""Reads that carry data out: a web page's address says something to whoever serves it."""
-
-READING = ("get_", "read_", "list_", "search_", "check_", "view_")
-"""How the name of a read begins, where nobody has labelled the tool."""
-
-
-class Call(NamedTuple):
-    """One recorded call.
-
-    Attributes:
-        tool, arguments: As proposed.
-        said: The recorded result.
-        error: The recorded error, or that there is no result; empty for none.
-    """
-
-    tool: str
-    arguments: dict[str, Any]
-    said: str
-    error: str
-
-
-Turns = list[list[Call]]
-"""The calls of a recorded run, those of one turn of the model together."""
 
 
 @dataclass
@@ -128,7 +101,8 @@ def main() -> int:
     rows: list[list[Share]] = []
     for suite, (tools, runs) in recorded(options.data).items():
         print(f"{suite}: {len(runs)} runs", file=sys.stderr, flush=True)
-        rows.append([anyio.run(measure, suite, tools, runs[: options.runs], setting) for setting in settings])
+        turns = [run.turns for run in runs[: options.runs]]
+        rows.append([anyio.run(measure, suite, tools, turns, setting) for setting in settings])
     _print(settings, rows)
     if options.json:
         said = [
@@ -141,29 +115,16 @@ def main() -> int:
     return int(not found or any(share.across or share.stale for share in found))
 
 
-def recorded(data: Path) -> dict[str, tuple[list[dict[str, Any]], list[Turns]]]:
-    """Suite to its tools' definitions and its runs."""
-    found: dict[str, tuple[list[dict[str, Any]], list[Turns]]] = {}
-    for folder, file in (("agentdojo", "traces.jsonl.gz"), ("agentdyn", "traces_shopping.jsonl.gz")):
-        suites = json.loads((data / folder / "tools.json").read_text(encoding="utf-8"))
-        for run in _rows(data / folder / file):
-            found.setdefault(run["suite"], (suites[run["tools_ref"]], []))[1].append(_turns(run["messages"]))
-    tau = data / "tau_bench"
-    tools = [row for row in _rows(tau / "tools.jsonl.gz") if row["suite"] == "tau-bench/airline"]
-    found["airline"] = (tools, [_turns(run["messages"]) for run in _rows(tau / "traces_gpt4o_airline.jsonl.gz")])
-    labels = _labels(data)
-    for suite, (tools, _) in found.items():
-        for tool in tools:
-            tool["effect"] = labels.get((suite, tool["name"])) or _by_name(tool["name"])
-    return found
-
-
 async def measure(suite: str, definitions: Sequence[dict[str, Any]], runs: Sequence[Turns], how: Setting) -> Share:
     """Make the runs again and count."""
     share, clock = Share(suite), FrozenClock()
     far_end = _FarEnd()
     tools = [_tool(suite, definition, far_end, how.cache_s) for definition in definitions]
-    settings = Settings(ledger=None, mode="evaluate_only", limits={"calls_max": 10_000, "alike_max": 1000})  # type: ignore[arg-type]  # pydantic reads it
+    settings = Settings(
+        ledger=None,
+        mode="evaluate_only",
+        limits={"calls_max": 10_000, "alike_max": 1000, "vain_max": 1000, "near_max": 1000, "turn_max": 64},
+    )  # type: ignore[arg-type]  # pydantic reads it
     world = World(clock=clock, new_id=CountedIds())
     async with open_plane(settings, tools=tools, world=world, engine=False) as plane:
         for first in range(0, len(runs), SHARING):
@@ -255,67 +216,12 @@ def _tenant(first: int, number: int, shared: bool) -> str:
 
 
 def _tool(suite: str, definition: dict[str, Any], far_end: _FarEnd, cache_s: float) -> Tool:
-    name, effect = definition["name"], definition["effect"]
+    name = definition["name"]
 
     async def body(arguments: dict[str, Any], context: CallContext) -> object:
         return await far_end.answer(name, arguments, context)
 
-    options: dict[str, Any] = {"effect": "read" if effect in ("read", "outward") else "reversible"}
-    if effect == "read":
-        options |= {"cache_s": cache_s, "cache_tags": ["suite"]}
-    elif effect == "outward":
-        options["outward"] = True
-    elif effect == "write":
-        options["invalidates"] = ["suite"]
-    schema = {**definition["input_schema"], "additionalProperties": False}
-    return foreign_tool(name, suite.replace("/", "-"), definition["description"], schema, body, **options)
-
-
-def _by_name(name: str) -> str:
-    if name in OUTWARD:
-        return "outward"
-    return "read" if name.startswith(READING) else "write"
-
-
-def _labels(data: Path) -> dict[tuple[str, str], str]:
-    """The data folder's own word on a tool, where it has one: `read`, `write` or `neither`."""
-    found = {}
-    for row in _rows(data / "risk_labels" / "tools.jsonl.gz"):
-        if row["source"].startswith("DRIFT") and row["name"] not in OUTWARD:
-            found[row["server"], row["name"]] = "read" if row["label"] == "read" else "write"
-    kinds = {"READ": "read", "WRITE": "write", "GENERIC": "neither"}
-    for row in _rows(data / "tau_bench" / "tau2_tool_read_write_labels.jsonl.gz"):
-        if row["domain"] == "airline":
-            found["airline", row["name"]] = kinds[row["label"]]
-    found["airline", "think"] = "neither"
-    return found
-
-
-def _turns(messages: Sequence[dict[str, Any]]) -> Turns:
-    """The calls of each turn, each with the result that was recorded for it."""
-    turns: Turns = []
-    for place, message in enumerate(messages):
-        proposed = message.get("tool_calls") or []
-        if message["role"] != "assistant" or not proposed:
-            continue
-        results = []
-        for later in messages[place + 1 :]:
-            if later["role"] != "tool":
-                break
-            results.append(later)
-        turns.append([_call(one, nth, results) for nth, one in enumerate(proposed)])
-    return turns
-
-
-def _call(proposed: dict[str, Any], nth: int, results: Sequence[dict[str, Any]]) -> Call:
-    by_id = [one for one in results if one.get("tool_call_id") == proposed["id"]]
-    found = by_id[0] if len(by_id) == 1 else results[nth] if nth < len(results) else {"error": "no result"}
-    return Call(proposed["name"], proposed["args"] or {}, str(found.get("content")), str(found.get("error") or ""))
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    return recorded_tool(suite, definition, body, cache_s)
 
 
 def _print(settings: Sequence[Setting], rows: Sequence[Sequence[Share]]) -> None:
@@ -350,8 +256,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m proof.cache", description="What the cache saves on recorded agent runs."
     )
-    folder = Path(os.environ.get("INTERLOCK_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=folder, metavar="FOLDER", help="the data folder (INTERLOCK_DATA)")
+    parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="the data folder (INTERLOCK_DATA)")
     parser.add_argument("--runs", type=int, metavar="N", help="so many runs of each suite (all)")
     parser.add_argument("--turn-s", type=float, nargs="+", default=[2.0, 5.0, 10.0], metavar="S", help="seconds a turn")
     parser.add_argument("--cache-s", type=float, default=30.0, metavar="S", help="seconds that results are good (30)")

@@ -234,7 +234,7 @@ async def test_arguments_nested_beyond_reading_are_one_refused_call() -> None:
 
 async def test_64_calls_are_a_batch_and_none_is_one_too() -> None:
     far = Far()
-    async with staged(far.tool("get")) as stage, stage.run() as run:
+    async with staged(far.tool("get"), settings={"limits": {"turn_max": 64}}) as stage, stage.run() as run:
         assert await run.calls([]) == []
         assert kinds(await run.calls([call("get", n) for n in range(64)])) == ["done"] * 64
 

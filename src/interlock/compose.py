@@ -32,6 +32,7 @@ from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.store import MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
+from interlock.limits.loop import Loops
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.registry.pin import read_pins
@@ -123,6 +124,14 @@ def compose(
     return plane, lambda: load_policy(settings, plane.registry)
 
 
+def loops_of(settings: Settings) -> Loops:
+    """What the settings say of calls that are alike and of calls at once."""
+    said = settings.limits
+    return Loops(
+        vain_max=said.vain_max, alike_max=said.alike_max, near_max=said.near_max, turn_max=said.turn_max
+    )  # fmt: skip
+
+
 def plane_of(
     settings: Settings, world: World, registry: Registry, policy: Rules, store: Store, key: bytes
 ) -> Plane:  # fmt: skip
@@ -138,7 +147,7 @@ def plane_of(
         registry=registry,
         policy=policy,
         switch=StopSwitch(ledger.store),
-        limits=Limits(calls_max=settings.limits.calls_max, alike_max=settings.limits.alike_max),
+        limits=Limits(calls_max=settings.limits.calls_max, loops=loops_of(settings)),
         verification=Verification(),
         approvals=Approvals(
             clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),

@@ -141,7 +141,7 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
     finished = [anyio.Event() for _ in calls]
 
     async def one(index: int) -> None:
-        call = calls[index][1]
+        call = replace(calls[index][1], place=index + 1)
         for needed in needs[index].values():
             await finished[needed].wait()
         if needs[index]:

@@ -11,7 +11,10 @@
 
     [limits]
     calls_max = 200
-    alike_max = 5
+    vain_max  = 3
+    alike_max = 4
+    near_max  = 5
+    turn_max  = 16
 
     [cache]
     entries_max = 4096
@@ -50,12 +53,18 @@ class LimitSettings(BaseModel):
 
     Attributes:
         calls_max: Calls of one run, refused ones included.
-        alike_max: Calls of one run with the same tool and arguments.
+        vain_max: Equal calls of one run in a row that were answered the same.
+        alike_max: Equal calls of one run, but for those whose answer had changed by itself.
+        near_max: Calls of one run in a row that differ in free text or paging only and were answered the same.
+        turn_max: Calls that are proposed together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
     calls_max: int = Field(default=200, ge=1, le=100_000)
-    alike_max: int = Field(default=5, ge=1, le=1000)
+    vain_max: int = Field(default=3, ge=1, le=1000)
+    alike_max: int = Field(default=4, ge=1, le=1000)
+    near_max: int = Field(default=5, ge=1, le=1000)
+    turn_max: int = Field(default=16, ge=1, le=64)
 
 
 class CacheSettings(BaseModel):

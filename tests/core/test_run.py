@@ -110,16 +110,16 @@ def test_absorbing_in_pieces_is_absorbing_at_once(facts: list[Fact], data: st.Da
 @settings(max_examples=50)
 def test_noting_a_valid_call_twice_is_noting_it_once(facts: list[Fact], digest: str, writes: bool) -> None:
     once, twice = folded(events(facts)), folded(events(facts))
-    once.note_valid("call_9", digest, writes)
+    once.note_valid("call_9", digest, "", writes=writes, counted=True)
     for _ in range(2):
-        twice.note_valid("call_9", digest, writes)
+        twice.note_valid("call_9", digest, "", writes=writes, counted=True)
     assert once == twice
 
 
 def test_what_a_process_noted_before_it_recorded_is_what_another_reads() -> None:
     facts = [STARTED, proposed("call_1"), decided("call_1", "d1", "reversible")]
     noted = RunState("run_1", "acme")
-    noted.note_valid("call_1", "d1", True)
+    noted.note_valid("call_1", "d1", "", writes=True, counted=True)
     noted.absorb(events(facts))
     assert noted == folded(events(facts))
 

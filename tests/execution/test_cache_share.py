@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from proof.cache import Setting, Share, measure, recorded
+from proof.cache import Setting, Share, measure
+from proof.recorded import recorded
 
 SOME = 60
 """Runs of each suite; the command makes them all."""
@@ -16,7 +17,9 @@ SOME = 60
 @pytest.fixture(scope="module")
 def shares(data_dir: Path) -> list[Share]:
     return [
-        anyio.run(measure, suite, tools, runs[-SOME:], Setting(turn_s=5.0, cache_s=30.0, shared=shared))
+        anyio.run(
+            measure, suite, tools, [run.turns for run in runs[-SOME:]], Setting(turn_s=5.0, cache_s=30.0, shared=shared)
+        )
         for suite, (tools, runs) in recorded(data_dir).items()
         for shared in (False, True)
     ]

@@ -202,7 +202,8 @@ async def test_no_two_principals_or_tools_share_an_invocation() -> None:
 async def test_it_needs_one_place_in_the_bulkhead() -> None:
     """Those who wait for their company hold none: with room for one, all the same, nobody waits for ever."""
     many = Many()
-    async with staged(many.tool(at_once=1)) as stage, stage.run() as run:
+    settings = {"limits": {"turn_max": 64}}
+    async with staged(many.tool(at_once=1), settings=settings) as stage, stage.run() as run:
         with anyio.fail_after(5):
             assert kinds(await run.calls(gets(*range(40)))) == ["done"] * 40
         assert [len(asked) for asked in many.asked] == [40]

@@ -118,7 +118,10 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 
 [limits]
 # calls_max = 200                   # calls of one run, refused ones included
-# alike_max = 5                     # calls of one run with the same tool and arguments
+# vain_max = 3                      # equal calls in a row that are answered the same
+# alike_max = 4                     # equal calls, but for those whose answer changed by itself
+# near_max = 5                      # the same where free text or paging differ, answered the same
+# turn_max = 16                     # calls proposed together
 
 [cache]
 # entries_max = 4096                # results of reads that one process keeps; 0 keeps none

@@ -36,6 +36,7 @@ class ToolCall:
         dry_run: Validate and decide, execute nothing.
         lacks: The result of another call that the arguments refer to and that is not there; it is refused then.
         edited_by: People who wrote these arguments, or those of a call that it comes from, in the place of others.
+        place: Its place among those that were proposed together, from 1; 0 for a call alone.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class ToolCall:
     dry_run: bool = False
     lacks: str = ""
     edited_by: tuple[str, ...] = ()
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class ValidCall:
         arguments: Parsed, own defaults applied; read only by agreement, because `text` is what executes.
         text: Canonical form of the arguments: the bytes that are shown, approved, hashed and executed.
         digest: Call digest over tool identity and `text`, hex.
+        outline: The same of what is left without free text and paging, by which nearly equal calls are told; empty
+            where it has neither.
     """
 
     call: ToolCall
@@ -67,6 +71,7 @@ class ValidCall:
     arguments: dict[str, Any]
     text: bytes
     digest: str
+    outline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +270,11 @@ class Outcome:
     def done(self) -> bool:
         """Whether its result is here: the tool ran, or a person answered in its place."""
         return self.kind is OutcomeKind.DONE
+
+    @property
+    def final(self) -> bool:
+        """Whether the run should come to its answer now: calls like this one are refused from here on."""
+        return self.code in ("limit.calls", "limit.loop")
 
     @property
     def closes(self) -> bool:

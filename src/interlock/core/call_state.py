@@ -22,6 +22,8 @@ class CallState:
         step: Number within the run, from 1.
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
+        outline: What it is nearly equal to (`ValidCall.outline`); empty for nothing.
+        counted: Whether it counts among its likes: one of the run's own, and no rehearsal.
         writes: Whether it is more than a read.
         parent_id: The call that it was made for; empty for one of the run's own.
         edited_by: Who wrote its arguments in the place of those that were proposed, or those of a call that it comes
@@ -47,6 +49,8 @@ class CallState:
     step: int
     status: str = "proposed"
     digest: str = ""
+    outline: str = ""
+    counted: bool = True
     writes: bool = False
     parent_id: str = ""
     edited_by: tuple[str, ...] = ()

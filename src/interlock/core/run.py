@@ -12,6 +12,7 @@ from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind
 from interlock.core.ids import fallback_call_id
 from interlock.core.principal import Principal
+from interlock.core.repeats import Repeats, ended
 from interlock.core.transcript import Transcript
 from interlock.core.undo import undo_from
 
@@ -38,7 +39,7 @@ class RunState:
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
         open_writes: Call digest to the call that is on its way, held or unknown with it.
-        alike: Call digest to the ids of the calls that had it, the run's own reads included.
+        repeats: Its calls that are alike, and whether anything came of them.
         tool_calls: Tool name to how many calls of it were proposed.
         described: Digests of the tool definitions that a decision of this run describes.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
@@ -64,7 +65,7 @@ class RunState:
     calls: dict[str, CallState] = field(default_factory=dict)
     approvals: Requests = field(default_factory=Requests)
     open_writes: dict[str, str] = field(default_factory=dict)
-    alike: dict[str, set[str]] = field(default_factory=dict)
+    repeats: Repeats = field(default_factory=Repeats)
     tool_calls: dict[str, int] = field(default_factory=dict)
     described: set[str] = field(default_factory=set)
     writes: int = 0
@@ -94,22 +95,20 @@ class RunState:
         call = self.calls.get(event.fact.call_id)
         return event.fact.kind is not Kind.RUN_CLAIMED and (call is None or not call.parent_id)
 
-    def note_valid(self, call_id: str, digest: str, writes: bool) -> None:
-        """A call was found valid: count it among its equals. Not for a read that was made for another call.
+    def note_valid(self, call_id: str, digest: str, outline: str, *, writes: bool, counted: bool) -> None:
+        """A call was found valid: it is under way, and counts among its likes if it is `counted`.
 
         Noting it twice is noting it once, so that a process may note what it is about to record.
         """
-        self.alike.setdefault(digest, set()).add(call_id)
+        if counted:
+            self.repeats.note(call_id, digest, outline)
         if writes:
             self.open_writes.setdefault(digest, call_id)
 
-    def forget(self, call_id: str, digest: str) -> None:
-        """A call that was noted and never recorded leaves nothing behind."""
+    def forget(self, call_id: str, digest: str, outline: str) -> None:
+        """A call that was noted is not under way (any more) as what it was noted as."""
         self.forget_open(call_id, digest)
-        alike = self.alike.get(digest, set())
-        alike.discard(call_id)
-        if not alike:
-            self.alike.pop(digest, None)
+        self.repeats.forget(call_id, digest, outline)
 
     def forget_open(self, call_id: str, digest: str) -> None:
         """The call is over: an equal one may run."""
@@ -189,6 +188,7 @@ def _call_decided(run: RunState, event: Event) -> None:
         call = run.calls[fact.call_id] = CallState(
             fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", ""),
             edited_by=tuple(proposed.get("edited_by", ())),
+            counted="parent" not in proposed and "dry_run" not in proposed,
         )  # fmt: skip
         run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
     if (verdict := body.get("verify")) is not None:
@@ -197,12 +197,11 @@ def _call_decided(run: RunState, event: Event) -> None:
         run.described.add(fact.tool_hash)
     if found := body.get("digest"):
         if found != call.digest:  # new, or asked again after its tool was changed: then it is open as what it is now
-            run.forget_open(call.call_id, call.digest)
+            run.forget(call.call_id, call.digest, call.outline)
             writes = body["effect"] != "read"
             run.writes += writes - call.writes
-            call.digest, call.writes = found, writes
-        if call.writes or not call.parent_id:
-            run.note_valid(call.call_id, found, call.writes)
+            call.digest, call.outline, call.writes = found, body.get("outline", ""), writes
+        run.note_valid(call.call_id, found, call.outline, writes=call.writes, counted=call.counted)
     if fact.outcome:
         _tell(run, call, event)
 
@@ -251,6 +250,8 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
     if kind == "refused":
         run.refusals += 1
     run.forget_open(call.call_id, call.digest)
+    if call.digest and event.payload:
+        run.repeats.end(ended(call, kind, event.fact.body), lambda other: run.calls[other].told)
 
 
 def _call_compensated(run: RunState, event: Event) -> None:

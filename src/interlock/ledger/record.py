@@ -80,7 +80,7 @@ class Entry:
         self._ledger = ledger
         self._conversation: Conversation
         self._sent: dict[str, Json] | None = None
-        self._digest = ""
+        self._digest = self._outline = ""
         self._reached: State = call
         self._stop: Stop | None = None
         self._recalled = False
@@ -124,7 +124,7 @@ class Entry:
         finally:
             self.run.approvals.asking.discard(self.call.call_id)
             if self.call.call_id not in self.run.calls:
-                self.run.forget(self.call.call_id, self._digest)
+                self.run.forget(self.call.call_id, self._digest, self._outline)
             self._leave()
 
     @property
@@ -198,9 +198,11 @@ class Entry:
         if (reach := self._conversation.reach) is not pass_by and (point := _POINTS.get(type(step))):
             reach(point)
         if isinstance(step, ValidCall):
-            self._digest = step.digest
-            if step.tool.writes or not self.call.parent_id:
-                self.run.note_valid(self.call.call_id, step.digest, step.tool.writes)
+            self._digest, self._outline = step.digest, step.outline
+            counted = not self.call.parent_id and not self.call.dry_run
+            self.run.note_valid(
+                self.call.call_id, step.digest, step.outline, writes=step.tool.writes, counted=counted
+            )  # fmt: skip
             self._sent = otherwise(self.call.arguments, step.text)
         return step
 

@@ -10,6 +10,7 @@ from interlock.core.charge import Charge
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
 from interlock.limits.budget import Budgets
+from interlock.limits.loop import Loops, loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +19,12 @@ class Limits:
 
     Attributes:
         calls_max: Calls of one run, refused ones included.
-        alike_max: Calls of one run with the same tool and the same arguments, reads included; the next
-            one is a loop. What is looked up for another call counts with that one.
+        loops: How often calls that are alike, and how many at once.
         budgets: What runs share.
     """
 
     calls_max: int = 200
-    alike_max: int = 5
+    loops: Loops = field(default_factory=Loops)
     budgets: Budgets = field(default_factory=Budgets)
 
     def charges(
@@ -60,11 +60,6 @@ def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> Lim
             call, "limit.duplicate", f"the same call is open already as {first}",
             next_step=f"Wait for {first}, or change the arguments if another effect is meant.", audit={"first": first},
         )  # fmt: skip
-    alike = len(run.alike.get(valid.digest, ()))
-    looked_up = call.parent_id and not valid.tool.writes  # for another call, as often as that one is made
-    if alike > limits.alike_max and not looked_up:
-        return refuse(
-            call, "limit.loop", f"this exact call was made {alike - 1} times already",
-            next_step="Use the earlier results or try something else.", audit={"alike": alike},
-        )  # fmt: skip
+    if (stop := loop(valid, limits.loops, run)) is not None:
+        return stop
     return LimitedCall(allowed, ())

@@ -16,6 +16,7 @@ from interlock.core.tool import Tool
 from interlock.errors import DefinitionError
 from interlock.registry.defaults import Fill, filler
 from interlock.registry.names import NameIndex, check_name, skeleton
+from interlock.registry.outline import Outline, outliner
 from interlock.registry.pin import Pins
 from interlock.registry.schema import Schema, compile_schema
 from interlock.registry.soundness import check_definition, check_references
@@ -30,6 +31,7 @@ class Registered:
         input: Its compiled input schema.
         output: Its compiled output schema; None where it declares none.
         fill: Applies its defaults; None where there are none, or where they are only shown.
+        outline: Tells nearly equal calls; None where all of its arguments are grounded.
         withheld: Why it cannot be called, for the model; empty for a tool that can.
     """
 
@@ -37,6 +39,7 @@ class Registered:
     input: Schema
     output: Schema | None
     fill: Fill | None
+    outline: Outline | None
     withheld: str = ""
 
 
@@ -141,7 +144,7 @@ def _registered(tool: Tool, pins: Pins | None) -> Registered:
         check_definition(tool, compiled, fill)
     except DefinitionError as error:
         raise DefinitionError(f"tool {tool.name!r}: {error}", code=error.code) from None
-    return Registered(tool, compiled, output, fill, "" if pins is None else pins.objection(tool))
+    return Registered(tool, compiled, output, fill, outliner(tool), "" if pins is None else pins.objection(tool))
 
 
 def _taken(tool: Tool, other: str, known: Registered | None) -> DefinitionError:

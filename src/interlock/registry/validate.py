@@ -47,7 +47,8 @@ def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
             known.tool.accept(reread(text))
         except BadInput as error:
             return _not_accepted(call, error)
-    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text))
+    outline = "" if known.outline is None else known.outline(filled)
+    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline)
 
 
 def _owned(proposed: Mapping[str, Any]) -> dict[str, Any]:
