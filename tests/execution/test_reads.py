@@ -410,7 +410,7 @@ async def test_an_intent_that_may_or_may_not_stand_counts_as_one(world: Remote) 
 
 
 async def test_equal_reads_on_their_way_share_one_execution_and_each_is_a_call(world: Remote) -> None:
-    async with staged(reader(world), settings={"limits": {"vain_max": 5}}) as stage, stage.run() as run:
+    async with staged(reader(world), settings={"limits": {"vain_max": 5, "alike_max": 5}}) as stage, stage.run() as run:
         outcomes = await run.calls([Proposal(tool="get", arguments={"n": 1}) for _ in range(5)])
         assert world.asked == 1
         assert [outcome.value for outcome in outcomes] == [outcomes[0].value] * 5
@@ -440,7 +440,7 @@ async def test_reads_of_others_on_their_way_share_nothing(world: Remote) -> None
 
 
 async def test_where_the_one_that_asks_is_cut_off_another_takes_over(world: Remote) -> None:
-    async with staged(reader(world), settings={"limits": {"vain_max": 5}}) as stage, stage.run() as run:
+    async with staged(reader(world), settings={"limits": {"vain_max": 5, "alike_max": 5}}) as stage, stage.run() as run:
         world.gate = anyio.Event()
         scope = anyio.CancelScope()
         found: list[Outcome] = []
