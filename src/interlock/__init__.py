@@ -7,9 +7,10 @@ from interlock.app import Interlock, open_plane
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import GrantTerms
 from interlock.compose import World
-from interlock.core.call import Outcome, OutcomeKind, Problem
+from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
+from interlock.core.problem import Problem
 from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected, TryLater
 from interlock.policy.flags import Scope

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from interlock.core.call import (
     Outcome,
     OutcomeKind,
-    Problem,
     ToolCall,
     call_digest,
     outcome_from_json,
@@ -22,6 +21,7 @@ from interlock.core.call import (
 )
 from interlock.core.canonical import canonical, parse_json
 from interlock.core.principal import Principal
+from interlock.core.problem import Problem
 from interlock.core.tool import Effect
 from tests.planes import Far
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from interlock.core.call import Problem
 from interlock.core.canonical import Json
+from interlock.core.problem import Problem
 from interlock.registry.problems import BadArguments, closest
 from interlock.registry.schema import compile_schema
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.core.call import Problem
+from interlock.core.problem import Problem
 from interlock.verification.correction import PROBLEMS_MAX, corrections
 from interlock.verification.verdict import Verdict, Word, parse_verdict, verdict_from_json
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
-from interlock.core.call import AllowedCall, ApprovedCall, Outcome, Problem, Stop, ValidCall, refuse
+from interlock.core.call import AllowedCall, ApprovedCall, Outcome, Stop, ValidCall, refuse
 from interlock.core.canonical import Json, Written, pointer
 from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.principal import Principal
+from interlock.core.problem import Problem
 from interlock.core.run import RunState
 from interlock.core.tool import Entity, Tool
 from interlock.policy.facts import Facts, Resource, facts_of

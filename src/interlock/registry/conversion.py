@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from interlock.core.call import Problem
 from interlock.core.canonical import canonical, pointer
+from interlock.core.problem import Problem
 from interlock.errors import NotSent
 from interlock.registry.problems import BadArguments, shortened
 

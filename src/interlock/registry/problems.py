@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from jsonschema_rs import ValidationError
 
-from interlock.core.call import Problem
 from interlock.core.canonical import Json, pointer
+from interlock.core.problem import Problem
 from interlock.errors import BadInput
 
 PROBLEMS_MAX: Final = 16

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from interlock.core.call import Problem
 from interlock.core.canonical import canonical, pointer
+from interlock.core.problem import Problem
 from interlock.errors import DefinitionError
 from interlock.registry.bounds import SchemaLimits, Weight, weigh
 from interlock.registry.problems import problems_of

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.core.call import Problem, Stop, ToolCall, ValidCall, call_digest, refuse
+from interlock.core.call import Stop, ToolCall, ValidCall, call_digest, refuse
 from interlock.core.canonical import LIMITS, Json, Written, canonical, check_json, parse_json, reread
+from interlock.core.problem import Problem
 from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from interlock.core.call import Problem
 from interlock.core.canonical import Json, canonical, pointer
+from interlock.core.problem import Problem
 
 PROBLEMS_MAX = 20
 """Leaves that one refusal names."""
