@@ -19,12 +19,13 @@ from interlock.core.decision import Mode
 from interlock.core.ids import IdMaker, RandomIds
 from interlock.core.points import Points, pass_by
 from interlock.core.tool import Tool
+from interlock.errors import SettingsError
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
 from interlock.execution.reads import Reads
-from interlock.keys import KeyPeople, SigningKeyFile, deployment_key
+from interlock.keys import KeyPeople, SigningKeyFile, deployment_key, read_secret
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.sealing import SealOptions, Seals
@@ -33,13 +34,18 @@ from interlock.ledger.store import MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits
 from interlock.limits.loop import Loops
+from interlock.models.metered import Price
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
-from interlock.sources.python import import_tools
+from interlock.sources.python import import_rules, import_tools
+from interlock.verification.cache import Remembered
+from interlock.verification.model_verifier import ModelVerifier, Reading
+from interlock.verification.question import Verifier
+from interlock.verification.rules import AllOf, RulesVerifier
 from interlock.verification.verify import Verification
 
 
@@ -110,6 +116,44 @@ def load_policy(settings: Settings, registry: Registry) -> Rules:
     )
 
 
+def open_verification(settings: Settings, world: World) -> Verification:
+    """Who verifies, as the settings say.
+
+    Raises:
+        SettingsError: A module, the model or its key is not acceptable.
+        MissingExtra: A model is named, and what speaks to providers is not installed.
+    """
+    said = settings.verify
+    verifiers: list[Verifier] = []
+    if said.rules:
+        verifiers.append(RulesVerifier(*import_rules(said.rules, settings.folder)))
+    if said.model is not None:
+        from interlock.models.pydantic_ai import list_price, open_model  # brings the providers' clients
+
+        key = read_secret(settings.at(said.key_file)) if said.key_file is not None else ""
+        model = open_model(said.model, key=key, base_url=said.base_url, output_max=said.tokens_max)
+        listed = list_price(said.model)
+        given = Price(said.price_input or 0, said.price_output or 0)
+        price = listed if said.price_input is None and said.price_output is None else given
+        if price is None:
+            raise SettingsError(
+                f"verify.model: the price of {said.model!r} is not known",
+                remedy="Say price_input and price_output under [verify].",
+            )
+        reading = Reading(
+            price=price, timeout_s=said.timeout_s, nonce=lambda: world.entropy(16).hex(),
+            new_id=world.new_id or RandomIds(world.clock), pause=world.pause,
+        )  # fmt: skip
+        reader = ModelVerifier(model, reading)
+        verifiers.append(Remembered(reader, world.clock, age_s=said.cache_s, entries_max=said.cache_entries_max))
+    elif said.thresholds:
+        raise SettingsError(
+            "verify.thresholds: rules do not say how sure they are", remedy="Name a model, or remove the thresholds."
+        )
+    verifier = AllOf(*verifiers) if len(verifiers) > 1 else verifiers[0] if verifiers else None
+    return Verification(verifier=verifier, thresholds=dict(said.thresholds.items()), review=said.review or "")
+
+
 def compose(
     settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None
 ) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
@@ -148,7 +192,7 @@ def plane_of(
         policy=policy,
         switch=StopSwitch(ledger.store),
         limits=Limits(calls_max=settings.limits.calls_max, loops=loops_of(settings)),
-        verification=Verification(),
+        verification=open_verification(settings, world),
         approvals=Approvals(
             clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),
             nonce=lambda: world.entropy(16).hex(),

@@ -206,6 +206,18 @@ class SigningKeyFile:
         return self._file.with_name(f"{self._file.name}.{key_id}")
 
 
+def read_secret(file: Path) -> str:
+    """A secret that somebody else gave, from its file: one line.
+
+    Raises:
+        SettingsError: There is none, it is empty or longer, or others may read it.
+    """
+    text = _read_secret(file).strip()
+    if not text or len(text.splitlines()) > 1:
+        raise SettingsError(f"{file}: no secret of one line", code="settings.secret", remedy="Put it there, mode 0600.")
+    return text
+
+
 def _read_secret(file: Path) -> str:
     try:
         check_private(file)

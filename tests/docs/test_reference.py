@@ -27,7 +27,7 @@ from interlock.policy.shape import Shape, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
-from interlock.settings import CacheSettings, LimitSettings, SealSettings
+from interlock.settings import CacheSettings, LimitSettings, SealSettings, VerifySettings
 from tests.docs.page import DOCS, blocks, first_codes, rows
 
 REFERENCE = DOCS / "reference"
@@ -102,13 +102,20 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         if len(cells) == 5
     }
     found = {}
-    models = (("", Settings), ("limits.", LimitSettings), ("cache.", CacheSettings), ("seal.", SealSettings))
-    models += (("notify.", NotifySettings),)
+    models = (
+        ("", Settings),
+        ("limits.", LimitSettings),
+        ("cache.", CacheSettings),
+        ("seal.", SealSettings),
+        ("notify.", NotifySettings),
+        ("verify.", VerifySettings),
+    )
     for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache", "seal", "notify"):
+            if name in ("folder", "limits", "cache", "seal", "notify", "verify"):
                 continue
-            shown = {None: "none", (): "empty"}.get(field.default, str(field.default)) or "none"
+            default = () if field.default_factory is dict else field.default
+            shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
             bounds = {type(bound).__name__: getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
             options = getattr(field.annotation, "__args__", ()) if name == "mode" else ()
             limits = f"{bounds['Ge']} to {bounds['Le']}" if bounds else ", ".join(options)

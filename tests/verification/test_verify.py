@@ -157,7 +157,7 @@ async def test_a_doubt_that_people_reject_or_let_lapse_never_runs() -> None:
     async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
         reading(stage, UNCERTAIN, review="approver")
         rejected = await run.call("put", {"n": 1})
-        await stage.answer(run.run_id, rejected, BOB, approve=False)
+        await stage.answer(run.run_id, rejected, BOB, "reject")
         assert (await after(stage, run.run_id, rejected)).code == "approve.rejected"
         lapsed = await run.call("put", {"n": 2})
         stage.clock.advance(86_401)

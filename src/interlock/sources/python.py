@@ -1,11 +1,14 @@
-"""Tools from Python modules that the operator names."""
+"""Tools, and rules of a verifier, from Python modules that the operator names."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from interlock.core.tool import Tool
 from interlock.errors import SettingsError
@@ -21,10 +24,9 @@ def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
     Raises:
         SettingsError: A module cannot be imported or defines no tool.
     """
-    found: list[Tool] = []
     names = list(modules)
-    if names and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    _find_in(names, folder)
+    found: list[Tool] = []
     for name in names:
         tools = list(_tools_of(name))
         if not tools:
@@ -35,12 +37,50 @@ def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
     return list({id(tool): tool for tool in found}.values())  # a tool holds schemas and has no hash
 
 
+def import_rules(modules: Iterable[str], folder: Path) -> tuple[list[Callable[..., Any]], str]:
+    """The functions in `RULES` of the named modules, and an identity that changes with the modules' text.
+
+    Raises:
+        SettingsError: A module cannot be imported, or has no `RULES` of functions.
+    """
+    names = list(modules)
+    _find_in(names, folder)
+    rules: list[Callable[..., Any]] = []
+    text = hashlib.sha256()
+    for name in names:
+        module = _imported("verify.rules", name)
+        found = getattr(module, "RULES", ())
+        if not isinstance(found, tuple | list) or not found or not all(map(callable, found)):
+            raise SettingsError(
+                f"verify.rules: module {name!r} has no RULES, a tuple of functions",
+                remedy="End it with `RULES = (one_rule, another_rule)`.",
+            )
+        rules += found
+        text.update(_text_of(module))
+    return rules, f"rules:{','.join(names)}/{text.hexdigest()[:12]}"
+
+
+def _find_in(names: list[str], folder: Path) -> None:
+    if names and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _text_of(module: ModuleType) -> bytes:
+    """What stands in the module's file, behind its length."""
+    file = Path(module.__file__ or "")
+    text = file.read_bytes() if file.is_file() else b""
+    return len(text).to_bytes(8, "big") + text
+
+
 def _tools_of(name: str) -> Iterator[Tool]:
+    return (value for value in vars(_imported("tools", name)).values() if isinstance(value, Tool))
+
+
+def _imported(key: str, name: str) -> ModuleType:
     try:
-        module = importlib.import_module(name)
+        return importlib.import_module(name)
     except ImportError as error:
         raise SettingsError(
-            f"tools: cannot import {name!r}: {error}",
+            f"{key}: cannot import {name!r}: {error}",
             remedy="Name a module beside the settings file or one that is installed.",
         ) from error
-    return (value for value in vars(module).values() if isinstance(value, Tool))

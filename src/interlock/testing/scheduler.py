@@ -16,6 +16,11 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from interlock.core.clock import SECOND_US
 
+try:  # where it is installed, as providers' clients do, anyio asks it, and it knows no loop outside of a task
+    from sniffio import current_async_library_cvar as _library
+except ImportError:
+    _library = contextvars.ContextVar("library", default=None)
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -139,6 +144,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         Raises:
             AssertionError: Nothing is left that could ever wake it, or the loop goes round in circles.
         """
+        told = _library.set("asyncio")
         task = self.create_task(future)
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
@@ -151,6 +157,7 @@ class Scheduler(asyncio.AbstractEventLoop):
             self._bury(task)
             self._running = False
             asyncio._set_running_loop(before)
+            _library.reset(told)
         found: T = task.result()
         return found
 
