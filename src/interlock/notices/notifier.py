@@ -124,10 +124,18 @@ class _Sender:
         self._claiming = anyio.Lock()
 
     async def may_send(self) -> bool:
-        """Whether this process is the one that sends; claims that where nobody does."""
+        """Whether this process is the one that sends; claims that where nobody does.
+
+        Raises:
+            LedgerError: The ledger cannot be written, so that nothing that is sent could be recorded.
+        """
         async with self._claiming:
             if self._epoch:
-                return True
+                try:  # a process that stood still must not send what another one has sent meanwhile
+                    await self.means.store.append(Append(NOTICES, FIRST_TENANT, [], self._epoch))
+                    return True
+                except StaleClaim:
+                    self._epoch = 0
             now_s = self.means.clock.mono_s()
             if now_s < self.not_before_s:
                 return False
