@@ -52,7 +52,7 @@ async def staged(call: ToolCall, plane: Plane, spent: dict[str, float]) -> None:
     passed("validate")
     allowed = entry.through(await authorize(valid, plane.policy, entry.run, await _ask(call, plane)))
     passed("authorize")
-    limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
+    limited = entry.through(await limit(allowed, plane.limits, entry.run, entry.step))
     verified = entry.through(await verify(limited, plane.verification, entry, Sum()))
     approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
     passed("limit, verify, approve")

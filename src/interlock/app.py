@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ from interlock.notices.notifier import Notifier
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
-from interlock.runs import Run, advance, open_run, settle
+from interlock.runs import Run, Start, advance, open_run, settle
 from interlock.settings import Settings
 
 
@@ -68,7 +68,13 @@ class Interlock:
         return {name: state for (_, name), state in states.items() if state != "closed"}
 
     def run(
-        self, principal: Principal, *, words: str | None = None, run_id: str = ""
+        self,
+        principal: Principal,
+        *,
+        words: str | None = None,
+        run_id: str = "",
+        budget: Mapping[str, int] | None = None,
+        parent: str = "",
     ) -> AbstractAsyncContextManager[Run]:
         """Start a run, or come back to one: `async with plane.run(principal, words=…) as run: await run.call(…)`.
 
@@ -76,11 +82,15 @@ class Interlock:
             principal: On whose behalf its calls are made.
             words: The user's own words; None where they are not seen. A run keeps those that it started with.
             run_id: A run of this principal to come back to; empty for a new one.
+            budget: What a new run may use at most, by unit: `{"calls": 50, "micro_usd": 20_000}`.
+            parent: The run that it is started for: it uses what is left there, and can never use more.
 
         Raises:
             NotFound, StaleClaim: It cannot be come back to; see `runs.open_run`.
+            Conflict, BadInput: The parent is over, or a budget cannot be counted.
         """
-        return open_run(self.plane, self._claim, principal, words, run_id)
+        start = Start(words=words, budget=budget or {}, parent=parent)
+        return open_run(self.plane, self._claim, principal, start, run_id)
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""

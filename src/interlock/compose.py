@@ -32,8 +32,11 @@ from interlock.ledger.sealing import SealOptions, Seals
 from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.store import MemoryStore, Store
 from interlock.ledger.switch import StopSwitch
+from interlock.limits.budget import Budget, Budgets
 from interlock.limits.limit import Limits
 from interlock.limits.loop import Loops
+from interlock.limits.quota import Quotas
+from interlock.limits.rate import Rate, Rates
 from interlock.models.metered import Price
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
@@ -176,6 +179,26 @@ def loops_of(settings: Settings) -> Loops:
     )  # fmt: skip
 
 
+def limits_of(settings: Settings, store: Store, clock: Clock) -> Limits:
+    """The limits that the settings name."""
+    rates = Rates(
+        Rate(
+            name=said.name, calls=said.calls, per_s=said.per_s, burst=said.burst, per=said.per,
+            tools=frozenset(said.tools), effects=frozenset(said.effects),
+        )
+        for said in settings.limits.rates
+    )  # fmt: skip
+    budgets = Budgets(
+        Budget(
+            name=said.name, unit=said.unit, most=said.most, every=said.every, per=said.per,
+            tools=frozenset(said.tools), effects=frozenset(said.effects),
+        )
+        for said in settings.limits.budgets
+    )  # fmt: skip
+    quotas = Quotas(rates=rates, budgets=budgets, clock=clock, store=store)
+    return Limits(calls_max=settings.limits.calls_max, loops=loops_of(settings), quotas=quotas)
+
+
 def plane_of(
     settings: Settings, world: World, registry: Registry, policy: Rules, store: Store, key: bytes
 ) -> Plane:  # fmt: skip
@@ -191,7 +214,7 @@ def plane_of(
         registry=registry,
         policy=policy,
         switch=StopSwitch(ledger.store),
-        limits=Limits(calls_max=settings.limits.calls_max, loops=loops_of(settings)),
+        limits=limits_of(settings, ledger.store, world.clock),
         verification=open_verification(settings, world),
         approvals=Approvals(
             clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),

@@ -12,7 +12,7 @@ from interlock.errors import Conflict, DuplicateFact, NotEntitled, NotFound
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool
-from interlock.runs import open_run
+from interlock.runs import Start, open_run
 
 _WITHOUT_EFFECT = frozenset({OutcomeKind.REFUSED, OutcomeKind.FAILED})
 
@@ -63,7 +63,7 @@ async def retry(plane: Plane, claim: Claim, call_id: str, person: Principal, rea
     run_id = await _open_retry(plane, before, call_id, person.tenant)
     subject = conversation.state.principal
     assert subject is not None, "a run that has calls was started"
-    async with open_run(plane, claim, subject, conversation.state.words, run_id) as run:
+    async with open_run(plane, claim, subject, Start(words=conversation.state.words), run_id) as run:
         if not run_id:
             body = {"act": "retry", "by": person.id, "reason": reason, "run_id": run.run_id}
             fact = Fact(Kind.OPERATOR, body, call_id, 0, before.retries + 1, person.id)

@@ -99,7 +99,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 allowed = entry.through(
                     await authorize(valid, plane.policy, entry.run, await _ask(call, plane, resolve))
                 )
-                limited = entry.through(limit(allowed, plane.limits, entry.run, entry.step))
+                limited = entry.through(await limit(allowed, plane.limits, entry.run, entry.step))
                 verified = entry.through(await verify(limited, plane.verification, entry, _meter(call, plane, entry)))
                 approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
                 if await turn.wait(approved):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -17,8 +18,12 @@ from interlock.core.principal import OPERATOR, Principal
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
+from interlock.limits.budget import own_budgets
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.recovery import SUSPECT_FROM, do_what_is_due, due, overdue
+
+_BUDGETS_MAX = 64
+"""Budgets of one run and of those above it: each is a row that every call of it changes."""
 
 
 class Run:
@@ -110,24 +115,44 @@ class Run:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a run is started with, and keeps.
+
+    Attributes:
+        words: The user's own words; None where they are not seen.
+        budget: What it may use at most, by unit; with it everything that is started for it may.
+        parent: The principal's own open run that it is started for, whose budgets it uses too; empty for none.
+    """
+
+    words: str | None = None
+    budget: Mapping[str, int] = field(default_factory=dict)
+    parent: str = ""
+
+
 @asynccontextmanager
 async def open_run(
-    plane: Plane, claim: Claim, principal: Principal, words: str | None, run_id: str
+    plane: Plane, claim: Claim, principal: Principal, start: Start, run_id: str
 ) -> AsyncIterator[Run]:  # fmt: skip
     """A run, claimed by this worker until it is left. It is finished then, unless a call of it still waits.
 
     Args:
+        start: What a new one is started with.
         run_id: The principal's own run to come back to; empty for a new one. One that is over runs nothing
             new, and tells what became of its calls.
 
     Raises:
-        NotFound: No such run of this principal.
+        NotFound: No such run of this principal, or no such parent.
         StaleClaim: Somebody works on it now.
+        Conflict: The parent is over.
+        BadInput: A budget has no unit or amount that can be counted.
     """
     if run_id:
         conversation = await _returned_to(plane, principal, run_id, claim)
     else:
-        conversation = await plane.ledger.open(plane.new_id("run"), principal.tenant, _start(principal, words), claim)
+        new = plane.new_id("run")
+        started = await _started(plane, principal, start, new)
+        conversation = await plane.ledger.open(new, principal.tenant, started, claim)
     try:
         yield Run(plane, conversation, principal)
     finally:
@@ -287,8 +312,31 @@ async def _finish(conversation: Conversation, reason: str) -> None:
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
 
 
-def _start(principal: Principal, words: str | None) -> Fact:
+async def _started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
     body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
-    if words is not None:
-        body["words"] = words
+    if start.words is not None:
+        body["words"] = start.words
+    budgets = own_budgets(principal.tenant, run_id, start.budget)
+    if start.parent:
+        body["parent"] = start.parent
+        budgets += await _above(plane, principal, start.parent)
+    if len(budgets) > _BUDGETS_MAX:
+        raise BadInput(
+            f"budget: {len(budgets)} of this run and those above it", code="run.budget",
+            remedy=f"At most {_BUDGETS_MAX} are counted for one run.",
+        )  # fmt: skip
+    if budgets:
+        body["budgets"] = [list(each) for each in budgets]
     return Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
+
+
+async def _above(plane: Plane, principal: Principal, parent: str) -> tuple[tuple[str, str, int], ...]:
+    """The budgets of an open run of this principal, those of the runs above it included."""
+    conversation = await plane.ledger.conversation(parent, principal.tenant)
+    await conversation.refresh()
+    state = conversation.state
+    if state.principal is None or state.principal.id != principal.id:
+        raise NotFound(f"no run {parent!r} of {principal.id!r}", code="run.not_found")
+    if state.status != "open":
+        raise Conflict(f"run {parent!r} is {state.status}", code="run.parent_over", remedy="Start a run without it.")
+    return state.budgets

@@ -16,6 +16,19 @@
     near_max  = 5
     turn_max  = 16
 
+    [[limits.rates]]                    # any number of them: how often
+    name = "refunds"
+    calls = 10
+    per_s = 60
+    per = ["principal"]
+    tools = ["refund"]
+
+    [[limits.budgets]]                  # and how much
+    name = "a day's money"
+    unit = "micro_usd"
+    most = 20000000
+    every = "day"
+
     [cache]
     entries_max = 4096
     bytes_max = 33554432
@@ -44,10 +57,11 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 
@@ -55,8 +69,55 @@ FILE = "interlock.toml"
 """Name of the settings file, looked for in the working directory and above."""
 
 
+_Per = tuple[Literal["tenant", "principal", "tool", "run"], ...]
+_Effects = tuple[Literal["read", "reversible", "irreversible", "privileged"], ...]
+
+
+class RateSettings(BaseModel):
+    """A rate that runs share.
+
+    Attributes:
+        name: What it is called; no two alike.
+        calls, per_s: So many calls in so many seconds.
+        burst: So many at once where none were made for a while; as many as `calls` where 0.
+        per: Each of what has as much of its own; the tenant together where empty.
+        tools, effects: What it counts; every call where empty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    name: str = Field(min_length=1, max_length=64)
+    calls: int = Field(ge=1, le=1_000_000, strict=True)
+    per_s: float = Field(gt=0, le=2_678_400)
+    burst: int = Field(default=0, ge=0, le=1_000_000, strict=True)
+    per: _Per = ()
+    tools: tuple[str, ...] = ()
+    effects: _Effects = ()
+
+
+class BudgetSettings(BaseModel):
+    """A budget that runs share.
+
+    Attributes:
+        name: What it is called; no two alike.
+        unit: What is counted: `calls`, `tokens`, `micro_usd`, `ms`, or a unit that tools declare.
+        most: How much.
+        every: When it begins anew, UTC; never where empty.
+        per: Each of what has as much of its own; the tenant together where empty.
+        tools, effects: What it counts; every call, and what is no call, where empty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    name: str = Field(min_length=1, max_length=64)
+    unit: str = Field(pattern=f"^{UNIT.pattern}$")
+    most: int = Field(ge=0, le=BUDGET_MAX, strict=True)
+    every: Literal["day", "month", ""] = ""
+    per: _Per = ()
+    tools: tuple[str, ...] = ()
+    effects: _Effects = ()
+
+
 class LimitSettings(BaseModel):
-    """Limits of one run.
+    """Limits of one run, and what runs share.
 
     Attributes:
         calls_max: Calls of one run, refused ones included.
@@ -64,6 +125,8 @@ class LimitSettings(BaseModel):
         alike_max: Equal calls of one run, but for those whose answer had changed by itself.
         near_max: Calls of one run in a row that differ in free text or paging only and were answered the same.
         turn_max: Calls that are proposed together.
+        rates: How often calls may be made.
+        budgets: How much may be used.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
@@ -72,6 +135,16 @@ class LimitSettings(BaseModel):
     alike_max: int = Field(default=4, ge=1, le=1000)
     near_max: int = Field(default=5, ge=1, le=1000)
     turn_max: int = Field(default=16, ge=1, le=64)
+    rates: tuple[RateSettings, ...] = Field(default=(), strict=False)
+    budgets: tuple[BudgetSettings, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _each_named_once(self) -> Self:
+        for rules in (self.rates, self.budgets):
+            names = [rule.name for rule in rules]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"two are called {min(twice)!r}")
+        return self
 
 
 class CacheSettings(BaseModel):

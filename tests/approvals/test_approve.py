@@ -144,8 +144,8 @@ async def test_an_approved_call_whose_intent_a_limit_refuses_keeps_nothing_consu
         held = await run.call("pay", {"n": 1})
         await stage.answer(run.run_id, held)
 
-        def tight(*given: Any) -> Any:
-            found = limit(*given)
+        async def tight(*given: Any) -> Any:
+            found = await limit(*given)
             assert isinstance(found, LimitedCall)
             return replace(found, guards=(GuardChange("default/budget", 1, at_most=0),))
 
@@ -153,7 +153,7 @@ async def test_an_approved_call_whose_intent_a_limit_refuses_keeps_nothing_consu
             patch.setattr("interlock.pipeline.limit", tight)
             await stage.plane.advance(run.run_id)
         said = await stage.said(run.run_id, held.call_id)
-        assert await now(stage, run, held.call_id) == ("refused", "execute.limit")
+        assert await now(stage, run, held.call_id) == ("refused", "limit.budget")
         assert "approval.consumed" not in said
         assert "call.intent" not in said
         assert far.ran == []

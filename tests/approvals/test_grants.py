@@ -486,8 +486,8 @@ async def test_a_limit_that_refuses_beside_a_grant_is_a_refusal_and_takes_no_use
 ) -> None:
     from interlock.limits.limit import limit
 
-    def tight(*given: Any) -> Any:
-        found = limit(*given)
+    async def tight(*given: Any) -> Any:
+        found = await limit(*given)
         return replace(found, guards=(GuardChange("default/budget", 1, at_most=0),))  # type: ignore[type-var]
 
     async with scene() as (far, stage), stage.run() as run:

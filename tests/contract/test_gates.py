@@ -139,7 +139,7 @@ async def pass_authorize(valid: ValidCall, *rest: object) -> AllowedCall:
     return AllowedCall(valid, Decision(verdict=Verdict.ALLOW, reasons=(), policy_digest=""), {})
 
 
-def pass_limit(allowed: AllowedCall, *rest: object) -> LimitedCall:
+async def pass_limit(allowed: AllowedCall, *rest: object) -> LimitedCall:
     return LimitedCall(allowed, ())
 
 

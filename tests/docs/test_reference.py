@@ -27,7 +27,14 @@ from interlock.policy.shape import Shape, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
-from interlock.settings import CacheSettings, LimitSettings, SealSettings, VerifySettings
+from interlock.settings import (
+    BudgetSettings,
+    CacheSettings,
+    LimitSettings,
+    RateSettings,
+    SealSettings,
+    VerifySettings,
+)
 from tests.docs.page import DOCS, blocks, first_codes, rows
 
 REFERENCE = DOCS / "reference"
@@ -105,6 +112,8 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
     models = (
         ("", Settings),
         ("limits.", LimitSettings),
+        ("limits.rates.", RateSettings),
+        ("limits.budgets.", BudgetSettings),
         ("cache.", CacheSettings),
         ("seal.", SealSettings),
         ("notify.", NotifySettings),
@@ -116,9 +125,13 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
-            bounds = {type(bound).__name__: getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
-            options = getattr(field.annotation, "__args__", ()) if name == "mode" else ()
-            limits = f"{bounds['Ge']} to {bounds['Le']}" if bounds else ", ".join(options)
+            shown = "required" if field.is_required() else shown
+            bounds = {
+                type(bound).__name__: getattr(bound, type(bound).__name__.lower(), None) for bound in field.metadata
+            }
+            options = getattr(field.annotation, "__args__", ()) if name in ("mode", "every") else ()
+            lowest = bounds.get("Ge", bounds.get("Gt"))
+            limits = f"{lowest} to {bounds['Le']}" if "Le" in bounds else ", ".join(filter(None, options))
             found[prefix + name] = (shown, limits)
     assert told == found
 

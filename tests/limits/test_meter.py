@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from interlock.core.event import Kind
+from interlock.core.guard_row import rows_of
 from interlock.limits.budget import Budget, Budgets
 from interlock.limits.limit import Limits
-from interlock.limits.rows import rows_of
+from interlock.limits.quota import Quotas
 from interlock.verification.verify import Verification
 from tests.planes import Far, Stage, staged
 from tests.verification.readers import VERIFIED
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 def paying(stage: Stage, mind: Mind, *budgets: Budget) -> None:
     stage.obey(VERIFIED)
     stage.plane.plane.verification = Verification(verifier=reader(mind))
-    stage.plane.plane.limits = Limits(budgets=Budgets(budgets))
+    stage.plane.plane.limits = Limits(quotas=Quotas(budgets=Budgets(budgets)))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from interlock.core.canonical import Json, canonical, digest
+from interlock.core.charge import Charge
 from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
 from interlock.core.principal import Principal
@@ -96,11 +97,13 @@ class LimitedCall:
 
     Attributes:
         allowed: The allowed call.
-        guards: Shared rows that the intent's transaction must change; it may still be refused there.
+        guards: Shared rows that must change before anything is dialled: its rates. They may still refuse there.
+        charges: The budgets that it must have a part of before anything is dialled, in the same transaction.
     """
 
     allowed: AllowedCall
     guards: tuple[GuardChange, ...]
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +166,18 @@ class ApprovedCall:
         return bool(self.approval_id) or self.grant is not None
 
     @property
+    def charges(self) -> tuple[Charge, ...]:
+        """What it must have of budgets."""
+        return self.verified.limited.charges
+
+    @property
     def guards(self) -> tuple[GuardChange, ...]:
         """The shared rows that the intent must change."""
-        limits = self.verified.limited.guards
-        return limits if self.grant is None else (*limits, self.grant.guard)
+        limited = self.verified.limited
+        guards = limited.guards
+        if limited.charges:
+            guards += tuple(charge.guard for charge in limited.charges)
+        return guards if self.grant is None else (*guards, self.grant.guard)
 
 
 @dataclass(frozen=True, slots=True)

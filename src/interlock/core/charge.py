@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from interlock.core.event import GuardChange
 
+UNIT = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""What a unit is called."""
+
 SPENT_MAX = 10**12
 """The most that one call may cost, in any unit (a million dollars in micro-USD): rows are sums of such, in 64 bits."""
+
+BUDGET_MAX = 10**15
+"""The most that a budget may be, of any unit."""
 
 _WITHOUT_EFFECT = frozenset({"failed", "refused"})
 

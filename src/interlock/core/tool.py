@@ -5,6 +5,7 @@ How one is made from a Python function stands in registry/define.py; this file s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -12,6 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from interlock.core.canonical import Json, Written, canonical, digest, framed
+from interlock.core.charge import SPENT_MAX
+from interlock.errors import ToolError
 
 
 class Effect(StrEnum):
@@ -60,6 +63,8 @@ class CallContext:
         idempotency_key: For the far end: one per call, the same for every attempt and after a recovery.
         principal_id, tenant: On whose behalf.
         deadline_s: Seconds that this attempt has.
+        units: What it may say that it spent; anything where None.
+        spent: What the tool said that the call spent, by unit, all its attempts together.
     """
 
     run_id: str
@@ -69,6 +74,25 @@ class CallContext:
     principal_id: str
     tenant: str
     deadline_s: float
+    units: frozenset[str] | None = None
+    spent: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def spend(self, unit: str, amount: int) -> None:
+        """Say what the call really costs: so much, on top of what was said before.
+
+        Where a call says nothing of a unit, it costs what its tool declares. What is beyond that is charged as well.
+
+        Raises:
+            ToolError: The tool declares no cost in this unit, or the amount is no whole number that can be charged.
+        """
+        if self.units is not None and unit not in self.units:
+            raise ToolError(f"no cost in {unit!r} is declared", code="tool.unit", remedy="Name it in the tool's costs.")
+        before = self.spent.get(unit, 0)
+        if type(amount) is not int or not 0 <= amount <= SPENT_MAX - before:
+            raise ToolError(
+                f"{amount!r} {unit} cannot be charged", code="tool.amount", remedy=f"Say 0 to {SPENT_MAX} in all."
+            )
+        self.spent[unit] = before + amount
 
 
 Body = Callable[[dict[str, Any], CallContext], Awaitable[object]]
@@ -99,6 +123,7 @@ class Tool:
         timeout_s: Seconds that one attempt may take.
         attempts_max: Tries of one call, the first included.
         at_once: Calls of it that one process executes at the same time; further ones wait.
+        costs: Unit of a budget to what one call of it costs at worst: a number, or the argument that has it.
         cache_s: Seconds that a read's result may be reused for the same principal and arguments; 0 for never.
         cache_tags: What a reused result is about: a write that names one of them puts it out of date.
         invalidates: Tags of cached results that a call of this write puts out of date.
@@ -135,6 +160,7 @@ class Tool:
     timeout_s: float = 30.0
     attempts_max: int = 3
     at_once: int = 32
+    costs: Mapping[str, int | str] = field(default_factory=dict)
     cache_s: float = 0.0
     cache_tags: tuple[str, ...] = ()
     invalidates: tuple[str, ...] = ()
@@ -172,6 +198,23 @@ class Tool:
     def written(self) -> Written:
         """Server, name and version, as events name the tool."""
         return Written({"server": self.server, "name": self.name, "version": self.version})
+
+    @cached_property
+    def worst_ms(self) -> int:
+        """Milliseconds that all attempts of a call may take together."""
+        return math.ceil(self.timeout_s * 1000) * self.attempts_max
+
+    @cached_property
+    def units(self) -> frozenset[str]:
+        """What a call of it may say that it spent."""
+        return frozenset(self.costs)
+
+    def cost(self, arguments: Mapping[str, Any]) -> dict[str, int]:
+        """What a call with these arguments costs at worst, by unit: one of `calls`, its `ms`, and what is declared."""
+        worst = {"calls": 1, "ms": self.worst_ms}
+        for unit, cost in self.costs.items():
+            worst[unit] = cost if isinstance(cost, int) else int(arguments[cost])
+        return worst
 
     @property
     def reconcilable(self) -> bool:

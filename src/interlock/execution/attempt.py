@@ -40,12 +40,13 @@ class Failure:
         return self.kind not in ("rejected", "open", "full")
 
 
-def context_of(valid: ValidCall, key: str, attempt: int = 1) -> CallContext:
-    """What the tool's function may know of a call and of this try of it."""
+def context_of(valid: ValidCall, key: str, spent: dict[str, int]) -> CallContext:
+    """What the tool's function may know of a call, and where it says what that cost."""
     tool, call = valid.tool, valid.call
     return CallContext(
-        run_id=call.run_id, call_id=call.call_id, attempt=attempt, idempotency_key=key,
+        run_id=call.run_id, call_id=call.call_id, attempt=1, idempotency_key=key,
         principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
+        units=tool.units, spent=spent,
     )  # fmt: skip
 
 

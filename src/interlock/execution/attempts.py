@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from interlock.core.call import ValidCall
 from interlock.core.canonical import reread
 from interlock.core.tool import Body, CallContext
 from interlock.execution.answer import Answer
-from interlock.execution.attempt import Failure, attempt, context_of
+from interlock.execution.attempt import Failure, attempt
 from interlock.execution.breaker import CUT
 from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd, Said, reconcile
@@ -17,18 +18,20 @@ from interlock.execution.retry import pause_s
 
 
 async def attempts(
-    valid: ValidCall, key: str, executor: Executor, far_end: FarEnd, lost: int, body: Body
+    valid: ValidCall, context: CallContext, executor: Executor, far_end: FarEnd, lost: int, body: Body
 ) -> Answer:  # fmt: skip
     """Try until there is an answer, or no other try is allowed.
 
     Args:
         body: What is run: the tool's own, or one that does it for several calls.
-        key: The idempotency key, the same for every try.
+        context: What the first try may know of the call; the others differ in their number alone.
         far_end: Whom to ask what became of a try.
         lost: Tries of workers that are gone, 0 on the first run: each counts as maybe sent.
     """
     tool = valid.tool
-    context = context_of(valid, key, lost + 1)
+    key = context.idempotency_key
+    if lost:
+        context = replace(context, attempt=lost + 1)
     failure = Failure("lost", maybe_done=tool.writes, error="the worker was lost") if lost else None
     tries, left = lost, max(1, tool.attempts_max - lost)
     said: Said | None = None
@@ -72,9 +75,12 @@ async def _try(valid: ValidCall, context: CallContext, executor: Executor, body:
         return Failure("open", maybe_done=False)
     executor.reach("attempt.before")
     answer: Any = CUT
+    began_s = executor.clock.mono_s()
     try:
         answer = await attempt(tool, reread(valid.text), context, body)
     finally:
         breakers.over(tool, answer)
+        took_ms = math.ceil((executor.clock.mono_s() - began_s) * 1000)
+        context.spent["ms"] = context.spent.get("ms", 0) + took_ms
     executor.reach("attempt.after")
     return answer

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest, refuse
+from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, RawResult, Stop, call_digest
+from interlock.core.charge import written
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
 from interlock.core.tool import Body
 from interlock.core.undo import undo_of
 from interlock.errors import DuplicateFact, GuardRefused
 from interlock.execution.answer import Answer
-from interlock.execution.attempt import Failure
+from interlock.execution.attempt import Failure, context_of
 from interlock.execution.attempts import attempts
 from interlock.execution.bulkhead import Full
 from interlock.execution.executor import Executor
 from interlock.execution.idempotency import idempotency_key
 from interlock.execution.reconcile import FarEnd
-from interlock.execution.together import Seat
+from interlock.execution.together import Paid, Seat
 from interlock.ledger.record import Entry
+from interlock.ledger.refused import refused_by_limit
 
 RECOVERIES_MAX = 8
 """Workers that may be lost over one call before it is left to a person (fault K40)."""
@@ -38,22 +41,24 @@ async def execute(
     valid = approved.valid
     tool = valid.tool
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
-    key = idempotency_key(executor.deployment_key, valid)
+    context = context_of(valid, idempotency_key(executor.deployment_key, valid), entry.spent)
     started_s = executor.clock.mono_s()
 
     async def run(body: Body) -> Answer | Stop:
         nonlocal started_s
         try:
             async with executor.bulkhead.room(tool, valid.call):
-                stop = await _begin(approved, key, executor, entry, far_end)
+                stop = await _begin(approved, context.idempotency_key, executor, entry, far_end)
                 if stop is not None:
                     return stop
                 started_s = executor.clock.mono_s()
-                return await attempts(valid, key, executor, far_end, entry.lost, body)
+                return await attempts(valid, context, executor, far_end, entry.lost, body)
         except Full:  # a lost call was sent once, whatever becomes of it now
             return Answer(Failure("full", maybe_done=tool.writes and entry.lost > 0), entry.lost)
 
-    answer = await executor.reads.answer(approved, key, entry.tags, seat, run)
+    if not entry.lost:
+        seat = Paid(seat, partial(_reserve, approved, executor, entry))
+    answer = await executor.reads.answer(approved, context, entry.tags, seat, run)
     if isinstance(answer, Stop):
         return answer
     if isinstance(answer.value, Failure):
@@ -82,7 +87,22 @@ async def _begin(
     except GuardRefused as refused:
         if approved.grant is not None and refused.guard == approved.grant.guard.name:
             return approved.grant.otherwise()
-        return refuse(valid.call, "execute.limit", "a limit was reached", audit={"guard": refused.guard})
+        return refused_by_limit(valid.call, approved.charges, refused)
+    except DuplicateFact:
+        return await entry.overtaken()
+    executor.reach("intent.committed")
+    return None
+
+
+async def _reserve(approved: ApprovedCall, executor: Executor, entry: Entry) -> Stop | None:
+    """Reserve what a read without an intent costs, before it is dialled; why it may not be where a limit objects."""
+    if not approved.guards:
+        return None
+    executor.reach("intent.before")
+    try:
+        await entry.reserve(approved)
+    except GuardRefused as refused:
+        return refused_by_limit(approved.valid.call, approved.charges, refused)
     except DuplicateFact:
         return await entry.overtaken()
     executor.reach("intent.committed")
@@ -112,6 +132,8 @@ def _intent(approved: ApprovedCall, key: str, executor: Executor, far_end: FarEn
         "key": key, "digest": valid.digest, "effect": tool.effect.value, "deadline_us": deadline_us,
         "after_loss": tool.after_loss,
     }  # fmt: skip
+    if approved.charges:
+        intent["reserved"] = written(approved.charges)
     if approved.grant is not None:
         intent["grant_id"] = approved.grant.grant_id
     if tool.compensate:

@@ -13,6 +13,7 @@ import anyio
 from interlock.core.call import ApprovedCall, Outcome, RawResult, Stop
 from interlock.core.canonical import Json, JsonLimits, canonical, check_json, reread
 from interlock.core.clock import Clock
+from interlock.core.tool import CallContext
 from interlock.errors import BadInput
 from interlock.execution.answer import Answer
 from interlock.execution.attempt import Failure
@@ -37,7 +38,9 @@ class Reads:
         self._clock = clock
         self._flights: dict[bytes, _Flight] = {}
 
-    async def answer(self, approved: ApprovedCall, key: str, tags: Tags, seat: Seat, run: Run) -> Answer | Stop:
+    async def answer(
+        self, approved: ApprovedCall, context: CallContext, tags: Tags, seat: Seat, run: Run
+    ) -> Answer | Stop:
         """What came of a call: by `run`, or without it where that is as good.
 
         A call with an intent is always run: it has an effect, carries data out, or is what a person approved. A call
@@ -45,7 +48,7 @@ class Reads:
         and neither may be about an earlier moment.
 
         Args:
-            key: The call's idempotency key.
+            context: What the tool's function may know of the call.
             tags: What was written under which cache tag.
             seat: The call's place among its likes.
             run: Runs a body of the tool as this call's own.
@@ -55,12 +58,12 @@ class Reads:
             seat.leave()
             return await run(tool.body)
         if not tool.cache_s or call.parent_id:
-            return await seat.answer(approved.valid, key, run)
+            return await seat.answer(approved.valid, context, run)
         name = cache_key(approved.valid)
         while True:
             reading = await tags.reading(call.principal.tenant, tool.cache_tags)
             if reading is None:
-                return await seat.answer(approved.valid, key, run)
+                return await seat.answer(approved.valid, context, run)
             kept = self._cache.find(name, reading, tool.cache_s)
             if kept is not None:
                 seat.leave()
@@ -68,7 +71,7 @@ class Reads:
             flight = self._flights.get(name)
             if flight is None or not flight.asked.serves(reading, tool.cache_s, self._clock):
                 asked = Asked(reading, self._clock.mono_s(), self._clock.wall_us(), call.run_id, call.call_id)
-                return await self._lead(name, asked, approved, key, seat, run)
+                return await self._lead(name, asked, approved, context, seat, run)
             seat.leave()
             await flight.over.wait()
             if flight.failed is not None:
@@ -84,12 +87,12 @@ class Reads:
         return outcome
 
     async def _lead(
-        self, name: bytes, asked: Asked, approved: ApprovedCall, key: str, seat: Seat, run: Run
+        self, name: bytes, asked: Asked, approved: ApprovedCall, context: CallContext, seat: Seat, run: Run
     ) -> Answer | Stop:  # fmt: skip
         """Ask the tool, for this call and for those that come while it is on its way."""
         flight = self._flights[name] = _Flight(asked)
         try:
-            answer = await seat.answer(approved.valid, key, run)
+            answer = await seat.answer(approved.valid, context, run)
             if isinstance(answer, Stop):
                 return answer  # it names its own call
             if isinstance(answer.value, Failure):

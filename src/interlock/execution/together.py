@@ -16,7 +16,7 @@ from interlock.core.call import Stop, ValidCall
 from interlock.core.canonical import reread
 from interlock.core.tool import Body, CallContext
 from interlock.execution.answer import Answer
-from interlock.execution.attempt import Failure, context_of, failure_of
+from interlock.execution.attempt import Failure, failure_of
 
 Run = Callable[[Body], Awaitable[Answer | Stop]]
 """Runs a body as a call's own: room, breaker, attempts."""
@@ -25,7 +25,7 @@ Run = Callable[[Body], Awaitable[Answer | Stop]]
 class Seat(Protocol):
     """One call's place among its likes."""
 
-    async def answer(self, valid: ValidCall, key: str, run: Run) -> Answer | Stop:
+    async def answer(self, valid: ValidCall, context: CallContext, run: Run) -> Answer | Stop:
         """What came of the call, by an invocation of its own or of all; asked once."""
         ...
 
@@ -37,12 +37,36 @@ class Seat(Protocol):
 class Alone:
     """The seat of a call that has none of its kind beside it."""
 
-    async def answer(self, valid: ValidCall, key: str, run: Run) -> Answer | Stop:
+    async def answer(self, valid: ValidCall, context: CallContext, run: Run) -> Answer | Stop:
         """Run the tool's function."""
         return await run(valid.tool.body)
 
     def leave(self) -> None:
         """Nobody waits for it."""
+
+
+class Paid:
+    """A seat that is come to once what the call costs is reserved.
+
+    Args:
+        seat: The seat.
+        reserve: Reserves; says why the call may not be made where it cannot.
+    """
+
+    def __init__(self, seat: Seat, reserve: Callable[[], Awaitable[Stop | None]]) -> None:
+        self._seat = seat
+        self._reserve = reserve
+
+    async def answer(self, valid: ValidCall, context: CallContext, run: Run) -> Answer | Stop:
+        """Reserve, then come to the seat."""
+        if (stop := await self._reserve()) is not None:
+            self._seat.leave()
+            return stop
+        return await self._seat.answer(valid, context, run)
+
+    def leave(self) -> None:
+        """Give the seat up."""
+        self._seat.leave()
 
 
 class Company:
@@ -100,6 +124,8 @@ class Company:
                 if isinstance(value, Exception):  # in a result's place: what it would be had a single call raised it
                     value = failure_of(member.valid.tool, value)
                 member.answer = answer._replace(value=value, source=source)
+                if member is not leader:
+                    member.context.spent["ms"] = 0  # the one that ran for all has it
         finally:
             self._under_way = None
             over.set()
@@ -112,12 +138,12 @@ class CompanySeat:
         self._company = company
         self._taken = False
 
-    async def answer(self, valid: ValidCall, key: str, run: Run) -> Answer | Stop:
+    async def answer(self, valid: ValidCall, context: CallContext, run: Run) -> Answer | Stop:
         """Come to the seat; without it, the call runs by itself."""
         if self._taken:
             return await run(valid.tool.body)
         self._taken = True
-        return await self._company.answer(_Member(valid, context_of(valid, key)), run)
+        return await self._company.answer(_Member(valid, context), run)
 
     def leave(self) -> None:
         """Give the seat up, unless it was taken."""

@@ -24,6 +24,7 @@ from interlock.core.call import (
     refuse,
 )  # fmt: skip
 from interlock.core.canonical import Json
+from interlock.core.charge import written
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
@@ -68,6 +69,7 @@ class Entry:
         step: Number of the call within the run.
         lost: Workers that were lost over this call after its intent; 0 for a call that has none.
         bound: The call digest that the intent of a lost call binds.
+        spent: What its tool says that it cost, by unit.
     """
 
     run: RunState
@@ -84,7 +86,8 @@ class Entry:
         self._reached: State = call
         self._stop: Stop | None = None
         self._recalled = False
-        self._intent = False
+        self._intent = self._reserved = False
+        self.spent: dict[str, int] = {}
         self.lost, self.bound = 0, ""
         self._closed = False
         self._over: anyio.Event | None = None
@@ -228,6 +231,22 @@ class Entry:
         await self._conversation.append(facts, approved.guards)
         self._intent = True
 
+    async def reserve(self, approved: ApprovedCall) -> None:
+        """Commit, for a read that has no intent, what was decided and what it reserves.
+
+        When this returns, it may be dialled.
+
+        Raises:
+            GuardRefused: A budget or rate said no: nothing was written and nothing may leave.
+            DuplicateFact: This call has reserved already.
+            LedgerError: Nothing was written and nothing may leave.
+        """
+        body = {"reserved": written(approved.charges)}
+        who = self.call.principal.id
+        reserved = Fact(Kind.BUDGET_RESERVED, body, self.call.call_id, self.step, 0, who)
+        await self._conversation.append([self._decided(approved, None), reserved], approved.guards)
+        self._reserved = True
+
     async def recover(self, approved: ApprovedCall, how: Mapping[str, Json]) -> None:
         """Commit, for a call whose worker was lost, that it passes the gates today and is taken up again.
 
@@ -259,7 +278,7 @@ class Entry:
             outcome = lost(outcome)  # whichever gate stopped it, or the stop switch while it waited in a batch
             facts, stop = [self._unknown(outcome)], None
         elif isinstance(approved, ApprovedCall):
-            if not self._intent:
+            if not (self._intent or self._reserved):
                 facts = [self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
         else:
@@ -282,7 +301,7 @@ class Entry:
         except StaleClaim:
             if not self._intent or outcome.kind not in (OutcomeKind.DONE, OutcomeKind.WITHHELD):
                 raise  # that nothing came of its own tries says nothing of those of whoever holds the run now
-            body = {"outcome": outcome_to_json(outcome), "by": "worker", "how": "late"}
+            body = {"outcome": outcome_to_json(outcome), "by": "worker", "how": "late"} | self._settled(outcome)
             late = facts[0]._replace(kind=Kind.CALL_RECONCILED, body=body)
             await self._conversation.append_outside([late])
 
@@ -296,8 +315,12 @@ class Entry:
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         if self.lost and (cancelled or isinstance(error, LedgerError)):
             return
-        if not self._intent and (isinstance(error, LedgerError) or (cancelled and self.call.call_id in self.run.calls)):
+        waits = cancelled and not self._reserved and self.call.call_id in self.run.calls
+        if not self._intent and (isinstance(error, LedgerError) or waits):
             return
+        if self._reserved:  # it was dialled, and what that cost nobody says any more
+            for each in self.run.calls[self.call.call_id].reserved:
+                self.spent[each.unit] = max(each.amount, self.spent.get(each.unit, 0))
         why = "cancelled" if cancelled else "internal"
         kind = OutcomeKind.UNKNOWN if self._intent else OutcomeKind.FAILED
         message = "the call was cancelled" if cancelled else "the call could not be completed"
@@ -325,9 +348,21 @@ class Entry:
         who = self.call.principal.id
         return Fact(Kind.CALL_UNKNOWN, body, self.call.call_id, self.step, self.lost, who, outcome=outcome.kind.value)
 
+    def _settled(self, outcome: Outcome) -> dict[str, Json]:
+        """What the call cost, where that is not what an outcome of its kind costs anyway."""
+        known = self.run.calls.get(self.call.call_id)
+        if known is None or not known.reserved or not outcome.closes:
+            return {}
+        said = {
+            each.unit: self.spent[each.unit]
+            for each in known.reserved
+            if each.unit in self.spent and self.spent[each.unit] != each.actual(outcome.kind.value, {})
+        }
+        return {"spent": said} if said else {}
+
     def _result(self, outcome: Outcome, result: RawResult | None, approved: ApprovedCall) -> Fact:
         call, stop = self.call, self._stop
-        body: dict[str, Json] = {"outcome": outcome_to_json(outcome)}
+        body: dict[str, Json] = {"outcome": outcome_to_json(outcome)} | self._settled(outcome)
         if stop is not None:
             body["stop"] = {"gate": stop.gate, "code": outcome.code, "audit": dict(stop.audit)}
         attempt = 1

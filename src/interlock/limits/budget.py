@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from interlock.core.charge import Charge
+from interlock.core.charge import BUDGET_MAX, UNIT, Charge
 from interlock.core.clock import SECOND_US
+from interlock.core.guard_row import Subject, row_name
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
 from interlock.core.tool import Tool
-from interlock.limits.rows import Subject, row_name
+from interlock.errors import BadInput
 
 _KEPT_MAX = 4096
 """Subjects whose row names are kept; beyond it they are made again."""
@@ -27,7 +28,7 @@ class Budget:
         name: What people call it; together with the unit it is the budget's identity, and its rows begin anew with it.
         unit: What is counted: `calls`, `tokens`, `micro_usd`, `ms`, or a unit that tools declare.
         most: How much, of the unit.
-        per: Each of what has as much of its own, of `limits.rows.Whom`; the whole tenant together where empty.
+        per: Each of what has as much of its own, of `core.guard_row.WHOM`; the whole tenant together where empty.
         every: `day` or `month` (UTC), after which it begins anew; empty for never.
         tools: Names of the tools that it is about; all where empty.
         effects: Their effects; all where empty.
@@ -101,9 +102,20 @@ class Budgets:
         return kept
 
 
-def run_row(tenant: str, run_id: str, unit: str) -> str:
-    """The row of a run's own budget."""
-    return row_name(Subject(Principal("run", tenant), run_id), ("run", run_id, unit), ())
+def own_budgets(tenant: str, run_id: str, most: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
+    """What a run alone may use at most, as the run keeps it: row, unit and amount of each.
+
+    Raises:
+        BadInput: A unit or an amount that cannot be counted.
+    """
+    for unit, amount in most.items():
+        if not UNIT.fullmatch(unit) or type(amount) is not int or not 0 <= amount <= BUDGET_MAX:
+            raise BadInput(
+                f"budget: {amount!r} of {unit!r}", code="run.budget",
+                remedy=f"Use units such as calls or micro_usd, and whole numbers from 0 to {BUDGET_MAX}.",
+            )  # fmt: skip
+    subject = Subject(Principal("run", tenant), run_id)
+    return tuple((row_name(subject, ("run", run_id, unit), ()), unit, amount) for unit, amount in most.items())
 
 
 def period(every: str, now_us: int) -> str:

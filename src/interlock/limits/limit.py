@@ -9,8 +9,9 @@ from interlock.core.call import AllowedCall, LimitedCall, Stop, refuse
 from interlock.core.charge import Charge
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
-from interlock.limits.budget import Budgets
+from interlock.ledger.refused import refused_by_limit
 from interlock.limits.loop import Loops, loop
+from interlock.limits.quota import Quotas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,26 +21,22 @@ class Limits:
     Attributes:
         calls_max: Calls of one run, refused ones included.
         loops: How often calls that are alike, and how many at once.
-        budgets: What runs share.
+        quotas: The rates and budgets that runs share.
     """
 
     calls_max: int = 200
     loops: Loops = field(default_factory=Loops)
-    budgets: Budgets = field(default_factory=Budgets)
+    quotas: Quotas = field(default_factory=Quotas)
 
     def charges(
         self, principal: Principal, run: RunState, costs: Mapping[str, int], now_us: int
     ) -> tuple[Charge, ...]:  # fmt: skip
-        """What something that is no call reserves, of every budget that has its units; see `ledger.reservation`.
-
-        Args:
-            costs: Unit (`tokens`, `micro_usd`, …) to the worst case.
-        """
-        return self.budgets.charges(principal, run, costs, now_us)
+        """See `Quotas.charges`."""
+        return self.quotas.charges(principal, run, costs, now_us)
 
 
-def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> LimitedCall | Stop:
-    """Refuse a call beyond the run's limits, or one that is on its way already.
+async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> LimitedCall | Stop:
+    """Refuse a call beyond the run's limits or what runs share, or one that is on its way already.
 
     Args:
         step: Number of this call within the run, from 1.
@@ -62,4 +59,10 @@ def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> Lim
         )  # fmt: skip
     if (stop := loop(valid, limits.loops, run)) is not None:
         return stop
-    return LimitedCall(allowed, ())
+    guards, charges = limits.quotas.asked(allowed, run)
+    decision = allowed.decision
+    if decision.binding_hold is not None or decision.verify or call.dry_run:  # nobody is asked about what cannot run
+        refused = await limits.quotas.refuses(guards, charges)
+        if refused is not None:
+            return refused_by_limit(call, charges, refused)
+    return LimitedCall(allowed, guards, charges)

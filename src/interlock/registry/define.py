@@ -31,6 +31,7 @@ class ToolOptions(TypedDict, total=False):
     timeout_s: float
     attempts_max: int
     at_once: int
+    costs: Mapping[str, int | str]
     cache_s: float
     cache_tags: Sequence[str]
     invalidates: Sequence[str]

@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Final
 
 from interlock.core.canonical import canonical, pointer
+from interlock.core.charge import SPENT_MAX, UNIT
 from interlock.core.tool import Effect, Tool
 from interlock.core.undo import ARGUMENTS, RESULT
 from interlock.errors import BadInput, DefinitionError
@@ -51,6 +52,7 @@ def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
         if role not in ROLES:
             raise _wrong("roles", f"gives {name!r} the unknown role {role!r}", f"Roles are {', '.join(sorted(ROLES))}.")
     _check_reuse(tool)
+    _check_costs(tool)
     if tool.effect is Effect.READ and (tool.compensate or tool.reconcile):
         raise _wrong("compensate", "or reconcile is set on a read", "There is nothing to undo or to ask about.")
     _check_undo(tool)
@@ -143,6 +145,24 @@ def _check_numbers(tool: Tool) -> None:
         raise _wrong("at_once", "is out of range", "Use 1 to 256 calls at the same time.")
     if not (math.isfinite(tool.cache_s) and 0 <= tool.cache_s <= 86_400):
         raise _wrong("cache_s", "is out of range", "Use 0 for never, and at most 86400 seconds.")
+
+
+def _check_costs(tool: Tool) -> None:
+    """A cost is a whole number, or an argument that every call has and that can be no other."""
+    for unit, cost in tool.costs.items():
+        if not UNIT.fullmatch(str(unit)) or unit in ("calls", "ms"):
+            raise _wrong("costs", f"has the unit {unit!r}", f"Use {UNIT.pattern}; calls and ms are counted anyway.")
+        if isinstance(cost, str):
+            part = tool.input_schema.get("properties", {}).get(cost)
+            whole = isinstance(part, Mapping) and part.get("type") == "integer"
+            if not whole or not isinstance(part.get("minimum"), int) or part["minimum"] < 0:
+                raise _wrong(
+                    "costs", f"names {cost!r}", "Name an argument of type integer with a minimum of 0 or more."
+                )
+            if cost not in tool.input_schema.get("required", ()) and not (tool.sealed and "default" in part):
+                raise _wrong("costs", f"names {cost!r}, which a call may leave out", "Require it.")
+        elif type(cost) is not int or not 0 <= cost <= SPENT_MAX:
+            raise _wrong("costs", f"of {unit!r} is {cost!r}", f"Use a whole number from 0 to {SPENT_MAX}.")
 
 
 def _check_reuse(tool: Tool) -> None:

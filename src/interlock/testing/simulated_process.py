@@ -20,7 +20,7 @@ from interlock.ledger.store import Claim
 from interlock.pipeline import call_tool, call_tools
 from interlock.policy.authorize import Rules
 from interlock.registry.registry import Registry
-from interlock.runs import Run, advance, open_run
+from interlock.runs import Run, Start, advance, open_run
 from interlock.settings import Settings
 from interlock.testing.scheduler import Crashed, Host, Scheduler, SimulatedClock
 from interlock.testing.simulated_plan import Plan, Wish
@@ -138,7 +138,7 @@ class Process:
         with self.caller:
             for _ in range(_TRIES):
                 with suppress(LedgerError, NotFound):
-                    async with open_run(self.plane, self.claim, AGENT, "do it", shared.run_id) as run:
+                    async with open_run(self.plane, self.claim, AGENT, Start(words="do it"), shared.run_id) as run:
                         shared.run_id = run.run_id
                         await self._call(run, plan)
                         await anyio.sleep(plan.lingers_s)

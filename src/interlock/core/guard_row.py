@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from interlock.core.principal import Principal
 
-Whom = ("tenant", "principal", "tool", "run")
+WHOM = ("tenant", "principal", "tool", "run")
 """What a limit may be kept for each of; the tenant is in every row."""
 
 
