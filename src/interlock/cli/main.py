@@ -20,6 +20,7 @@ from interlock.cli.grants import grants
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
 from interlock.cli.ledger_keep import ledger
+from interlock.cli.limits import limits
 from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
@@ -58,6 +59,7 @@ for _command in (
     calls,
     approvals,
     grants,
+    limits,
     runs,
     work,
     notify,

@@ -37,6 +37,11 @@ def wait_us(change: GuardChange, value: int, now_us: int) -> int:
     return max(0, _caught_up(value, change.at_most, now_us) + change.add - change.at_most - now_us)
 
 
+def ahead_us(value: int, at_most: int, now_us: int) -> int:
+    """How far ahead of now a row that refills is: how much of it is in use."""
+    return _caught_up(value, at_most, now_us) - now_us
+
+
 def _after(change: GuardChange, value: int, now_us: int) -> int:
     if change.refills:
         assert change.at_most is not None, "what refills has a limit"
