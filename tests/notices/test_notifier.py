@@ -320,6 +320,16 @@ async def test_a_request_that_is_about_to_expire_is_told_once_more(office: Offic
     ]  # fmt: skip
 
 
+async def test_a_channel_for_reminders_alone_is_told_in_the_last_quarter(office: Office, receiver: Receiver) -> None:
+    only = Audience(kinds=frozenset({"approval.expires"}))
+    notifier = office.notifier(office.webhook(receiver.port, audience=only))
+    await office.ask("run_1", expires_s=400)
+    assert await notifier.look() == 0
+    office.clock.advance(301)
+    assert (await notifier.look(), await notifier.look()) == (1, 0)
+    assert receiver.posted[0].about["kind"] == "approval.expires"
+
+
 async def test_a_request_that_is_first_told_late_is_not_told_again_at_once(office: Office, receiver: Receiver) -> None:
     notifier = office.notifier(office.webhook(receiver.port))
     await office.ask("run_1", expires_s=400)

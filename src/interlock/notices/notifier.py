@@ -123,22 +123,16 @@ class _Sender:
         self._epoch = 0
         self._claiming = anyio.Lock()
 
-    async def may_send(self) -> bool:
-        """Whether this process is the one that sends; claims that where nobody does.
+    async def claim(self) -> bool:
+        """Whether this process is the one that sends, as far as it knows; it claims that where nobody does.
 
         Raises:
             LedgerError: The ledger cannot be written, so that nothing that is sent could be recorded.
         """
         async with self._claiming:
-            if self._epoch:
-                try:  # a process that stood still must not send what another one has sent meanwhile
-                    await self.means.store.append(Append(NOTICES, FIRST_TENANT, [], self._epoch))
-                    return True
-                except StaleClaim:
-                    self._epoch = 0
             now_s = self.means.clock.mono_s()
-            if now_s < self.not_before_s:
-                return False
+            if self._epoch or now_s < self.not_before_s:
+                return bool(self._epoch)
             try:
                 events = await self.means.store.append(Append(NOTICES, FIRST_TENANT, [], claim=self.means.claim))
             except StaleClaim:
@@ -147,6 +141,18 @@ class _Sender:
             self._epoch = events[0].fact.body["epoch"]
             self.term += 1
             return True
+
+    async def holds(self) -> bool:
+        """Whether it still is: one that stood still must not send what another one has sent meanwhile.
+
+        Raises:
+            LedgerError: As `claim`.
+        """
+        try:
+            await self.record([])
+        except StaleClaim:
+            return False
+        return True
 
     async def record(self, facts: Sequence[Fact]) -> None:
         """Make durable what became of a message.
@@ -221,13 +227,15 @@ class _Line:
         clock = self._sender.means.clock
         if clock.mono_s() < max(self._not_before_s, self._sender.not_before_s):
             return False
-        due = await self._due(await self._outbox.waiting())
-        if not due or not await self._sender.may_send():
+        waiting = await self._outbox.waiting()
+        if not waiting or not await self._sender.claim():
             return False
         if self._term != self._sender.term:  # whoever sent before has told some of it
             self._term = self._sender.term
             self._memory.forget()
-            due = await self._due(await self._outbox.waiting())
+        due = await self._due(waiting)
+        if not due or not await self._sender.holds():
+            return False
         for notice, stands_for in due[:AT_ONCE]:
             if clock.mono_s() < self._not_before_s:
                 return False

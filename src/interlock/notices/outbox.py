@@ -115,23 +115,25 @@ class Memory:
         Where more than `MANY` requests of a run wait, they are one message, and the next one comes when all that it
         stood for are decided, or no more than that wait.
         """
-        wanted = [notice for notice in waiting if self._audience.wants(notice)]
-        requests = Counter(notice.run_id for notice in wanted if notice.kind is NoticeKind.REQUESTED)
+        wants = self._audience.wants
+        requests = Counter(notice.run_id for notice in waiting if notice.kind is NoticeKind.REQUESTED and wants(notice))
         of_many: dict[str, list[tuple[Notice, Told | None]]] = {}
         known: dict[Key, Told | None] = {}
         found: list[tuple[Notice, tuple[Notice, ...]]] = []
-        for number, notice in enumerate(wanted, 1):
+        for number, notice in enumerate(waiting, 1):
             if number % _TURN == 0:
                 await checkpoint()
-            told = await self._ask(notice, known)
-            if notice.kind is NoticeKind.REQUESTED and requests[notice.run_id] > MANY:
+            wanted = wants(notice)
+            told = await self._ask(notice, known) if wanted else None
+            reminder = _reminder(notice, now_us)
+            if wanted and notice.kind is NoticeKind.REQUESTED and requests[notice.run_id] > MANY:
                 of_many.setdefault(notice.run_id, []).append((notice, told))
-            elif told is None:
+            elif wanted and told is None:
                 found.append((notice, (notice,)))
-            elif _is_reminded(notice, told, now_us):
-                reminder = replace(notice, kind=NoticeKind.EXPIRES)
-                if self._audience.wants(reminder) and await self._ask(reminder, known) is None:
-                    found.append((reminder, (reminder,)))
+            elif reminder is None or not wants(reminder) or (told is not None and told.at_us >= reminder.at_us):
+                continue
+            elif await self._ask(reminder, known) is None:
+                found.append((reminder, (reminder,)))
         for each in of_many.values():
             if not any(told is not None and told.kind == NoticeKind.MANY for _, told in each):
                 stands_for = tuple(notice for notice, told in each if told is None)
@@ -155,12 +157,12 @@ class Memory:
         return told
 
 
-def _is_reminded(notice: Notice, told: Told, now_us: int) -> bool:
-    """Whether a request's last part has begun, and it was told before that."""
+def _reminder(notice: Notice, now_us: int) -> Notice | None:
+    """What is told when the last part of a request's time has begun, since when; None before that."""
     if notice.kind is not NoticeKind.REQUESTED or notice.expires_us is None:
-        return False
+        return None
     last_us = notice.expires_us - (notice.expires_us - notice.at_us) // LAST_PART
-    return told.at_us < last_us <= now_us
+    return replace(notice, kind=NoticeKind.EXPIRES, at_us=last_us) if last_us <= now_us else None
 
 
 def _is_news(notice: Notice, now_us: int) -> bool:

@@ -86,8 +86,11 @@ def link_to(notice: Notice, link: str) -> str:
 
 
 def inert(text: str) -> str:
-    """Text from elsewhere on one line, with what hides as escapes, at most `CUT_AT` long, and nothing to click on."""
+    """Text from elsewhere on one line, with what hides as escapes, at most `CUT_AT` long, and nothing to click on.
+
+    Nor is it an encoded word: the email package decodes those in a subject, and a line end in one begins a header.
+    """
     shown = one_line(text)
     if len(shown) > CUT_AT:
         shown = shown[: CUT_AT - 1] + "…"
-    return _DOT.sub("[.]", shown.replace("://", "[:]//"))
+    return _DOT.sub("[.]", shown.replace("://", "[:]//").replace("=?", "=[?]"))
