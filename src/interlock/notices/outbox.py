@@ -125,14 +125,12 @@ class Memory:
                 await checkpoint()
             wanted = wants(notice)
             told = await self._ask(notice, known) if wanted else None
-            reminder = _reminder(notice, now_us)
+            reminder = replace(notice, kind=NoticeKind.EXPIRES)
             if wanted and notice.kind is NoticeKind.REQUESTED and requests[notice.run_id] > MANY:
                 of_many.setdefault(notice.run_id, []).append((notice, told))
             elif wanted and told is None:
                 found.append((notice, (notice,)))
-            elif reminder is None or not wants(reminder) or (told is not None and told.at_us >= reminder.at_us):
-                continue
-            elif await self._ask(reminder, known) is None:
+            elif _is_reminded(notice, told, now_us) and wants(reminder) and await self._ask(reminder, known) is None:
                 found.append((reminder, (reminder,)))
         for each in of_many.values():
             if not any(told is not None and told.kind == NoticeKind.MANY for _, told in each):
@@ -157,12 +155,12 @@ class Memory:
         return told
 
 
-def _reminder(notice: Notice, now_us: int) -> Notice | None:
-    """What is told when the last part of a request's time has begun, since when; None before that."""
+def _is_reminded(notice: Notice, told: Told | None, now_us: int) -> bool:
+    """Whether the last part of a request's time has begun, and it was not told in that part."""
     if notice.kind is not NoticeKind.REQUESTED or notice.expires_us is None:
-        return None
+        return False
     last_us = notice.expires_us - (notice.expires_us - notice.at_us) // LAST_PART
-    return replace(notice, kind=NoticeKind.EXPIRES, at_us=last_us) if last_us <= now_us else None
+    return last_us <= now_us and (told is None or told.at_us < last_us)
 
 
 def _is_news(notice: Notice, now_us: int) -> bool:
