@@ -16,6 +16,10 @@ from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rej
 from interlock.policy.flags import Scope
 from interlock.registry.define import foreign_tool, tool
 from interlock.runs import Run
+from interlock.saga.definition import Saga, Step, given, result
+from interlock.saga.outcome import SagaOutcome
+from interlock.saga.standing import SagaStatus
+from interlock.sagas import SagaRun
 from interlock.settings import Settings, load_settings
 
 __all__ = [
@@ -36,13 +40,20 @@ __all__ = [
     "Proposal",
     "Rejected",
     "Run",
+    "Saga",
+    "SagaOutcome",
+    "SagaRun",
+    "SagaStatus",
     "Scope",
     "Settings",
+    "Step",
     "Tool",
     "TryLater",
     "World",
     "foreign_tool",
+    "given",
     "load_settings",
     "open_plane",
+    "result",
     "tool",
 ]

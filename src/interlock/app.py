@@ -30,6 +30,9 @@ from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
 from interlock.runs import Run, Start, advance, open_run, settle
+from interlock.saga.definition import Saga
+from interlock.saga.outcome import SagaOutcome
+from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
 from interlock.settings import Settings
 
 
@@ -91,6 +94,35 @@ class Interlock:
         """
         start = Start(words=words, budget=budget or {}, parent=parent)
         return open_run(self.plane, self._claim, principal, start, run_id)
+
+    def saga(
+        self, saga: Saga, principal: Principal, given: Mapping[str, Any], *, words: str | None = None, name: str = ""
+    ) -> AbstractAsyncContextManager[SagaRun]:
+        """Start a saga: `async with plane.saga(ONBOARDING, principal, {…}) as saga: print(await saga.outcome())`.
+
+        Args:
+            saga: Its steps.
+            principal: On whose behalf its calls are made.
+            given: What its steps take by `given(…)`.
+            words: The user's own words; None where they are not seen.
+            name: Your name of this one: starting it again by it comes back to the first; empty for a new one.
+
+        Raises:
+            BadInput, Conflict, StaleClaim: Nothing has run; see `sagas.open_saga`.
+        """
+        return open_saga(self.plane, self._claim, principal, Beginning(saga, given, words, name))
+
+    async def saga_outcome(self, run_id: str, tenant: str = "default") -> SagaOutcome:
+        """How a saga stands; see `sagas.saga_outcome`."""
+        return await saga_outcome(self.plane, run_id, tenant)
+
+    async def resume_saga(self, run_id: str, person: Principal, *, reason: str) -> SagaOutcome:
+        """Have what failed of a saga tried again, by a person's word; see `sagas.resume_saga`."""
+        return await resume_saga(self.plane, self._claim, run_id, person, reason)
+
+    async def cancel_saga(self, run_id: str, person: Principal, *, reason: str) -> SagaOutcome:
+        """Call a saga off: what was done is undone; see `sagas.cancel_saga`."""
+        return await cancel_saga(self.plane, self._claim, run_id, person, reason)
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""

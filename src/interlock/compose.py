@@ -42,6 +42,7 @@ from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
+from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
 from interlock.sources.python import import_rules, import_tools
@@ -210,7 +211,7 @@ def plane_of(
     new_id = world.new_id or RandomIds(world.clock)
     ledger = Ledger(store, world.reach)
     deadlines = Deadlines(world.clock)
-    return Plane(
+    plane = Plane(
         registry=registry,
         policy=policy,
         switch=StopSwitch(ledger.store),
@@ -231,3 +232,5 @@ def plane_of(
         clock=world.clock,
         new_id=new_id,
     )  # fmt: skip
+    plane.drivers["saga"] = SagaDriver(plane)
+    return plane

@@ -6,7 +6,7 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -159,6 +159,47 @@ async def call_tools(calls: Sequence[tuple[str, ToolCall]], plane: Plane) -> lis
     if failed:
         raise failed[0]
     return [outcomes[index] for index in range(len(calls))]
+
+
+async def call_in_order(
+    needs: Mapping[str, frozenset[str]],
+    made: Callable[[str], ToolCall | None],
+    done: Callable[[str, Outcome], bool],
+    plane: Plane,
+) -> None:
+    """Run calls, each as soon as those that it comes after are done: reads together, writes in order for each thing.
+
+    Args:
+        needs: For each call, by its name, which others of them it comes after.
+        made: The call of that name, asked for when those are done; None where it is not to run any more.
+        done: Told what came of a call; whether those that come after it may run.
+
+    Raises:
+        LedgerError: A call could not be recorded; the others were cut off, each with its record.
+    """
+    batch = Batch(0)
+    left, met = dict(needs), set[str]()
+    failed: list[InterlockError] = []
+
+    async def one(name: str, call: ToolCall) -> None:
+        try:
+            if done(name, await call_tool(call, plane, batch.turn(late=True))):
+                met.add(name)
+                start()
+        except InterlockError as error:
+            failed.append(error)  # told as itself, not within the task group's
+            tasks.cancel_scope.cancel()
+
+    def start() -> None:
+        for name in [name for name, needed in left.items() if needed <= met]:
+            del left[name]
+            if (call := made(name)) is not None:
+                tasks.start_soon(one, name, call)
+
+    async with anyio.create_task_group() as tasks:
+        start()
+    if failed:
+        raise failed[0]
 
 
 def _reads(call: ToolCall, plane: Plane) -> Resolve:

@@ -9,14 +9,11 @@ from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
-from interlock.core.run import SETTLED_WITHIN_S
+from interlock.core.run import SETTLED_WITHIN_S, VAIN_MAX
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.recall import edited_call_id
 from interlock.ledger.reservation import settled
 from interlock.pipeline import Plane, call_tool
-
-VAIN_MAX = 5
-"""Workers that may be lost over a run one after the other before anything comes of its next call."""
 
 SUSPECT_FROM = 2
 """Lost workers from which on a run is advanced alone, so that it takes no other with it."""

@@ -157,7 +157,7 @@ async def open_run(
         yield Run(plane, conversation, principal)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            await _leave(conversation, claim)
+            await leave(conversation, claim)
 
 
 async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
@@ -253,6 +253,10 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: C
             code="run.not_found",
             remedy="List runs with `interlock runs list`.",
         )
+    if state.driver != "calls":
+        raise Conflict(
+            f"run {run_id} is driven by its {state.driver}", code="run.driven", remedy="Come back to it by that."
+        )
     async with conversation.advancing:  # of two who come back at once, one finds it claimed
         if conversation.epoch:
             raise StaleClaim(f"run {run_id} is open in this process already")
@@ -281,7 +285,7 @@ def _over(conversation: Conversation) -> bool:
     return state.status == "open" and not waiting and not conversation.on_the_way
 
 
-async def _leave(conversation: Conversation, claim: Claim) -> None:
+async def leave(conversation: Conversation, claim: Claim) -> None:
     """Finish the run where nothing of it waits, and give its claim back.
 
     Where this process is advancing the run, that works under the same claim and gives it back when it is over: else

@@ -39,7 +39,7 @@ from tests.docs.page import DOCS, blocks, first_codes, rows
 
 REFERENCE = DOCS / "reference"
 
-NOT_MADE_BY_CALLERS = {"Interlock", "Run", "Effect", "OutcomeKind", "Scope"}
+NOT_MADE_BY_CALLERS = {"Interlock", "Run", "SagaRun", "Effect", "OutcomeKind", "SagaStatus", "Scope"}
 METHODS_ELSEWHERE = {"MemoryStore"}
 """A store's methods are the protocol's, which ledger.md describes as far as callers need it."""
 

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from interlock import Answer
+from interlock.core.run import VAIN_MAX
 from interlock.ledger.company import Company
-from interlock.recovery import VAIN_MAX
 from interlock.testing import EffectOracle
 from tests.engine.at_work import POISON, accounts, look_once, opened
 from tests.planes import ANA, BOB

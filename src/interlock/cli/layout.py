@@ -28,6 +28,8 @@ OUTCOMES = {
     "done": "good", "allow": "good", "approved": "good", "consumed": "good", "finished": "good",
     "refused": "bad", "failed": "bad", "withheld": "bad", "deny": "bad", "rejected": "bad", "cancelled": "bad",
     "unknown": "bad", "revoked": "bad", "held": "wait", "pending": "wait", "require_approval": "wait", "open": "wait",
+    "completed": "good", "compensated": "bad", "compensation_failed": "bad", "stuck": "bad", "unmet": "bad",
+    "waiting": "wait",
 }  # fmt: skip
 """Words that a page says often, each with its style."""
 

@@ -25,6 +25,7 @@ from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
 from interlock.cli.runs import runs
+from interlock.cli.saga import saga
 from interlock.cli.stop import resume, stop
 from interlock.cli.tools import tools
 from interlock.cli.work import work
@@ -61,6 +62,7 @@ for _command in (
     grants,
     limits,
     runs,
+    saga,
     work,
     notify,
     audit,

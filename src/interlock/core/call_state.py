@@ -40,6 +40,7 @@ class CallState:
         reserved: What it has of budgets; empty once it is closed.
         undo: What undoes it, by its intent; None where nothing does.
         undone: What came of undoing it, `done` or `failed`; empty where that was not said.
+        undone_turn: In which turn that was said, from 1; 0 for none.
         told_at: Number of the event that told the last outcome; 0 before the first.
     """
 
@@ -64,6 +65,7 @@ class CallState:
     reserved: tuple[Reserved, ...] = ()
     undo: Undo | None = None
     undone: str = ""
+    undone_turn: int = 0
     told_at: int = 0
 
     @property

@@ -16,6 +16,9 @@ from interlock.core.repeats import Repeats, ended
 from interlock.core.transcript import Transcript
 from interlock.core.undo import undo_from
 
+VAIN_MAX = 5
+"""Workers that may be lost over a run one after the other before anything comes of its next call."""
+
 SETTLED_WITHIN_S = 600
 """Seconds within which what reserves and is no call is settled; open longer, it was lost, and is charged in full."""
 
@@ -256,7 +259,7 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
 
 def _call_compensated(run: RunState, event: Event) -> None:
     if (call := run.calls.get(event.fact.call_id)) is not None:
-        call.undone = event.fact.outcome
+        call.undone, call.undone_turn = event.fact.outcome, event.fact.attempt
 
 
 def _operator(run: RunState, event: Event) -> None:
