@@ -3,6 +3,9 @@
 These are the names for callers; everything else is imported from the module that owns it.
 """
 
+from interlock.agent.agent import Agent, AgentLimits
+from interlock.agent.result import AgentResult, End
+from interlock.agent.run import AgentRun
 from interlock.app import Interlock, open_plane
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import GrantTerms
@@ -23,10 +26,15 @@ from interlock.sagas import SagaRun
 from interlock.settings import Settings, load_settings
 
 __all__ = [
+    "Agent",
+    "AgentLimits",
+    "AgentResult",
+    "AgentRun",
     "Answer",
     "BadInput",
     "CallContext",
     "Effect",
+    "End",
     "Entity",
     "GrantTerms",
     "Interlock",

@@ -10,6 +10,9 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from interlock.agent.agent import Agent
+from interlock.agent.run import AgentRun
+from interlock.agent_runs import open_agent
 from interlock.answers import answer, approval, delegate, undelegate, withdraw
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import Grant, GrantTerms
@@ -124,6 +127,26 @@ class Interlock:
         """Call a saga off: what was done is undone; see `sagas.cancel_saga`."""
         return await cancel_saga(self.plane, self._claim, run_id, person, reason)
 
+    def agent(
+        self, name: str, principal: Principal, *, words: str = "", run_id: str = "",
+        budget: Mapping[str, int] | None = None, parent: str = "",
+    ) -> AbstractAsyncContextManager[AgentRun]:  # fmt: skip
+        """A run of an agent: `async with plane.agent("desk", principal, words=…) as run: await run.result()`.
+
+        Args:
+            name: The agent's, as it was given to `open_plane`.
+            principal: On whose behalf its calls are made.
+            words: What the user wants, in their own words. A run keeps those that it started with.
+            run_id: A run of this principal and agent to come back to; empty for a new one.
+            budget, parent: As of `run`.
+
+        Raises:
+            NotFound: No such agent or run; see `agent_runs.open_agent`.
+            Conflict, BadInput: As of `run`.
+        """
+        start = Start(words=words, budget=budget or {}, parent=parent)
+        return open_agent(self.plane, self._claim, name, principal, start, run_id)
+
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""
         return await advance(self.plane, self._claim, run_id, tenant)
@@ -221,6 +244,7 @@ async def open_plane(
     tools: Iterable[Tool] = (),
     world: World | None = None,
     people: People | None = None,
+    agents: Iterable[Agent] = (),
     engine: bool = True,
 ) -> AsyncIterator[Interlock]:
     """Open a control plane and keep its engine working until the block is left.
@@ -235,6 +259,7 @@ async def open_plane(
         world: Clocks, ids and randomness; the machine's where None.
         people: Who has which roles now, asked when somebody answers and again when the call runs. Where None, the
             deployment's file of keys, if it has one; else the roles with which a person answered stand.
+        agents: The agents that this process knows: it starts runs of them, and goes on with those of others.
         engine: Whether this process advances what is due. Without one, call `advance`.
 
     Raises:
@@ -244,7 +269,7 @@ async def open_plane(
     settings = settings or Settings()
     world = world or World()
     # In a thread: it reads files, compiles every tool and forces a new key to disk.
-    plane, load_policy = await anyio.to_thread.run_sync(compose, settings, tools, world, people)
+    plane, load_policy = await anyio.to_thread.run_sync(compose, settings, tools, world, people, agents)
     worker = (world.new_id or RandomIds(world.clock))("worker")
     works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
     try:

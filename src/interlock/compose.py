@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from interlock.agent.agent import Agent
+from interlock.agent.loop import Agents
 from interlock.approvals.delegation import Delegations
 from interlock.approvals.grants import Grants
 from interlock.approvals.people import Entitlement, People, Recorded
@@ -159,7 +161,7 @@ def open_verification(settings: Settings, world: World) -> Verification:
 
 
 def compose(
-    settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None
+    settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None, agents: Iterable[Agent] = ()
 ) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
     """The gates' parts, and how to load the policy again."""
     registry = open_registry(settings, tools)
@@ -168,6 +170,9 @@ def compose(
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
     plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
+    known = Agents(agents)
+    known.check(registry)
+    plane.drivers["agent"] = known
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
     return plane, lambda: load_policy(settings, plane.registry)
 

@@ -151,8 +151,9 @@ async def open_run(
         conversation = await _returned_to(plane, principal, run_id, claim)
     else:
         new = plane.new_id("run")
-        started = await _started(plane, principal, start, new)
-        conversation = await plane.ledger.open(new, principal.tenant, started, claim)
+        conversation = await plane.ledger.open(
+            new, principal.tenant, await started(plane, principal, start, new), claim
+        )  # fmt: skip
     try:
         yield Run(plane, conversation, principal)
     finally:
@@ -244,6 +245,23 @@ async def settle(
 
 
 async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: Claim) -> Conversation:
+    conversation = await own_run(plane, principal, run_id)
+    if (driver := conversation.state.driver) != "calls":
+        raise Conflict(f"run {run_id} is driven by its {driver}", code="run.driven", remedy="Come back to it by that.")
+    async with conversation.advancing:  # of two who come back at once, one finds it claimed
+        if conversation.epoch:
+            raise StaleClaim(f"run {run_id} is open in this process already")
+        if conversation.state.status == "open":
+            await conversation.claim(claim)
+    return conversation
+
+
+async def own_run(plane: Plane, principal: Principal, run_id: str) -> Conversation:
+    """The run of that id.
+
+    Raises:
+        NotFound: It is not this principal's.
+    """
     conversation = await plane.ledger.conversation(run_id, principal.tenant)
     await conversation.refresh()
     state = conversation.state
@@ -253,15 +271,6 @@ async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: C
             code="run.not_found",
             remedy="List runs with `interlock runs list`.",
         )
-    if state.driver != "calls":
-        raise Conflict(
-            f"run {run_id} is driven by its {state.driver}", code="run.driven", remedy="Come back to it by that."
-        )
-    async with conversation.advancing:  # of two who come back at once, one finds it claimed
-        if conversation.epoch:
-            raise StaleClaim(f"run {run_id} is open in this process already")
-        if state.status == "open":
-            await conversation.claim(claim)
     return conversation
 
 
@@ -316,7 +325,12 @@ async def _finish(conversation: Conversation, reason: str) -> None:
         await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
 
 
-async def _started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
+async def started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
+    """The start of a run that nothing drives.
+
+    Raises:
+        NotFound, Conflict, BadInput: See `open_run`.
+    """
     body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
     if start.words is not None:
         body["words"] = start.words

@@ -39,6 +39,7 @@ class RunState:
         transcript: What its agent has said; None where no agent drives it.
         waits: What drives it has said that it waits for somebody; nobody has claimed the run since.
         status: `open`, `finished` or `cancelled`.
+        reason: Why it is over; empty before.
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
         open_writes: Call digest to the call that is on its way, held or unknown with it.
@@ -64,6 +65,7 @@ class RunState:
     waits: bool = False
     transcript: Transcript | None = None
     status: str = "open"
+    reason: str = ""
     epoch: int = 0
     calls: dict[str, CallState] = field(default_factory=dict)
     approvals: Requests = field(default_factory=Requests)
@@ -122,11 +124,17 @@ class RunState:
 def speaker(run: RunState, call_id: str) -> CallState | None:
     """The call whose outcome is the answer to this one: itself, or the last in its place; None for none yet."""
     call = run.calls.get(call_id)
-    while call is not None and b'"fallback":' in call.told:
+    while call is not None and (
+        b'"fallback":' in call.told or b'"instead":' in call.told
+    ):  # seldom, and read only then
         told = call.outcome
-        if told is None or not told.fallback:
+        assert told is not None, "it was told something"
+        if told.instead:
+            call = run.calls.get(told.instead)
+        elif told.fallback:
+            call = run.calls.get(fallback_call_id(run.run_id, call.call_id))
+        else:
             break
-        call = run.calls.get(fallback_call_id(run.run_id, call.call_id))
     return call
 
 
@@ -174,11 +182,11 @@ def _last_told(run: RunState, call_id: str) -> bytes:
 
 
 def _run_finished(run: RunState, event: Event) -> None:
-    run.status = "finished"
+    run.status, run.reason = "finished", event.fact.body.get("reason", "")
 
 
 def _run_cancelled(run: RunState, event: Event) -> None:
-    run.status = "cancelled"
+    run.status, run.reason = "cancelled", event.fact.body.get("reason", "")
 
 
 def _call_decided(run: RunState, event: Event) -> None:

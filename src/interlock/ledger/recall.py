@@ -8,6 +8,10 @@ from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, Stop, ToolCall, refuse
 from interlock.core.canonical import Json
 from interlock.core.ids import named_call_id
+from interlock.core.run import RunState
+
+TURN_MAX = 64
+"""Calls of one turn of a model that are looked at (spec: calls of a batch)."""
 
 
 def lost(stopped: Outcome) -> Outcome:
@@ -23,6 +27,35 @@ def lost(stopped: Outcome) -> Outcome:
 def again(outcome: Outcome) -> Outcome:
     """An outcome that is told once more; nothing ran for it."""
     return replace(outcome, repeated=True)
+
+
+def out_of_turn(call: ToolCall, run: RunState) -> Stop | None:
+    """Why a call of an agent's turn goes no further: its message was no whole one, or its tool is not the agent's."""
+    transcript = run.transcript
+    if transcript is None or not transcript.turns or call.parent_id:
+        return None
+    turn = transcript.turns[-1]
+    place = next((nth for nth, asked in enumerate(turn.calls, 1) if asked.call_id == call.call_id), 0)
+    if not place:
+        return None
+    if turn.finish != "whole":
+        return refuse(
+            call, "recall.cut_off", "the message that proposed this call was cut off, so nothing of it runs",
+            next_step="Propose it again, in a shorter message.", audit={"finish": turn.finish},
+        )  # fmt: skip
+    if turn.final:
+        return refuse(call, "recall.final_turn", "no more calls are possible", next_step="Answer with what you have.")
+    if place > TURN_MAX:
+        return refuse(
+            call, "recall.turn_too_large", f"more than {TURN_MAX} calls were proposed together",
+            next_step="Look at the outcomes of the first ones, then propose fewer.", audit={"place": place},
+        )  # fmt: skip
+    if transcript.tools is not None and call.tool not in transcript.tools:
+        return refuse(
+            call, "recall.not_offered", f"you have no tool that is called {call.tool!r}",
+            next_step="Use one of your tools, or say that you cannot do it.", audit={"agent": transcript.agent},
+        )  # fmt: skip
+    return None
 
 
 def erased(call: ToolCall) -> Stop:

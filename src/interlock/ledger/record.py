@@ -32,7 +32,7 @@ from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark
 from interlock.ledger.reached import State, Way, decided
-from interlock.ledger.recall import again, answered, being_executed, edited_call_id, erased, lost
+from interlock.ledger.recall import again, answered, being_executed, edited_call_id, erased, lost, out_of_turn
 from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
@@ -166,7 +166,7 @@ class Entry:
                 next_step="Look at that call's outcome first.",
             )  # fmt: skip
         if known is None:
-            return call
+            return out_of_turn(call, self.run) or call
         if call.name and known.proposal and known.proposal != proposal_mark(call):
             self._recalled = True
             return refuse(
@@ -174,6 +174,8 @@ class Entry:
                 next_step="Use a new name for a new call, or repeat the first one exactly.",
             )  # fmt: skip
         if known.status == "held":
+            if self.run.status == "cancelled":
+                return refuse(call, "recall.run_over", "this run is cancelled", next_step="Start a new run.")
             asked = self.run.approvals[known.approval_id]
             waits = asked.status == "edited" and edited_call_id(asked, call.run_id) not in self.run.calls
             if asked.status != "pending" and not waits:  # what is made in its place is recorded before its end

@@ -1,0 +1,70 @@
+"""What an agent is: a model, its instructions and the tools that it may call. Frozen, and registered by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from interlock.errors import DefinitionError
+from interlock.models.metered import Price
+from interlock.models.model import Model
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLimits:
+    """How far one run of an agent may go, and how much of it the model is shown.
+
+    Attributes:
+        turns_max: Turns of the model that may propose calls, 1 to 1000. After them it is asked once more, for an
+            answer with what it has.
+        result_bytes_max: Bytes of one call's result that the model is shown, 1 KiB to 1 MiB; of a larger one the
+            beginning, with its size and digest.
+        results_kept: Turns whose results are shown whole, 2 to 1000. Older ones are dropped so many turns at a time,
+            all at once, so that in between every request begins with what the one before said.
+    """
+
+    turns_max: int = 25
+    result_bytes_max: int = 65_536
+    results_kept: int = 8
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("turns_max", 1, 1000), ("result_bytes_max", 1024, 1 << 20), ("results_kept", 2, 1000),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not (type(value) is int and least <= value <= most):
+                raise DefinitionError(f"{name}: {value!r}", remedy=f"Give a whole number from {least} to {most}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent. The same name in another process stands for the same agent: that is how its runs go on there.
+
+    Attributes:
+        name: Lower-case letters, digits, `_` and `-`, at most 64 characters.
+        model: Who proposes calls and answers.
+        instructions: What it is for and how it should go about it. Guidance, never enforcement.
+        tools: Names of the tools that it is offered and may call; None for all that the plane offers.
+        limits: How far one run goes.
+        price: What the model costs; None where only its tokens count.
+    """
+
+    name: str
+    model: Model
+    instructions: str = ""
+    tools: tuple[str, ...] | None = None
+    limits: AgentLimits = field(default_factory=AgentLimits)
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise DefinitionError(
+                f"agent name {self.name!r}", code="agent.name",
+                remedy="Begin with a lower-case letter; then letters, digits, '_' and '-', at most 64.",
+            )  # fmt: skip
+        if isinstance(self.tools, str):
+            raise DefinitionError(f"agent {self.name!r}: tools is a text", code="agent.tools", remedy="Give a tuple.")
+        if self.tools is not None and not isinstance(self.tools, tuple):
+            object.__setattr__(self, "tools", tuple(self.tools))

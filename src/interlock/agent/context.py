@@ -1,0 +1,82 @@
+"""What the model is sent: the conversation from the run's fold, kept turn by turn, and no longer than it must be.
+
+The order never changes: the system prompt, the user's words, then each turn with the results of its calls. Results of
+old turns are dropped by rule, `results_kept` turns at a time, and only then does anything change that was sent before:
+in between, a request begins with all of the one before it, which providers' prompt caches live on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from interlock.agent.agent import AgentLimits
+from interlock.agent.envelope import dropped, envelope
+from interlock.core.message import Message, Proposal, Role
+from interlock.core.run import RunState, speaker
+from interlock.core.transcript import TurnState
+
+
+class Context:
+    """The messages of one run. Nothing of it is needed again: another process makes the same from the ledger.
+
+    Args:
+        system: The system prompt.
+        run: The fold, read whenever `messages` is asked.
+    """
+
+    def __init__(self, system: str, run: RunState, limits: AgentLimits) -> None:
+        self._run = run
+        self._limits = limits
+        self._messages = [Message(role=Role.SYSTEM, text=system), Message(role=Role.USER, text=run.words or "")]
+        self._begins: list[int] = []
+        self._dropped = 0
+
+    def messages(self) -> Sequence[Message]:
+        """All of it, oldest first, with what has come since it was last asked. The last turn's calls are answered."""
+        assert self._run.transcript is not None, "an agent's run has a transcript"
+        turns = self._run.transcript.turns
+        for turn in turns[len(self._begins) :]:
+            self._begins.append(len(self._messages))
+            self._messages.append(_spoken(turn))
+            self._messages += [
+                Message(role=Role.TOOL, text=text, answers=id)
+                for id, text in zip(_ids(turn), self._told(turn), strict=True)
+            ]
+        self._drop(turns)
+        return tuple(self._messages)
+
+    def _told(self, turn: TurnState) -> list[str]:
+        """The results of one turn, each in its envelope."""
+        most = self._limits.result_bytes_max
+        found = []
+        for place, asked in enumerate(turn.calls):
+            call = speaker(self._run, asked.call_id)
+            told = turn.told[place] if turn.told else call.told if call is not None else b""
+            found.append(envelope(asked, call, told, most))
+        return found
+
+    def _drop(self, turns: Sequence[TurnState]) -> None:
+        """Shorten the results of turns that are too old by now."""
+        kept = self._limits.results_kept
+        old = max(0, (len(turns) // kept - 1) * kept)
+        for turn in turns[self._dropped : old]:
+            first = self._begins[turn.number - 1] + 1
+            for place, (asked, told) in enumerate(zip(turn.calls, turn.told, strict=True)):
+                said = self._messages[first + place]
+                text = dropped(asked, speaker(self._run, asked.call_id), told)
+                self._messages[first + place] = Message(role=Role.TOOL, text=text, answers=said.answers)
+        self._dropped = max(self._dropped, old)
+
+
+def _spoken(turn: TurnState) -> Message:
+    proposals = tuple(
+        Proposal(tool=asked.tool, arguments=asked.arguments, id=id)
+        for id, asked in zip(_ids(turn), turn.calls, strict=True)
+    )
+    return Message(role=Role.MODEL, text=turn.text, proposals=proposals)
+
+
+def _ids(turn: TurnState) -> list[str]:
+    """What binds each result to its call: the provider's id, or the call's own where there is none or it is not one."""
+    given = [asked.id for asked in turn.calls]
+    return [asked.id if asked.id and given.count(asked.id) == 1 else asked.call_id for asked in turn.calls]

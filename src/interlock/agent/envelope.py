@@ -1,0 +1,71 @@
+"""What became of a call, as the model reads it: one JSON object, labelled, and no longer than it may be.
+
+The value of a call stands in it as data. It is never spoken by the user or the system, and never outside the object.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from interlock.core.call import outcome_from_json
+from interlock.core.call_state import CallState
+from interlock.core.transcript import Asked
+
+_DIGEST = 16
+"""Hexadecimal digits of a digest that the model is shown: to tell results apart, not to prove anything."""
+
+_KEPT = ("outcome", "call_id", "tool", "code", "message", "next_step", "approval_id")
+"""What of an old result stays beside its size."""
+
+
+def envelope(asked: Asked, speaker: CallState | None, told: bytes, bytes_max: int) -> str:
+    """One call's outcome for the model.
+
+    Args:
+        asked: What was proposed.
+        speaker: The call whose outcome it is: itself, or one that was made in its place.
+        told: The event that said the outcome; empty where it was erased.
+        bytes_max: Bytes of its value that are shown.
+    """
+    said = _said(asked, speaker, told)
+    if "value" in said:
+        text = _text(said["value"])
+        size = len(text.encode())
+        if size > bytes_max:
+            said["value"] = _beginning(text, bytes_max)
+            said["cut"] = {"bytes": size, "shown": len(said["value"].encode()), "sha256": _digest(text)}
+    return _text(said)
+
+
+def dropped(asked: Asked, speaker: CallState | None, told: bytes) -> str:
+    """The same of a result that is old: its outcome, and how large it was."""
+    said = _said(asked, speaker, told)
+    short: dict[str, Any] = {"kind": "tool_result", **{key: said[key] for key in _KEPT if key in said}}
+    whole = _text(said)
+    if "value" in said:
+        text = _text(said["value"])
+        short["dropped"] = {"bytes": len(text.encode()), "sha256": _digest(text)}
+    shorter = _text(short)
+    return shorter if len(shorter) < len(whole) else whole
+
+
+def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any]:
+    said: dict[str, Any] = {"kind": "tool_result"}
+    if not told:
+        return said | {"outcome": "unknown", "call_id": asked.call_id, "tool": asked.tool, "code": "recall.erased"}
+    call_id, tool = (asked.call_id, asked.tool) if speaker is None else (speaker.call_id, speaker.tool)
+    return said | outcome_from_json(json.loads(told)["outcome"], call_id, tool).as_json()
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _beginning(text: str, bytes_max: int) -> str:
+    return text.encode()[:bytes_max].decode(errors="ignore")
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_DIGEST]

@@ -1,0 +1,199 @@
+"""The agent's loop: ask the model, record its turn, run what it proposes, tell it what came of that.
+
+A turn of the model is durable before any call of it runs, and every call has an id made of the run, the turn and its
+place. So the loop can be cut off anywhere and gone on with by any process that knows the agent: no model is asked
+twice for a turn that stands, and a call that ran is remembered, not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from interlock.agent.agent import Agent
+from interlock.agent.context import Context
+from interlock.agent.prompt import FINAL, system_prompt
+from interlock.agent.result import End
+from interlock.agent.steps import Step, end_of, next_step
+from interlock.agent.stream import Ended, Listeners, Proposed, Spent, Text, Waiting
+from interlock.core.call import Outcome, ToolCall
+from interlock.core.event import Fact, Kind
+from interlock.core.message import Message, Role
+from interlock.core.run import speaker
+from interlock.core.tool import Offer, Tool
+from interlock.core.transcript import Asked
+from interlock.errors import DefinitionError, GuardRefused, ModelError
+from interlock.execution.batch import BATCH_MAX
+from interlock.ledger.conversation import Conversation
+from interlock.ledger.spoken import spoken, text_of
+from interlock.limits.meter import RunMeter
+from interlock.models.metered import Metered, Price
+from interlock.models.model import Model
+from interlock.models.retried import Retried
+from interlock.models.streaming import Heard
+from interlock.pipeline import Plane, call_tool, call_tools
+from interlock.registry.formats import offer
+from interlock.registry.registry import Registry
+
+_FREE = Price(0, 0)
+_VAIN_MAX = 5
+"""Workers that may be lost over a run one after the other before anything comes of its next turn."""
+
+
+class Agents:
+    """The agents that this process knows, and the `Driver` of their runs. It keeps nothing of a run."""
+
+    def __init__(self, agents: Iterable[Agent] = ()) -> None:
+        self._agents: dict[str, Agent] = {}
+        for agent in agents:
+            if self._agents.setdefault(agent.name, agent) is not agent:
+                raise DefinitionError(
+                    f"two agents are called {agent.name!r}", code="agent.twice", remedy="Rename one of them."
+                )
+        self.listeners = Listeners()
+
+    def check(self, registry: Registry) -> None:
+        """Hold each agent's tools against those that there are.
+
+        Raises:
+            DefinitionError: An agent names a tool that is not registered.
+        """
+        known = {tool.name for tool in registry.tools}
+        for agent in self._agents.values():
+            for name in agent.tools or ():
+                if name not in known:
+                    raise DefinitionError(
+                        f"agent {agent.name!r}: no tool is called {name!r}", code="agent.tools",
+                        remedy="Register the tool, or take it from the agent's list.",
+                    )  # fmt: skip
+
+    def find(self, name: str) -> Agent | None:
+        """The agent of that name, where this process knows it."""
+        return self._agents.get(name)
+
+    def due(self, conversation: Conversation) -> bool:
+        """See `Driver`."""
+        agent = self._of(conversation)
+        if agent is None:
+            return False
+        step = next_step(conversation.state, agent.limits)
+        return step is not Step.OVER and not (step is Step.WAIT and conversation.state.waits)
+
+    async def drive(self, plane: Plane, conversation: Conversation) -> None:
+        """See `Driver`."""
+        agent = self._of(conversation)
+        assert agent is not None, "nobody drives a run whose agent is not known here"
+        await _Loop(agent, plane, conversation, self.listeners).go_on()
+
+    def _of(self, conversation: Conversation) -> Agent | None:
+        transcript = conversation.state.transcript
+        return None if transcript is None else self._agents.get(transcript.agent)
+
+
+class _Loop:
+    """One stretch of one run, from wherever its ledger says that it stands."""
+
+    def __init__(self, agent: Agent, plane: Plane, conversation: Conversation, listeners: Listeners) -> None:
+        assert conversation.state.principal is not None and conversation.state.transcript is not None
+        self._agent, self._plane, self._conversation, self._listeners = agent, plane, conversation, listeners
+        self._run, self._principal = conversation.state, conversation.state.principal
+        self._transcript = conversation.state.transcript
+        tools = _offered(plane.registry, self._transcript.tools)
+        self._offers: tuple[Offer, ...] = tuple(map(offer, tools))
+        self._context = Context(system_prompt(agent, tools), self._run, agent.limits)
+
+    async def go_on(self) -> None:
+        """Until the run is over or waits for somebody."""
+        if self._run.vain > _VAIN_MAX:
+            await self._finish(End.MODEL_FAILED)
+        while True:
+            match next_step(self._run, self._agent.limits):
+                case Step.CALL:
+                    await self._call()
+                case Step.ASK:
+                    await self._ask(final=False)
+                case Step.ANSWER:
+                    await self._ask(final=True)
+                case Step.WAIT:
+                    return await self._wait()
+                case Step.END:
+                    end = end_of(self._transcript)
+                    assert end is not None
+                    await self._finish(end)
+                case Step.OVER:
+                    return
+
+    async def _ask(self, *, final: bool) -> None:
+        """One turn of the model, durable when this returns; the run's end with it, where it ends with it."""
+        messages = self._context.messages()
+        if final:
+            messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
+        turn = len(self._transcript.turns) + 1
+        meter = RunMeter(self._plane.limits, self._conversation, self._principal, self._plane.clock)
+        metered = Metered(self._heard(turn), self._agent.price or _FREE, meter, self._plane.new_id)
+        try:
+            reply = await Retried(metered, self._plane.executor.pause).reply(messages, () if final else self._offers)
+        except GuardRefused:
+            return await self._finish(End.LIMIT)
+        except ModelError:
+            return await self._finish(End.MODEL_FAILED)
+        await self._conversation.append([spoken(reply, self._agent.model.name, self._principal.id, final=final)])
+        self._tell_turn(turn, metered)
+
+    def _heard(self, turn: int) -> Model:
+        """The model, told on to whoever listens."""
+        run_id = self._run.run_id
+        if not self._listeners.any(run_id):
+            return self._agent.model
+        return Heard(self._agent.model, lambda piece: self._listeners.tell(run_id, Text(turn, piece)))
+
+    def _tell_turn(self, turn: int, metered: Metered) -> None:
+        run_id = self._run.run_id
+        if self._listeners.any(run_id):
+            self._listeners.tell(run_id, Spent(turn, metered.cost.tokens, metered.cost.micro_usd))
+            for asked in self._transcript.turns[-1].calls:
+                proposed = Proposed(turn, asked.call_id, asked.tool, text_of(asked.arguments))
+                self._listeners.tell(run_id, proposed)
+
+    async def _call(self) -> None:
+        """Let every call of the last turn pass the path; asked again, each tells what is recorded of it."""
+        turn = self._transcript.turns[-1]
+        calls = [self._made(asked) for asked in turn.calls]
+        if len(calls) == 1:
+            self._tell_outcome(turn.number, await call_tool(calls[0], self._plane))
+            return
+        for first in range(0, len(calls), BATCH_MAX):
+            some = [("", call) for call in calls[first : first + BATCH_MAX]]
+            for outcome in await call_tools(some, self._plane):
+                self._tell_outcome(turn.number, outcome)
+
+    def _made(self, asked: Asked) -> ToolCall:
+        return ToolCall(
+            run_id=self._run.run_id, call_id=asked.call_id, tool=asked.tool, arguments=text_of(asked.arguments),
+            principal=self._principal,
+        )  # fmt: skip
+
+    def _tell_outcome(self, turn: int, outcome: Outcome) -> None:
+        if self._listeners.any(self._run.run_id):
+            self._listeners.tell(self._run.run_id, Ended(turn, outcome))
+
+    async def _wait(self) -> None:
+        """Say that the run waits, once: then nobody looks for it until somebody answers."""
+        held = [speaker(self._run, asked.call_id) for asked in self._transcript.turns[-1].calls]
+        ids = [call.approval_id for call in held if call is not None and call.status == "held"]
+        if not self._run.waits:
+            await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": ids})])
+        self._listeners.tell(self._run.run_id, Waiting(tuple(ids)))
+
+    async def _finish(self, end: End) -> None:
+        await self._conversation.append([Fact(Kind.RUN_FINISHED, {"reason": end.value})])
+
+
+def _offered(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
+    """The tools that the run may call, in the order of registration."""
+    return [tool for tool in registry.offered if names is None or tool.name in names]
+
+
+def driven_by(agent: Agent, started: Fact) -> Fact:
+    """The start of a run, as that of an agent's."""
+    said = {**started.body, "driver": "agent", "agent": agent.name}
+    return started._replace(body=said if agent.tools is None else said | {"tools": list(agent.tools)})

@@ -1,0 +1,143 @@
+"""One run of an agent, in the hands of whoever started it or came back to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from interlock.agent.result import AgentResult, result_of
+from interlock.agent.stream import Finished, Listener, Listeners, StreamEvent
+from interlock.core.event import Fact, Kind
+from interlock.core.principal import Principal
+from interlock.errors import InterlockError
+from interlock.ledger.conversation import Conversation
+
+_LOOK_S = 0.05
+
+
+class AgentRun:
+    """An agent's run: its result, its events as they come, its end. All that it knows stands in the ledger.
+
+    Attributes:
+        run_id: Which; name it to come back to it.
+        principal: On whose behalf.
+    """
+
+    def __init__(
+        self, conversation: Conversation, principal: Principal, work: Callable[[], Awaitable[object]],
+        listeners: Listeners, tasks: TaskGroup,
+    ) -> None:  # fmt: skip
+        self.run_id = conversation.state.run_id
+        self.principal = principal
+        self._conversation = conversation
+        self._work = work
+        self._listeners = listeners
+        self._tasks = tasks
+        self._working = anyio.CancelScope()
+        self._begun = False
+        self._stopped = anyio.Event()
+        self._error: InterlockError | None = None
+
+    async def result(self, *, wait_s: float = 0.0) -> AgentResult:
+        """Go on until the run is over or waits for a person, and say how it stands.
+
+        Args:
+            wait_s: Seconds that it may wait for that person, and for whoever goes on with it then: an engine, here or
+                in another process.
+
+        Raises:
+            LedgerError: Something could not be recorded; what was recorded before stands.
+        """
+        self._begin()
+        await self._settled(wait_s)
+        if self._error is not None:
+            raise self._error
+        return result_of(self._conversation.state)
+
+    async def stream(self, *, wait_s: float = 0.0) -> AsyncIterator[StreamEvent]:
+        """What happens in the run from now on, as it happens: text, calls, outcomes, waits and, last, its end.
+
+        What another process does is not heard here, but for the end. Whoever is slow misses events, and is told how
+        many; the run does not wait for them.
+
+        Args:
+            wait_s: As of `result`; then the stream ends without the run's end.
+
+        Raises:
+            LedgerError: As `result`.
+        """
+        listener = self._listeners.join(self.run_id)
+        try:
+            self._begin()
+            self._tasks.start_soon(self._until_the_end, listener, wait_s)
+            async for event in listener:
+                yield event
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._listeners.leave(self.run_id, listener)
+
+    async def cancel(self, reason: str = "") -> AgentResult:
+        """End the run here and now: what is under way is cut off, with a record of what may have left; held calls fall.
+
+        Nothing happens to a run that is over.
+
+        Raises:
+            LedgerError: It could not be recorded; the run is not cancelled.
+        """
+        self._working.cancel()
+        if self._begun:
+            await self._stopped.wait()
+        self._begun = True
+        self._stopped.set()
+        conversation = self._conversation
+        async with conversation.advancing:
+            await conversation.refresh()
+            state = conversation.state
+            if state.status == "open":
+                body = {"by": self.principal.id, "reason": reason}
+                facts = [Fact(Kind.RUN_CANCELLED, body, principal_id=self.principal.id)]
+                for call in state.calls.values():
+                    if call.status == "held" and state.approvals[call.approval_id].status == "pending":
+                        withdrawn = Fact(
+                            Kind.APPROVAL_WITHDRAWN, body, call.call_id, 0, 0, self.principal.id,
+                            approval_id=call.approval_id,
+                        )  # fmt: skip
+                        facts.append(withdrawn)
+                await conversation.append_outside(facts)
+        await self._work()  # tells the held calls
+        return result_of(conversation.state)
+
+    def _begin(self) -> None:
+        """Work on the run, once, beside whoever listens."""
+        if not self._begun:
+            self._begun = True
+            self._tasks.start_soon(self._worked)
+
+    async def _worked(self) -> None:
+        try:
+            with self._working:
+                await self._work()
+        except InterlockError as error:
+            self._error = error  # told to whoever asks for the result, as itself
+        finally:
+            self._stopped.set()
+
+    async def _settled(self, wait_s: float) -> None:
+        """Until this process has done what it can, and then until the run is over or the time is."""
+        await self._stopped.wait()
+        await self._conversation.refresh()
+        with anyio.move_on_after(wait_s):
+            while self._error is None and self._conversation.state.status == "open":
+                await anyio.sleep(_LOOK_S)
+                await self._conversation.refresh()
+
+    async def _until_the_end(self, listener: Listener, wait_s: float) -> None:
+        try:
+            await self._settled(wait_s)
+        except InterlockError as error:
+            self._error = error
+        over = self._conversation.state.status != "open"
+        listener.end(Finished(result_of(self._conversation.state)) if over and self._error is None else None)

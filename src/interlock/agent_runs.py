@@ -1,0 +1,63 @@
+"""Runs of agents: started, and come back to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+
+from interlock.agent.loop import Agents, driven_by
+from interlock.agent.run import AgentRun
+from interlock.core.principal import Principal
+from interlock.errors import NotFound
+from interlock.ledger.store import Claim
+from interlock.pipeline import Plane
+from interlock.runs import Start, advance, leave, own_run, started
+
+
+@asynccontextmanager
+async def open_agent(
+    plane: Plane, claim: Claim, name: str, principal: Principal, start: Start, run_id: str
+) -> AsyncIterator[AgentRun]:  # fmt: skip
+    """A run of an agent, worked on here from the first ask for its result or its events until it is left.
+
+    Left before its end, it is gone on with by any process that knows the agent and has an engine.
+
+    Args:
+        name: The agent's.
+        start: What a new one is started with.
+        run_id: The principal's own run to come back to, whoever works on it; empty for a new one.
+
+    Raises:
+        NotFound: No such run of this principal and agent, or no such agent here.
+        Conflict, BadInput: As `runs.open_run`.
+    """
+    agents = plane.drivers["agent"]
+    assert isinstance(agents, Agents), "compose puts them there"
+    agent = agents.find(name)
+    if agent is None:
+        raise NotFound(f"no agent {name!r} here", code="agent.not_found", remedy="Give it to `open_plane`.")
+    if run_id:
+        conversation = await own_run(plane, principal, run_id)
+        if (said := conversation.state.transcript) is None or said.agent != name:
+            raise NotFound(f"run {run_id!r} is none of agent {name!r}", code="run.not_found")
+    else:
+        new = plane.new_id("run")
+        fact = driven_by(agent, await started(plane, principal, start, new))
+        conversation = await plane.ledger.open(new, principal.tenant, fact, claim)
+    work = partial(advance, plane, claim, conversation.state.run_id, principal.tenant)
+    try:
+        async with anyio.create_task_group() as tasks:
+            try:
+                yield AgentRun(conversation, principal, work, agents.listeners, tasks)
+            finally:
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # the block's own error, not within the task group's
+            raise group.exceptions[0] from None
+        raise
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+            await leave(conversation, claim)
