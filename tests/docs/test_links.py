@@ -19,7 +19,9 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
-HOSTS = {"docs.cedarpolicy.com", "example.com", "keepachangelog.com", "semver.org"}
+HOSTS = {
+    "127.0.0.1", "docs.cedarpolicy.com", "example.com", "keepachangelog.com", "semver.org", "www.standardwebhooks.com",
+}  # fmt: skip
 """Hosts that pages may name."""
 
 _HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|dev|io|net|org)\b|\blocalhost\b|\b\d+\.\d+\.\d+\.\d+\b")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -170,7 +171,8 @@ class _Sender:
         """Let another process send without waiting."""
         epoch, self._epoch = self._epoch, 0
         if epoch:
-            await self.means.store.release(NOTICES, epoch)
+            with suppress(LedgerError):  # it lapses
+                await self.means.store.release(NOTICES, epoch)
 
 
 class _Tries(NamedTuple):
