@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate tamper transient cache loops evidence cover format venv clean \
+.PHONY: help demo test check bench approvals crash simulate tamper transient cache loops evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -27,6 +27,9 @@ bench: $(BENCH)/.stamp ## the benchmarks, beside floors and peers; prints ratios
 crash: $(VENV)/.stamp ## kill processes at every crash point, at random and at every system call that writes; exits 0 only if no effect was lost or doubled
 	@$(PY) -m proof.crash $(ARGS)
 	@$(PY) -m proof.syscalls
+
+approvals: $(VENV)/.stamp ## 100,000 random steps of held calls beside a reference, and 50 storms of racing approvers with kills; exits 0 only if nothing is wrong
+	@$(PY) -m proof.approvals --rounds 50 $(ARGS)
 
 simulate: $(VENV)/.stamp ## 1,000,000 seeded short runs against the reference; any failure prints its seed
 	@$(PY) -m proof.simulate $(ARGS)

@@ -89,13 +89,13 @@ async def withdraw(plane: Plane, approval_id: str, person: Principal, reason: st
         )  # fmt: skip
     if len(reason) > _REASON_MAX:
         raise BadInput(f"reason: more than {_REASON_MAX} characters", code="withdraw.reason", remedy="Say it shorter.")
-    if asked.status == "pending":
+    if waits := asked.status == "pending":
         body = {"by": person.id, "reason": reason}
         fact = Fact(
             Kind.APPROVAL_WITHDRAWN, body, asked.call_id, 0, 0, person.id, approval_id=approval_id
         )  # fmt: skip
         await conversation.append_outside([fact])
-    if asked.status != "withdrawn":
+    if not waits or asked.status != "withdrawn":
         raise Conflict(f"request {approval_id} is {asked.status}", code="approval.settled", remedy="Read it again.")
     return asked
 

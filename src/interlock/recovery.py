@@ -21,13 +21,13 @@ SUSPECT_FROM = 2
 
 def due(plane: Plane, conversation: Conversation) -> list[CallState]:
     """The calls that something can be done about here and now."""
-    state = conversation.state
-    return [
-        call
-        for call in state.calls.values()
-        if (call.status == "intent" and call.call_id not in conversation.on_the_way and _can_settle(plane, call))
-        or (call.status == "held" and _ripe(plane, state.approvals[call.approval_id]))
-    ]
+    return [call for call in conversation.state.calls.values() if _is_due(plane, conversation, call)]
+
+
+def _is_due(plane: Plane, conversation: Conversation, call: CallState) -> bool:
+    if call.status == "intent":
+        return call.call_id not in conversation.on_the_way and _can_settle(plane, call)
+    return call.status == "held" and _ripe(plane, conversation.state.approvals[call.approval_id])
 
 
 def _can_settle(plane: Plane, call: CallState) -> bool:
@@ -61,7 +61,8 @@ async def do_what_is_due(plane: Plane, conversation: Conversation) -> None:
     if calls and conversation.state.vain > VAIN_MAX:
         await _quarantine(conversation, calls.pop(0))
     for call in calls:
-        await _settled_or_run(plane, conversation, call)
+        if _is_due(plane, conversation, call):  # still: what was made in an edited call's place went on with that one
+            await _settled_or_run(plane, conversation, call)
 
 
 async def _settled_or_run(plane: Plane, conversation: Conversation, call: CallState) -> None:
