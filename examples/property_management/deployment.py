@@ -40,6 +40,11 @@ ledger = "ledger.db"
 policy = {policy}
 tools  = ["property_tools"]
 lease_s = {lease_s}
+
+[[limits.budgets]]
+name  = "refunds for the boiler"
+unit  = "cents"
+most  = 40_000
 """
 
 _TOOLS = '''\

@@ -101,8 +101,9 @@ class Scene:
         """Write down what came of a proposed call."""
         self._calls += 1
         decision, rules = await self._decided(outcome.call_id)
+        why = await self._granted(outcome.call_id) or _why(outcome, rules)
         wrong = _difference(outcome, expect, effects)
-        row = Row(self._calls, outcome.tool, decision, _why(outcome, rules), outcome.kind.value, effects, wrong)
+        row = Row(self._calls, outcome.tool, decision, why, outcome.kind.value, effects, wrong)
         self._write(row)
 
     async def person_did(self, what: str, told: str, expected: str, *, why: str = "", effects: int = 0) -> None:
@@ -138,12 +139,22 @@ class Scene:
             return "", []
         return decided[-1]["decision"], [reason.removeprefix("rule:") for reason in json.loads(decided[-1]["reasons"])]
 
+    async def _granted(self, call_id: str) -> str:
+        """By whose grant a call ran, as the ledger has it; empty where by none."""
+        [call] = await self.plane.store.rows("tool_call", {"call_id": call_id})
+        if not call["grant_id"]:
+            return ""
+        [grant] = await self.plane.store.rows("grant", {"grant_id": call["grant_id"]})
+        return f"by the grant of {grant['issued_by']}: nobody is asked"
+
 
 _SHORT = {
     "authorize.stopped": "an operator has stopped it",
     "authorize.not_available": "not for this principal, whatever the arguments",
     "execute.unknown": "no answer in time: it may have been done",
+    "limit.budget": "it does not fit into what is left of the budget",
     "limit.duplicate": "an equal call is not settled yet",
+    "limit.loop": "asked again and again, with the same answer",
     "rehearsal.would_hold": "a dry run: it would wait for approval",
 }
 """Reasons in the fewest words, where the outcome's own are more than a line."""

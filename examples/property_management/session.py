@@ -15,6 +15,7 @@ from examples.property_management.far_end import FarEnd
 from examples.property_management.runtime import Verdict, verify
 from examples.property_management.scene import Row, Scene, Teller
 from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
+from examples.property_management.standing import stand_and_stop
 from interlock.core.message import Message, Role
 from interlock.core.tool import Offer
 from interlock.models.scripted import ScriptedModel
@@ -51,7 +52,7 @@ class Account(NamedTuple):
 
 
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
-    """One session, from Bartholomew's words to its end; another that a crash goes through; the account of both."""
+    """One session, from Bartholomew's words to its end; one that a crash goes through; one within limits."""
     async with interlock.open_plane(settings) as plane, plane.run(AGENT, words=WORDS) as run:
         scene = Scene(plane, run, far_end, teller)
         await _converse(scene)
@@ -59,6 +60,7 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
     async with interlock.open_plane(settings, engine=False) as plane:
         scene.plane = plane
         await lose_the_runtime(scene, settings.folder)
+        await stand_and_stop(scene, settings.folder)
         account = await _account(scene)
     return account._replace(verdict=await anyio.to_thread.run_sync(verify, settings.folder))
 

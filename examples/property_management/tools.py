@@ -202,6 +202,7 @@ def get_payment(context: interlock.CallContext, payment_id: PaymentId) -> Paymen
     resource="payment_id",
     entities={"payment_id": OF_A_PAYMENT},
     roles={"payment_id": "target", "amount_cents": "amount", "reason": "content"},
+    costs={"cents": "amount_cents"},
     timeout_s=MONEY_TIMEOUT_S,
     examples=[{"payment_id": 500272, "amount_cents": 15000, "reason": "No heating for a week in January"}],
 )

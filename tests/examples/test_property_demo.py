@@ -70,21 +70,21 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 def test_every_expectation_of_the_demonstration_holds(kept: Played) -> None:
     assert kept.code == 0, kept.out
-    assert "21 calls and 16 acts of people and of the runtime, each as expected." in kept.out
+    assert "28 calls and 18 acts of people and of the runtime, each as expected." in kept.out
 
 
 def test_the_table_has_each_call_with_its_decision_outcome_and_effects(kept: Played) -> None:
     rows = [line.split() for line in kept.table]
     calls = {int(row[0]): (row[1], row[2], *row[-2:]) for row in rows if row[0].isdigit()}
-    assert list(calls) == list(range(1, 22))
+    assert list(calls) == list(range(1, 29))
     asked = [ask for turn in TURNS for ask in turn.asks]
     told = [(name, outcome, int(effects)) for name, _, outcome, effects in calls.values()]
     assert told[:17] == [(ask.tool, ask.expect.outcome, ask.expect.effects) for ask in asked]
-    assert told[17:] == [(fate.tool, "held", 0) for fate in FATES]
+    assert told[17:21] == [(fate.tool, "held", 0) for fate in FATES]
     assert calls[14] == ("refund_payment", "require_approval", "held", "0")
     assert calls[15] == ("charge_late_fee", "allow", "unknown", "1")
     assert calls[17][1] == "deny"
-    approved = [row for row in rows if "lucinda" in row]
+    approved = [row for row in rows if "lucinda" in row and "approves" in row]
     assert [row[-2:] for row in approved] == [["done", "1"], ["sent", "0"], *[["sent", "1"]] * 3]
 
 
@@ -93,7 +93,18 @@ def test_a_runtime_that_is_killed_over_four_effects_settles_each_as_its_tool_dec
     taken_up = [line for line in kept.table if "is taken up" in line]
     assert [line.split()[-2:] for line in taken_up] == [["done", "1"], ["done", "0"], ["done", "0"], ["unknown", "0"]]
     assert len({line.split("process ")[1].split()[0] for line in kept.out.splitlines() if "process " in line}) > 1
-    assert "8 by the service's own count, 8 by the ledger's." in kept.out
+    assert "10 by the service's own count, 10 by the ledger's." in kept.out
+
+
+def test_what_is_approved_again_and_again_is_granted_and_what_runs_away_is_stopped(kept: Played) -> None:
+    """Issue 4: an approval with a grant proposed from it, a budget stop and a loop stop."""
+    told = [line.split()[-2:] for line in kept.table if line.split()[0].isdigit()][21:]
+    assert told == [["done", "1"], ["done", "1"], ["refused", "0"], *[["done", "0"]] * 3, ["refused", "0"]]
+    acts = " ".join(kept.out.partition("decision")[0].split())
+    assert "covers the 3 refunds that were approved, and nothing else" in acts
+    assert acts.count("by the grant of lucinda") == 2
+    assert "it does not fit into what is left of the budget" in acts
+    assert "asked again and again, with the same answer" in acts
 
 
 def test_it_ends_with_the_verdict_of_the_verification(kept: Played) -> None:
