@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.core.call import OutcomeKind, VerifiedCall
+from interlock.core.call import OutcomeKind, ValidCall, VerifiedCall
 from interlock.core.call_state import CallState
 from interlock.core.canonical import canonical
 from interlock.core.run import RunState
@@ -26,7 +26,7 @@ def undoes(verified: VerifiedCall, run: RunState) -> str:
     if outcome is None or outcome.kind not in _TOOK_EFFECT:
         return ""
     undo, tool = parent.undo, valid.tool
-    if (undo.tool, undo.tool_hash) != (tool.name, tool.digest) or _by_another(parent, valid.call.call_id, run):
+    if (undo.tool, undo.tool_hash) != (tool.name, tool.digest) or _by_another(parent, valid, run):
         return ""
     fill = filler(tool.input_schema) if tool.sealed else None
     try:
@@ -36,11 +36,12 @@ def undoes(verified: VerifiedCall, run: RunState) -> str:
     return parent.call_id if canonical(arguments if fill is None else fill(arguments)) == valid.text else ""
 
 
-def _by_another(parent: CallState, call_id: str, run: RunState) -> bool:
-    """Whether another call of the same kind is on its way, may have taken effect, or did."""
-    assert parent.undo is not None, "the caller has looked"
-    return any(
-        other.parent_id == parent.call_id and other.tool == parent.undo.tool and other.call_id != call_id
-        and (other.status == "intent" or (other.outcome is not None and other.outcome.kind in _TOOK_EFFECT))
-        for other in run.calls.values()
-    )  # fmt: skip
+def _by_another(parent: CallState, valid: ValidCall, run: RunState) -> bool:
+    """Whether another call that undoes it is on its way, did so, or may have, where doing it twice is not once."""
+    for other in run.calls.values():
+        if other.parent_id == parent.call_id and other.tool == valid.tool.name and other.call_id != valid.call.call_id:
+            kind = None if other.outcome is None else other.outcome.kind
+            open_ = other.status == "intent" or (kind is OutcomeKind.UNKNOWN and not valid.tool.idempotent)
+            if open_ or kind in (OutcomeKind.DONE, OutcomeKind.WITHHELD):
+                return True
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from interlock.core.call import AllowedCall, LimitedCall, Stop, refuse
+from interlock.core.call import AllowedCall, LimitedCall, Stop, ValidCall, refuse
 from interlock.core.charge import Charge
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
@@ -52,7 +52,7 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
             next_step="Answer with what you have.", audit={"step": step},
         )  # fmt: skip
     first = run.open_writes.get(valid.digest, call.call_id)
-    if first != call.call_id:
+    if first != call.call_id and not _once_more(first, valid, run):
         return refuse(
             call, "limit.duplicate", f"the same call is open already as {first}",
             next_step=f"Wait for {first}, or change the arguments if another effect is meant.", audit={"first": first},
@@ -66,3 +66,10 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
         if refused is not None:
             return refused_by_limit(call, charges, refused)
     return LimitedCall(allowed, guards, charges)
+
+
+def _once_more(first: str, valid: ValidCall, run: RunState) -> bool:
+    """Whether the open call is an earlier try for the same call, as of what undoes it, and doing it twice is once."""
+    other = run.calls.get(first)
+    same = other is not None and other.parent_id == valid.call.parent_id != "" and other.status == "unknown"
+    return same and valid.tool.idempotent

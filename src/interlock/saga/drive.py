@@ -35,7 +35,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Ask nobody any more whether this held step may run: the saga goes back."""
+    """Ask nobody any more whether this held step may run: the saga goes back. What somebody said already is done."""
 
     call: CallState
 
@@ -126,11 +126,7 @@ class SagaDriver:
             case Forward(needs):
                 await self._forward(needs, conversation)
             case Withdraw(call):
-                fact = Fact(
-                    Kind.APPROVAL_WITHDRAWN, {"by": "saga", "reason": "the saga goes back"}, call.call_id, call.step,
-                    approval_id=call.approval_id,
-                )  # fmt: skip
-                await conversation.append([fact])
+                await self._withdraw(call, conversation)
             case Undo(undoing) if undoing.status is UndoStatus.OPEN:
                 await call_tool(_undoing_call(run, undoing), self._plane)
             case Undo(undoing):
@@ -149,13 +145,28 @@ class SagaDriver:
 
         def made(name: str) -> ToolCall | None:
             now = self.standing(run)
-            going_on = not now.back or now.steps[name].status in (StepStatus.RUNNING, StepStatus.HELD)
+            going_on = not now.back or now.steps[name].status is StepStatus.RUNNING
             return _step_call(now, name) if going_on else None
 
         def done(name: str, outcome: Outcome) -> bool:
             return self.standing(run).steps[name].status is StepStatus.DONE
 
         await call_in_order(needs, made, done, self._plane)
+
+    async def _withdraw(self, call: CallState, conversation: Conversation) -> None:
+        run = conversation.state
+        asked = run.approvals[call.approval_id]
+        assert run.principal is not None, "a run that is driven was started"
+        if asked.status == "pending":
+            body = {"by": "saga", "reason": "the saga goes back"}
+            fact = Fact(Kind.APPROVAL_WITHDRAWN, body, call.call_id, call.step, approval_id=asked.approval_id)
+            await conversation.append([fact])
+        parked = ToolCall(
+            run_id=run.run_id, call_id=call.call_id, tool=asked.request["tool"]["name"],
+            arguments=asked.request["text"], principal=run.principal, parent_id=call.parent_id,
+            edited_by=call.edited_by,
+        )  # fmt: skip
+        await call_tool(parked, self._plane)
 
 
 def _next_back(standing: Standing) -> Move:
@@ -166,9 +177,7 @@ def _next_back(standing: Standing) -> Move:
             open_[name] = frozenset[str]()
         elif stand.status is StepStatus.HELD:
             assert stand.call is not None, "what is held was called"
-            if standing.run.approvals[stand.call.approval_id].status in ("pending", "approved"):
-                return Withdraw(stand.call)
-            open_[name] = frozenset[str]()
+            return Withdraw(stand.call)
     if open_:
         return Forward(open_)
     for undoing in standing.undoings:
@@ -197,7 +206,7 @@ def _step_call(standing: Standing, step: str) -> ToolCall:
         lacks = str(error)
     return ToolCall(
         run_id=run.run_id, call_id=named_call_id(run.run_id, name), tool=stand.step.tool, arguments=arguments,
-        principal=run.principal, name=name, lacks=lacks,
+        principal=run.principal, name=name, parent_id=standing.tried_before(step), lacks=lacks,
     )  # fmt: skip
 
 

@@ -201,23 +201,31 @@ class Standing:
         if last is None:
             return _name(step, 0, 1)
         name, turn, nth = last
-        call = speaker(self.run, named_call_id(self.run.run_id, name))
+        call = _answering(self.run, named_call_id(self.run.run_id, name))
         if not self.passed or call is None or call.status != "closed" or _kind(call) is OutcomeKind.DONE:
             return name
         return _name(step, self.run.turn, nth + 1 if turn == self.run.turn else 1)
 
+    def tried_before(self, step: str) -> str:
+        """The call of the step's try before this one, for which the next is made; empty before the first."""
+        last = self._last_try(step)
+        if last is None:
+            return ""
+        call = self.run.calls[named_call_id(self.run.run_id, last[0])]
+        return call.parent_id if self.name_of(step) == last[0] else call.call_id
+
     def _status_back(self, steps: list[StepStatus]) -> SagaStatus:
-        undoings = self.undoings
-        open_ = any(undoing.status is UndoStatus.OPEN for undoing in undoings)
-        if any(status in (StepStatus.RUNNING, StepStatus.HELD) for status in steps) or open_:
+        if StepStatus.RUNNING in steps or StepStatus.HELD in steps:
             return SagaStatus.COMPENSATING
-        waits = any(undoing.status is UndoStatus.HELD for undoing in undoings)
-        unknown = any(
-            stand.status is StepStatus.UNKNOWN and not self._undone_blindly(stand) for stand in self.steps.values()
-        )
-        if waits or unknown:
+        unknown = [stand for stand in self.steps.values() if stand.status is StepStatus.UNKNOWN]
+        for undoing in self.undoings:
+            if undoing.status is UndoStatus.OPEN:
+                return SagaStatus.COMPENSATING
+            if undoing.status is UndoStatus.HELD:
+                return SagaStatus.WAITING
+        if not all(self._undone_blindly(stand) for stand in unknown):
             return SagaStatus.WAITING
-        failed = any(undoing.status is UndoStatus.FAILED for undoing in undoings)
+        failed = any(undoing.status is UndoStatus.FAILED for undoing in self.undoings)
         return SagaStatus.COMPENSATION_FAILED if failed else SagaStatus.COMPENSATED
 
     def _last_try(self, step: str) -> tuple[str, int, int] | None:
@@ -233,7 +241,7 @@ class Standing:
         last = self._last_try(step.id)
         if last is None:
             return Stand(step, StepStatus.NOT_BEGUN, None, None)
-        call = speaker(self.run, named_call_id(self.run.run_id, last[0]))
+        call = _answering(self.run, named_call_id(self.run.run_id, last[0]))
         if call is None:  # the one in its place was not made yet
             return Stand(step, StepStatus.RUNNING, None, None)
         outcome = call.outcome
@@ -280,7 +288,7 @@ class Standing:
             for turn in range(run.turn + 1)
             for nth in range(1, TRIES_MAX + 1)
         )
-        return [each for call_id in ids if call_id in run.calls and (each := speaker(run, call_id)) is not None]
+        return [each for call_id in ids if call_id in run.calls and (each := _answering(run, call_id)) is not None]
 
     def _undoing(self, of: Stand) -> Undoing:
         call = of.call
@@ -312,6 +320,14 @@ class Standing:
         """Whether what undoes may be done a second time by another call, without being settled first."""
         tool = self._find(last.tool)
         return tool is not None and tool.idempotent
+
+
+def _answering(run: RunState, call_id: str) -> CallState | None:
+    """The call whose outcome stands for this one's: itself, a fallback, or what somebody made of it by an edit."""
+    call = speaker(run, call_id)
+    while call is not None and (told := call.outcome) is not None and told.instead:
+        call = speaker(run, told.instead)
+    return call
 
 
 _TOOK = (OutcomeKind.DONE, OutcomeKind.WITHHELD)
