@@ -81,6 +81,8 @@ def test_a_worker_tells_what_waits_and_status_shows_it(told: Shell, receiver: Re
     assert (after["delivered"], after["waiting"]) == (1, 0)
     told.run("work", "--once", who="olga")
     assert len(receiver.posted) == 1
+    [row] = told.json("audit", "notice", who="olga")["rows"]
+    assert (row["channel"], row["status"], row["about"]) == ("hook", "delivered", posted.about["run"])
     assert told.run("notify", "status", who="olga").out.splitlines()[1].split()[:4] == ["hook", "1", "0", "0"]
 
 

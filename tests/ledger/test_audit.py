@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from interlock.core.event import NOTICES, Fact, Kind
 from interlock.errors import BadInput
 from interlock.ledger.audit import LIMIT_MAX, VIEWS, Question, audit
 from interlock.ledger.sqlite import SqliteStore
@@ -27,6 +28,12 @@ async def told(store: Store, clock: FrozenClock) -> int:
     held = decided("call_11", 11, verdict="require_approval", outcome="held")
     await store.append(to(RUN, proposed("call_11", 11), held, requested("appr_1", "call_11", begin_us)))
     await store.append(Append("run_9", "globex", [started(), *read_call("call_x")]))
+    for tenant in (TENANT, "globex"):
+        body = {"id": f"ntc_{tenant}", "channel": "hook", "kind": "approval.requested", "tenant": tenant}
+        reached = Fact(
+            Kind.NOTICE_DELIVERED, body | {"about": RUN, "ref": "appr_1", "attempts": 1, "why": "answered 200"}
+        )
+        await store.append(Append(NOTICES, "default", [reached]))
     return begin_us
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import anyio
 import pytest
 
 from interlock.core.event import NOTICES, Fact, Kind
@@ -11,8 +12,9 @@ from interlock.errors import StoreUnavailable
 from interlock.ledger.rebuild import differences
 from interlock.ledger.store import Append, Claim
 from interlock.notices import notifier as notifier_module
-from interlock.notices.notice import Audience, NoticeKind
+from interlock.notices.notice import Audience, Notice, NoticeKind
 from interlock.notices.notifier import GIVE_UP_S
+from interlock.notices.outbox import Outbox
 from interlock.testing import FaultProxy
 from tests.ledger.makers import intent, proposed, read_call, told
 from tests.net.receivers import Answer, Receiver
@@ -235,6 +237,25 @@ async def test_what_cannot_be_recorded_is_sent_again_under_its_id_after_a_pause(
     assert len(receiver.posted) == 2 and len(receiver.acted) == 1
 
 
+async def test_a_process_that_is_ended_while_it_sends_records_what_was_received(
+    office: Office, receiver: Receiver
+) -> None:
+    """Cancelled between the answer and its record: else every end of a process would mean a second copy."""
+    scope = anyio.CancelScope()
+    reach: list[str] = []
+
+    def end(point: str) -> None:
+        reach.append(point)
+        if point == "notice.sent":
+            scope.cancel()
+
+    asked = await office.ask("run_1")
+    with scope:
+        await office.notifier(office.webhook(receiver.port), reach=end).run()
+    assert reach[-1] == "notice.recorded"
+    assert await office.told() == [asked]
+
+
 async def test_one_process_tells_at_a_time_and_another_goes_on_when_its_claim_lapses(
     office: Office, receiver: Receiver
 ) -> None:
@@ -344,6 +365,13 @@ async def test_a_new_channel_is_told_of_what_still_waits(office: Office, receive
     await office.notifier(office.webhook(receiver.port)).look()
     both = office.notifier(office.webhook(receiver.port), office.webhook(receiver.port, "new"))
     assert await both.look() == 1
+
+
+async def test_a_call_that_is_settled_or_whose_row_is_gone_is_no_news(office: Office) -> None:
+    outbox = Outbox(office.store, office.clock)
+    for kind, still in ((NoticeKind.UNKNOWN, False), (NoticeKind.DEAD, True), (NoticeKind.REQUESTED, False)):
+        gone = Notice(kind=kind, ref="call_x", run_id="run_x", at_us=office.clock.wall_us())
+        assert (await outbox.still(gone) is not None) == still
 
 
 async def test_a_dead_letter_of_last_week_is_nobodys_news(office: Office, receiver: Receiver) -> None:

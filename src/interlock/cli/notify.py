@@ -110,10 +110,11 @@ async def _tried(deployment: Deployment, only: str | None) -> list[tuple[str, Se
     clock = deployment.world.clock
     ref = (deployment.world.new_id or RandomIds(clock))("test")
     now_us = clock.wall_us()
+    probe = Notice(kind=NoticeKind.TEST, ref=ref, at_us=now_us, groups=())
     answers: dict[str, Sent] = {}
 
     async def send(channel: Channel) -> None:
-        answers[channel.name] = await channel.send(Notice(kind=NoticeKind.TEST, ref=ref, at_us=now_us), now_us)
+        answers[channel.name] = await channel.send(probe, now_us)
 
     try:
         async with anyio.create_task_group() as tries:

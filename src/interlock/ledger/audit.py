@@ -19,6 +19,7 @@ VIEWS: dict[str, str] = {
     "tool_result": "at_us",
     "compensation_action": "at_us",
     "approval": "requested_us",
+    "notice": "at_us",
 }
 """What can be asked for, each with the column that says when."""
 

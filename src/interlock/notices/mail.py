@@ -58,7 +58,8 @@ def message_of(notice: Notice, mail: Mail, at_us: int) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message["X-Interlock-Kind"] = notice.kind.value
     width = max((len(name) for name, _ in said.facts), default=0) + 2
-    lines = [said.title, "", *(f"{name + ':':<{width}}{value}" for name, value in said.facts), ""]
+    facts = [f"{name + ':':<{width}}{value}" for name, value in said.facts]
+    lines = [said.title, "", *facts, *([""] if facts else [])]
     lines += [f"Open the request: {said.link}"] if said.link else [f"Open it with: {said.command}"]
     message.set_content("\n".join([*lines, "", NEVER_HERE, ""]), cte="quoted-printable")
     return message
