@@ -28,6 +28,7 @@ from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.stop import resume, stop
 from interlock.cli.tools import tools
+from interlock.cli.verify import verify
 from interlock.cli.work import work
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in EXITS.items())
@@ -69,6 +70,7 @@ for _command in (
     ledger,
     tools,
     policy,
+    verify,
     stop,
     resume,
     demo,
