@@ -1,12 +1,12 @@
 """What rules from a written policy stop of the wrong writes of recorded runs: `python -m proof.verification`.
 
-Every call of a writing tool in the 56 recorded tau-bench airline runs of the data folder becomes one line of a file of
-labelled calls: `wrong` where the data says that it differs from every call of the gold answer, else `right`. With it
-goes what the run had read by then and what the user had said. The rules are those of `proof/airline_rules.py`, from
-`airline_wiki.md` alone, written before any label was looked at. The file goes through `interlock verify calibrate`, as
-anybody's would.
+Every write of the recorded tau-bench airline runs of the data folder becomes one line of a file of labelled calls:
+`wrong` where the data says that it is not one of the gold answer, else `right`. With it goes what the run had read by
+then and what the user had said. The rules are those of `proof/airline_rules.py`, from `airline_wiki.md` alone. The file
+goes through `interlock verify calibrate`, as anybody's would.
 
-A label says that the call is not one of the gold answer. A call may be wrong though no sentence of the policy forbids it (another flight than the user wanted), and most of them are: no rule from the policy can know.
+A call may be wrong though no sentence of the policy forbids it (another flight than the user wanted), and then no rule
+from the policy can know.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-WRITES = frozenset(
-    {
-        "book_reservation", "cancel_reservation", "send_certificate", "update_reservation_baggages",
-        "update_reservation_flights", "update_reservation_passengers",
-    }
-)  # fmt: skip
-"""The tools that change the booking database. A hand-over to a person, which the data labels too, changes nothing."""
+from proof.recorded import FOLDER
 
-SETTINGS = '[verify]\nrules = ["proof.airline_rules"]\n'
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""So that the rules of this folder are found from anywhere."""
+
+RULES = {
+    "what the policy says of the call": "proof.airline_rules",
+    "and of the talk before it, which the labels do not judge": "proof.airline_conduct",
+}
+"""What is measured, and the module that has the rules."""
 
 
 def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
-        labelled = Path(folder) / "labelled.jsonl"
-        labelled.write_text("".join(json.dumps(line) + "\n" for line in lines(options.data)), encoding="utf-8")
-        return subprocess.run(_command(Path(folder), labelled, as_json=options.json), cwd=ROOT, check=False).returncode
+        for what, module in RULES.items():
+            if not options.json:
+                print(f"\n{what}:", flush=True)
+            command = _command(Path(folder), options.data, module)
+            if code := subprocess.run([*command, *["--json"] * options.json], env=ENVIRONMENT, check=False).returncode:
+                return code
+    return 0
 
 
-def measure(data: Path, folder: Path) -> dict[str, Any]:
+def measure(data: Path, folder: Path, module: str = "proof.airline_rules") -> dict[str, Any]:
     """The figures, for a test: what `interlock verify calibrate --json` says."""
-    labelled = folder / "labelled.jsonl"
-    labelled.write_text("".join(json.dumps(line) + "\n" for line in lines(data)), encoding="utf-8")
-    ended = subprocess.run(
-        _command(folder, labelled, as_json=True), cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
-    )
+    command = [*_command(folder, data, module), "--json"]
+    ended = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, timeout=120)
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
 
@@ -61,7 +63,8 @@ def lines(data: Path) -> Iterator[dict[str, Any]]:
 
 
 def _of_run(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    wrong = [_same(call) for call in run["labels"]["write_calls_not_in_ground_truth"]]
+    labels = run["labels"]
+    writes, wrong = set(labels["write_calls"]), set(labels["write_calls_not_in_ground_truth"])
     words: list[str] = []
     earlier: list[dict[str, Any]] = []
     proposed: dict[str, dict[str, Any]] = {}
@@ -73,11 +76,11 @@ def _of_run(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
             earlier.append({"tool": call["name"], "arguments": call["args"] or {}, **_came_of(message["content"])})
         for call in message.get("tool_calls") or ():
             proposed[call["id"]] = call
-            if call["name"] in WRITES:
+            if call["call"] in writes:
                 yield {
                     "tool": call["name"], "effect": "irreversible", "arguments": call["args"],
                     "words": "\n\n".join(words), "earlier": list(earlier),
-                    "label": "wrong" if _same(call) in wrong else "right",
+                    "label": "wrong" if call["call"] in wrong else "right",
                 }  # fmt: skip
 
 
@@ -90,28 +93,18 @@ def _came_of(content: str) -> dict[str, Any]:
         return {"outcome": "done", "value": content}
 
 
-def _same(call: dict[str, Any]) -> str:
-    return json.dumps([call["name"], call.get("args")], sort_keys=True)
-
-
-def _command(folder: Path, labelled: Path, *, as_json: bool) -> list[str]:
-    settings = folder / "interlock.toml"
-    settings.write_text(SETTINGS, encoding="utf-8")
-    command = [
-        str(Path(sys.executable).with_name("interlock")),
-        "verify",
-        "calibrate",
-        str(labelled),
-        "--settings",
-        str(settings),
-    ]
-    return [*command, "--json"] if as_json else command
+def _command(folder: Path, data: Path, module: str) -> list[str]:
+    """The command that measures, with its two files written."""
+    labelled, settings = folder / "labelled.jsonl", folder / "interlock.toml"
+    labelled.write_text("".join(json.dumps(line) + "\n" for line in lines(data)), encoding="utf-8")
+    settings.write_text(f'[verify]\nrules = ["{module}"]\n', encoding="utf-8")
+    interlock = str(Path(sys.executable).with_name("interlock"))
+    return [interlock, "verify", "calibrate", str(labelled), "--settings", str(settings)]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    data = Path(os.environ.get("INTERLOCK_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="the data folder (INTERLOCK_DATA)")
+    parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="the data folder (INTERLOCK_DATA)")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON document")
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,9 @@ from interlock.verification.verdict import Verdict, Word
 
 _WIDTH, _HEIGHT = 41, 11
 """Columns and lines of the curve: a step of 2.5 and of 10 hundredths."""
+
+_WHY_MAX = 5
+"""Reasons for uncertain verdicts that a page shows."""
 
 _EXAMPLE = "interlock verify calibrate labelled.jsonl\ninterlock verify calibrate labelled.jsonl --json"
 
@@ -61,6 +65,9 @@ def calibrate(deployment: Deployment, file: Path) -> Report:
         "wrong": sum(not right for right, _ in read),
         "right": sum(right for right, _ in read),
         "verdicts": words,
+        "uncertain": dict(
+            Counter(verdict.why for _, verdict in read if verdict.verdict is Word.UNCERTAIN).most_common()
+        ),
         "tokens": meter.spent.tokens,
         "micro_usd": meter.spent.micro_usd,
         "thresholds": [
@@ -123,7 +130,7 @@ def _progress(deployment: Deployment, whole: int) -> Callable[[int], None]:
 
 
 def _page(document: dict[str, Any], rows: Sequence[Row]) -> list[RenderableType]:
-    verdicts = document["verdicts"]
+    verdicts, why = document["verdicts"], list(document["uncertain"].items())[:_WHY_MAX]
     spent = f"{document['tokens']:,} tokens, {document['micro_usd'] / 1e6:.4f} USD"
     view: list[RenderableType] = [
         fields(
@@ -131,6 +138,7 @@ def _page(document: dict[str, Any], rows: Sequence[Row]) -> list[RenderableType]
                 ("verifier", document["verifier"]),
                 ("calls", f"{document['calls']}: {document['wrong']} wrong, {document['right']} right"),
                 ("verdicts", ", ".join(f"{count} {word}" for word, count in verdicts.items())),
+                *(("uncertain", f"{count}: {reason}") for reason, count in why),
                 ("cost", spent if document["tokens"] else "nothing: no model was asked"),
             ]
         ),
