@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench approvals crash simulate tamper transient cache loops evidence cover format venv clean \
+.PHONY: help demo test check bench approvals crash simulate tamper transient cache loops verification evidence cover format venv clean \
 	check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -39,6 +39,9 @@ cache: $(VENV)/.stamp ## reads of recorded runs that the cache answers; exits 0 
 
 loops: $(VENV)/.stamp ## loop limits on recorded runs; exits 0 only if at most 1 % of the solved ones were touched and 95 % of the looping ones stopped
 	@$(PY) -m proof.loops $(ARGS)
+
+verification: $(VENV)/.stamp ## what rules from a written policy stop of the wrong and of the right writes of recorded runs
+	@$(PY) -m proof.verification $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

@@ -33,7 +33,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "stop", "resume", "notify test", "notify status",
             "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
-            "ledger rebuild",
+            "ledger rebuild", "verify calibrate",
         )
     }  # fmt: skip
 

@@ -48,12 +48,12 @@ def calibrate(deployment: Deployment, file: Path) -> Report:
     outcome and value) and label: right or wrong. Prints how many of the wrong and of the right calls it would stop at
     each threshold of confidence, with 95 % intervals. A model is asked, and paid for, once a line; nothing else is run.
     """
-    calls = _read(file)
     verifier = open_verification(deployment.settings, deployment.world).verifier
     if verifier is None:
         raise SettingsError(
             "no verifier is set up", code="verify.none", remedy="Name rules or a model under [verify]."
         )  # fmt: skip
+    calls = _read(file)
     meter = Sum()
     progress = _progress(deployment, len(calls))
     read = anyio.run(partial(_ask, verifier, calls, meter, progress))
