@@ -233,7 +233,9 @@ def _decided(event: Event) -> Iterator[_Said]:
     if limits := body.get("limit"):
         yield "limit", f"It counts against {', '.join(limits)}.", {"limit": limits}
     if "verify" in body:
-        yield "verify", "A second model was asked.", {"verify": body["verify"]}
+        said = body["verify"]
+        doubt = f"; that is not enough ({said['doubt']}), and people are asked" if "doubt" in said else ""
+        yield "verify", f"A second reader says {said['verdict']}{doubt}.", {"verify": said}
     if approval_id := body.get("approval_id"):
         yield "approve", f"Approval {approval_id} lets it pass.", {"approval_id": approval_id}
     if grant := body.get("grant"):
