@@ -21,8 +21,9 @@ FAULTS = [
 DEFECTS = [
     f"defect-{number}" for number in (*range(1, 25), *range(34, 38), 40, 41, *range(44, 49), 53, 54, 59, *range(60, 68))
 ]
+VERIFICATION = ["B7", "B8", "T33", *(f"defect-{number}" for number in range(25, 33))]
 GOALS = ["Q1", "Q4", "Q5"]
-NAMED = {*REQUIREMENTS, *THREATS, *FAULTS, *DEFECTS, *GOALS}
+NAMED = {*VERIFICATION, *REQUIREMENTS, *THREATS, *FAULTS, *DEFECTS, *GOALS}
 """What issues 2 and 3 name."""
 
 
