@@ -26,6 +26,7 @@ from interlock.core.tool import Tool
 from interlock.dead_letters import retry
 from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.errors import NotFound
+from interlock.inbox import Item, inbox
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
 from interlock.notices.notifier import Notifier
@@ -205,6 +206,10 @@ class Interlock:
     async def revoke_grant(self, grant_id: str, person: Principal, *, reason: str) -> Grant:
         """Take a grant back; it binds the next call of every process. See `Grants.revoke`."""
         return await self.plane.approvals.grants.revoke(grant_id, person, reason)
+
+    async def inbox(self, tenant: str = "default") -> list[Item]:
+        """Everything that waits for a person, the most dangerous first; see `inbox.inbox`."""
+        return await inbox(self.store, tenant, self.plane.clock.wall_us())
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""

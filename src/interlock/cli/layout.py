@@ -113,12 +113,16 @@ class Listing:
         columns: Headings.
         rows: Their cells, in the same order; None for what was erased.
         empty: What to say where there are no rows.
+        whole: Columns that do not wrap, because what stands in them is to be copied.
     """
 
-    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[Cell | None]], *, empty: str) -> None:
+    def __init__(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Cell | None]], *, empty: str, whole: Sequence[str] = ()
+    ) -> None:
         self._columns = columns
         self._rows = [[cell if isinstance(cell, Text) else _cell(cell) for cell in row] for row in rows]
         self._empty = empty
+        self._whole = whole
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Choose by the width that there is."""
@@ -148,7 +152,8 @@ class Listing:
         found = []
         for name, *cells in zip(self._columns, *self._rows, strict=True):
             each = [Measurement.get(console, options, cell) for cell in (Text(name), *cells)]
-            found.append(Measurement(max(one.minimum for one in each), max(one.maximum for one in each)))
+            longest = max(one.maximum for one in each)
+            found.append(Measurement(longest if name in self._whole else max(one.minimum for one in each), longest))
         return found
 
 

@@ -17,6 +17,7 @@ from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.delegations import approvals
 from interlock.cli.demo import demo
 from interlock.cli.grants import grants
+from interlock.cli.inbox import inbox
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
 from interlock.cli.ledger_keep import ledger
@@ -59,6 +60,7 @@ for _command in (
     keys,
     call,
     calls,
+    inbox,
     approvals,
     grants,
     limits,

@@ -40,7 +40,7 @@ EXITS = {
     Exit.DONE: "done",
     Exit.NO: "the answer is no: a call refused, failed or withheld, findings at or above the threshold, drift",
     Exit.USAGE: "the command line, its input, a file or the settings are not acceptable; nothing was done",
-    Exit.HELD: "held: the call waits for a person",
+    Exit.HELD: "held: the call waits for a person; of `inbox`: something waits for one",
     Exit.UNKNOWN: "unknown: the call may or may not have taken effect, and a person must settle it",
     Exit.NOT_ENTITLED: "no key, or its owner may not do this",
     Exit.LEDGER: "the ledger cannot be read or written, or another process holds the run",

@@ -1,0 +1,69 @@
+"""`interlock inbox`: everything that waits for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.layout import Listing, note
+from interlock.cli.output import Exit, Report
+from interlock.cli.times import ago
+from interlock.core.clock import iso
+from interlock.inbox import Item
+from interlock.inbox import inbox as waiting
+
+_WHAT = {"held": "held", "unknown": "unknown", "dead_letter": "given up on", "not_undone": "not undone"}
+
+_THEN = {
+    "held": "held: then interlock approvals approve, or reject with --words.",
+    "unknown": "unknown: look at the far end, then interlock calls settle CALL_ID done, or failed, with --note.",
+    "dead_letter": "given up on: find out why, then interlock calls retry CALL_ID with --reason.",
+    "not_undone": "not undone: see interlock runs replay RUN_ID, and undo it at the far end.",
+}
+
+
+@command("inbox", example="interlock inbox\ninterlock inbox --run run_0194f3a2b1c4\ninterlock inbox --json")
+@click.option("--run", "run_id", default="", metavar="RUN_ID", help="Of one run, each by itself.")
+def inbox(deployment: Deployment, run_id: str) -> Report:
+    """Everything that waits for a person: held, unknown, given up on, not undone.
+
+    The most dangerous first, then the oldest. More than 20 of a kind in one run are one line, and so are requests for
+    an equal call. The exit code is 0 where nothing waits, and 3 where something does.
+    """
+    tenant, now_us = deployment.person.tenant, deployment.now_us
+    items = deployment.with_store(lambda store: waiting(store, tenant, now_us, run_id))
+    columns = ("what", "tool", "effect", "for", "since", "until", "next")
+    cells = [_cells(item, now_us) for item in items]
+    listing = Listing(columns, cells, empty="Nothing waits for a person.", whole=("next",))
+    kinds = dict.fromkeys(item.kind for item in items)
+    document = {"items": [_document(item) for item in items], "waiting": sum(len(item.ids) for item in items)}
+    return Report(document, [listing, *(note(_THEN[kind]) for kind in kinds)], Exit.HELD if items else Exit.DONE)
+
+
+def _cells(item: Item, now_us: int) -> tuple[str | None, ...]:
+    what = _WHAT[item.kind]
+    if item.why:
+        what = f"{len(item.ids)} {what}, {'in one run' if item.why == 'flood' else 'alike'}"
+    until = None if item.until_us is None else ago(item.until_us, now_us)
+    tool, effect, subject = (text or None for text in (item.tool, item.effect, item.subject))
+    return what, tool, effect, subject, ago(item.since_us, now_us), until, item.command
+
+
+def _document(item: Item) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "count": len(item.ids),
+        "why": item.why,
+        "tool": item.tool,
+        "effect": item.effect,
+        "subject": item.subject,
+        "run_id": item.run_id,
+        "ids": list(item.ids),
+        "groups": list(item.groups),
+        "since": iso(item.since_us),
+        "until": None if item.until_us is None else iso(item.until_us),
+        "next": item.command,
+    }

@@ -1,0 +1,214 @@
+"""Everything that waits for a person, in one list: held, unknown, given up on, not undone.
+
+Read from the tables; nothing is written. What comes in great number, or again and again, is one item, so that a flood
+buries nothing (spec: threat T26).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from interlock.core.event import Kind
+from interlock.core.tool import Effect
+from interlock.ledger.conversation import Ledger
+from interlock.ledger.store import Store
+
+FLOOD_FROM = 21
+"""Items of one kind in one run from which on they are one summary item."""
+
+READ_MAX = 10_000
+"""Rows of a table that are looked at, the newest."""
+
+_CALLS_MAX = 100_000
+"""Calls that a run may have at most, by any settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing that waits for a person, or many that are alike.
+
+    Attributes:
+        kind: `held` (approve or reject it), `unknown` (settle it), `dead_letter` (a write that was given up on: retry
+            it, or leave it) or `not_undone` (its compensation failed).
+        tool: Name of the tool; empty where it differs within a summary.
+        effect: Its effect; the highest of a summary; empty where it is not known.
+        subject: On whose behalf; empty where it differs within a summary.
+        run_id: The run; empty for a summary over several.
+        ids: Approvals of what is held, else calls; the oldest first.
+        since_us, until_us: Since when it waits; when it expires, None where it does not.
+        groups: Who may decide; empty for operators.
+        command: What to type next: everything begins with looking.
+        why: `flood` or `equal` for a summary; empty for one thing.
+    """
+
+    kind: str
+    tool: str
+    effect: str
+    subject: str
+    run_id: str
+    ids: tuple[str, ...]
+    since_us: int
+    until_us: int | None
+    groups: tuple[str, ...]
+    command: str
+    why: str = ""
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """What the list is ordered by: the highest effect first, then the oldest."""
+        return -(Effect(self.effect).rank if self.effect else len(Effect)), self.since_us, self.ids[0]
+
+
+async def inbox(store: Store, tenant: str, now_us: int, run_id: str = "") -> list[Item]:
+    """What waits for a person of this tenant: the most dangerous first, then the oldest.
+
+    More than 20 of a kind in one run are one item; so are requests that ask for an equal call, of whichever runs. Not
+    in it: what has expired, was settled, or was proposed again.
+
+    Args:
+        now_us: The time, by which a request has expired.
+        run_id: A run whose items are wanted one by one; empty for all runs, summed up.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    where = {"tenant": tenant} | ({"run_id": run_id} if run_id else {})
+    found = [
+        *await _held(store, where, now_us),
+        *await _unknown(store, where),
+        *await _dead(store, where),
+        *await _not_undone(store, where),
+    ]
+    if not run_id:
+        found = await _summed_up(store, tenant, found)
+    return sorted(found, key=lambda item: item.rank)
+
+
+async def _held(store: Store, where: dict[str, Any], now_us: int) -> list[Item]:
+    rows = await store.rows("approval", where | {"status": "pending"}, READ_MAX)
+    return [
+        Item(
+            kind="held",
+            tool=row["tool"] or "",
+            effect=row["effect"] or "",
+            subject=row["subject"] or "",
+            run_id=row["run_id"],
+            ids=(row["approval_id"],),
+            since_us=row["requested_us"],
+            until_us=row["expires_us"],
+            groups=tuple(json.loads(row["groups"] or "[]")),
+            command=f"interlock approvals show {row['approval_id']}",
+        )
+        for row in rows
+        if row["expires_us"] is None or row["expires_us"] > now_us
+    ]
+
+
+async def _unknown(store: Store, where: dict[str, Any]) -> list[Item]:
+    rows = await store.rows("tool_call", where | {"status": "unknown"}, READ_MAX)
+    return [_of_call("unknown", row, row["intent_us"] or row["proposed_us"]) for row in rows]
+
+
+async def _dead(store: Store, where: dict[str, Any]) -> list[Item]:
+    """Calls that were given up on and are known to have taken no effect; one that may have is `unknown`."""
+    found = []
+    for run, letters in _by(await store.rows("dead_letter", where, READ_MAX), "run_id").items():
+        calls = await _calls(store, run)
+        retried = {event.fact.call_id for event in await store.tail(run) if event.fact.kind is Kind.OPERATOR}
+        for letter in letters:
+            call = calls[letter["call_id"]]
+            if call["outcome"] in ("refused", "failed") and call["call_id"] not in retried:
+                found.append(_of_call("dead_letter", call, letter["at_us"]))
+    return found
+
+
+async def _not_undone(store: Store, where: dict[str, Any]) -> list[Item]:
+    """Calls of which the last word on their compensation is that it failed."""
+    found = []
+    for run, rows in _by(await store.rows("compensation_action", where, READ_MAX), "run_id").items():
+        last = {row["call_id"]: row for row in rows}
+        failed = [row for row in last.values() if row["outcome"] not in ("done", None)]
+        calls = await _calls(store, run) if failed else {}
+        found += [_of_call("not_undone", calls[row["call_id"]], row["at_us"]) for row in failed]
+    return found
+
+
+def _of_call(kind: str, call: dict[str, Any], since_us: int) -> Item:
+    """An item about a call, which an operator sees to."""
+    return Item(
+        kind=kind, tool=call["tool"] or "", effect=call["effect"] or "", subject=call["principal_id"] or "",
+        run_id=call["run_id"], ids=(call["call_id"],), since_us=since_us, until_us=None,
+        groups=(), command=f"interlock calls show {call['call_id']}",
+    )  # fmt: skip
+
+
+async def _calls(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
+    return {row["call_id"]: row for row in await store.rows("tool_call", {"run_id": run_id}, _CALLS_MAX)}
+
+
+async def _summed_up(store: Store, tenant: str, items: Sequence[Item]) -> list[Item]:
+    """Floods first; of what is left, requests for an equal call."""
+    left: list[Item] = []
+    found: list[Item] = []
+    for alike in _groups(items, lambda item: (item.kind, item.run_id)):
+        if len(alike) >= FLOOD_FROM:
+            found.append(replace(_sum(alike, "flood"), command=f"interlock inbox --run {alike[0].run_id}"))
+        else:
+            left += alike
+    ledger = Ledger(store)
+    for alike in _groups(left, lambda item: (item.kind, item.tool, item.effect, item.subject)):
+        if alike[0].kind != "held" or len(alike) == 1:
+            found += alike
+            continue
+        digests = {item.ids: await _digest(ledger, tenant, item) for item in alike}
+        for equal in _groups(alike, lambda item: digests[item.ids]):  # noqa: B023  # used within the turn
+            found.append(equal[0] if len(equal) == 1 else _sum(equal, "equal"))
+    return found
+
+
+async def _digest(ledger: Ledger, tenant: str, item: Item) -> str:
+    """The call digest that a request asks for; the request itself where that was erased, which is like no other."""
+    state = (await ledger.conversation(item.run_id, tenant)).state
+    asked: str = state.approvals[item.ids[0]].request.get("digest", item.ids[0])
+    return asked
+
+
+def _sum(items: Sequence[Item], why: str) -> Item:
+    """Many items as one: what they have in common, the worst effect, the oldest, the first deadline."""
+    ordered = sorted(items, key=lambda item: (item.since_us, item.ids))
+    worst = min(ordered, key=lambda item: item.rank)
+    ends = [item.until_us for item in ordered if item.until_us is not None]
+    return replace(
+        ordered[0],
+        tool=_common(item.tool for item in ordered),
+        effect=worst.effect,
+        subject=_common(item.subject for item in ordered),
+        run_id=_common(item.run_id for item in ordered),
+        ids=tuple(found for item in ordered for found in item.ids),
+        until_us=min(ends, default=None),
+        groups=tuple(sorted({group for item in ordered for group in item.groups})),
+        why=why,
+    )
+
+
+def _common(texts: Iterable[str]) -> str:
+    found = set(texts)
+    return found.pop() if len(found) == 1 else ""
+
+
+def _groups(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
+    found: dict[Hashable, list[Item]] = defaultdict(list)
+    for item in items:
+        found[key(item)].append(item)
+    return list(found.values())
+
+
+def _by(rows: Iterable[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[row[column]].append(row)
+    return found
