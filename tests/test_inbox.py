@@ -81,7 +81,7 @@ async def test_each_kind_of_waiting_is_one_item_with_what_to_type(stage: Stage) 
     ]
     assert [item.command for item in found] == [
         f"interlock approvals show {held.approval_id}",
-        f"interlock calls show {held.call_id}",
+        f"interlock saga show {run.run_id}",
         f"interlock calls show {lost.call_id}",
         f"interlock calls show {dead.call_id}",
     ]
@@ -117,6 +117,18 @@ async def test_a_failed_compensation_is_in_it_until_one_is_done(stage: Stage) ->
 
     assert await say("failed", 1) == [("not_undone", "dead", 1)]
     assert await say("done", 2) == []
+
+
+async def test_a_saga_that_rests_and_has_nothing_to_wait_for_is_stuck(stage: Stage) -> None:
+    """Behind its pivot it can only go forward, and the step cannot be done."""
+    started = Fact(Kind.RUN_STARTED, {"principal": ANA.written, "driver": "saga"}, principal_id="ana")
+    resting = Fact(Kind.RUN_WAITING, {"for": []})
+    await stage.plane.store.append(Append("run_s", "default", [started]))
+    assert await stage.plane.inbox() == [], "it is on its way"
+    await stage.plane.store.append(Append("run_s", "default", [resting]))
+    (item,) = await stage.plane.inbox()
+    assert (item.kind, item.ids, item.subject) == ("stuck", ("run_s",), "ana")
+    assert item.command == "interlock saga show run_s"
 
 
 async def test_a_request_that_has_expired_waits_for_nobody(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Everything that waits for a person, in one list: held, unknown, given up on, not undone.
+"""Everything that waits for a person, in one list: held, unknown, given up on, not undone, stuck.
 
 Read from the tables; nothing is written. What comes in great number, or again and again, is one item, so that a flood
 buries nothing (spec: threat T26).
@@ -33,12 +33,12 @@ class Item:
 
     Attributes:
         kind: `held` (approve or reject it), `unknown` (settle it), `dead_letter` (a write that was given up on: retry
-            it, or leave it) or `not_undone` (its compensation failed).
+            it, or leave it), `not_undone` (its compensation failed) or `stuck` (a saga can go neither way).
         tool: Name of the tool; empty where it differs within a summary.
         effect: Its effect; the highest of a summary; empty where it is not known.
         subject: On whose behalf; empty where it differs within a summary.
         run_id: The run; empty for a summary over several.
-        ids: Approvals of what is held, else calls; the oldest first.
+        ids: Approvals of what is held, runs that are stuck, else calls; the oldest first.
         since_us, until_us: Since when it waits; when it expires, None where it does not.
         groups: Who may decide; empty for operators.
         command: What to type next: everything begins with looking.
@@ -83,6 +83,7 @@ async def inbox(store: Store, tenant: str, now_us: int, run_id: str = "") -> lis
         *await _dead(store, where),
         *await _not_undone(store, where),
     ]
+    found += await _stuck(store, where, {item.run_id for item in found})
     if not run_id:
         found = await _summed_up(store, tenant, found)
     return sorted(found, key=lambda item: item.rank)
@@ -114,9 +115,15 @@ async def _unknown(store: Store, where: dict[str, Any]) -> list[Item]:
 
 
 async def _dead(store: Store, where: dict[str, Any]) -> list[Item]:
-    """Calls that were given up on and are known to have taken no effect; one that may have is `unknown`."""
+    """Calls that were given up on and are known to have taken no effect; one that may have is `unknown`.
+
+    What a saga gives up on it undoes, or says so itself.
+    """
     found = []
+    sagas = {row["run_id"] for row in await store.rows("run", where | {"driver": "saga"}, READ_MAX)}
     for run, letters in _by(await store.rows("dead_letter", where, READ_MAX), "run_id").items():
+        if run in sagas:
+            continue
         calls = await _calls(store, run)
         retried = {event.fact.call_id for event in await store.tail(run) if event.fact.kind is Kind.OPERATOR}
         for letter in letters:
@@ -133,7 +140,29 @@ async def _not_undone(store: Store, where: dict[str, Any]) -> list[Item]:
         last = {row["call_id"]: row for row in rows}
         failed = [row for row in last.values() if row["outcome"] not in ("done", None)]
         calls = await _calls(store, run) if failed else {}
-        found += [_of_call("not_undone", calls[row["call_id"]], row["at_us"]) for row in failed]
+        for row in failed:
+            item = _of_call("not_undone", calls[row["call_id"]], row["at_us"])
+            found.append(replace(item, command=f"interlock saga show {run}"))
+    return found
+
+
+async def _stuck(store: Store, where: dict[str, Any], seen: set[str]) -> list[Item]:
+    """Sagas that rest, though nothing of theirs waits for a person and nothing is due."""
+    rows = await store.rows("run", where | {"driver": "saga", "status": "open", "waits": 1}, READ_MAX)
+    found = []
+    for row in rows:
+        run = row["run_id"]
+        if run in seen or await store.rows("due", {"run_id": run}, 1):
+            continue
+        calls = (await _calls(store, run)).values()
+        effect = max((Effect(call["effect"]) for call in calls if call["effect"]), key=lambda one: one.rank, default="")
+        since_us = max((call["ended_us"] or call["proposed_us"] for call in calls), default=row["started_us"])
+        found.append(
+            Item(
+                kind="stuck", tool="", effect=effect, subject=row["principal_id"] or "", run_id=run, ids=(run,),
+                since_us=since_us, until_us=None, groups=(), command=f"interlock saga show {run}",
+            )
+        )  # fmt: skip
     return found
 
 

@@ -15,20 +15,27 @@ from interlock.core.clock import iso
 from interlock.inbox import Item
 from interlock.inbox import inbox as waiting
 
-_WHAT = {"held": "held", "unknown": "unknown", "dead_letter": "given up on", "not_undone": "not undone"}
+_WHAT = {
+    "held": "held",
+    "unknown": "unknown",
+    "dead_letter": "given up on",
+    "not_undone": "not undone",
+    "stuck": "stuck",
+}
 
 _THEN = {
     "held": "held: then interlock approvals approve, or reject with --words.",
     "unknown": "unknown: look at the far end, then interlock calls settle CALL_ID done, or failed, with --note.",
     "dead_letter": "given up on: find out why, then interlock calls retry CALL_ID with --reason.",
-    "not_undone": "not undone: see interlock runs replay RUN_ID, and undo it at the far end.",
+    "not_undone": "not undone: undo it at the far end, or interlock saga resume RUN_ID with --reason.",
+    "stuck": "stuck: find out why, then interlock saga resume RUN_ID with --reason.",
 }
 
 
 @command("inbox", example="interlock inbox\ninterlock inbox --run run_0194f3a2b1c4\ninterlock inbox --json")
 @click.option("--run", "run_id", default="", metavar="RUN_ID", help="Of one run, each by itself.")
 def inbox(deployment: Deployment, run_id: str) -> Report:
-    """Everything that waits for a person: held, unknown, given up on, not undone.
+    """Everything that waits for a person: held, unknown, given up on, not undone, stuck.
 
     The most dangerous first, then the oldest. More than 20 of a kind in one run are one line, and so are requests for
     an equal call. The exit code is 0 where nothing waits, and 3 where something does.
