@@ -35,10 +35,11 @@ _THEN = {
 @command("inbox", example="interlock inbox\ninterlock inbox --run run_0194f3a2b1c4\ninterlock inbox --json")
 @click.option("--run", "run_id", default="", metavar="RUN_ID", help="Of one run, each by itself.")
 def inbox(deployment: Deployment, run_id: str) -> Report:
-    """Everything that waits for a person: held, unknown, given up on, not undone, stuck.
+    """Everything that waits for a person, in one list.
 
-    The most dangerous first, then the oldest. More than 20 of a kind in one run are one line, and so are requests for
-    an equal call. The exit code is 0 where nothing waits, and 3 where something does.
+    What is held, unknown, given up on, not undone or stuck. The most dangerous first, then the oldest. More than 20 of
+    a kind in one run are one line, and so are requests for an equal call. The exit code is 0 where nothing waits, and
+    3 where something does.
     """
     tenant, now_us = deployment.person.tenant, deployment.now_us
     items = deployment.with_store(lambda store: waiting(store, tenant, now_us, run_id))

@@ -76,9 +76,10 @@ def list_(deployment: Deployment, status: str | None, limit: int) -> Report:
 @command("show", saga, example="interlock saga show run_0194f3a2b1c4")
 @click.argument("run_id")
 def show(deployment: Deployment, run_id: str) -> Report:
-    """The steps of a saga: how each stands, whether it was undone, and what to do next.
+    """How each step of a saga stands.
 
-    The exit code says how the saga stands: 0 completed or on its way, 1 compensated, not undone or stuck, 3 waiting.
+    Whether it was undone, too, and what to do next. The exit code says how the saga stands: 0 completed or on its way,
+    1 compensated, not undone or stuck, 3 waiting.
     """
     run, outcome = deployment.with_store(partial(_one, run_id, deployment.person.tenant))
     return _report(run, outcome)
@@ -88,9 +89,10 @@ def show(deployment: Deployment, run_id: str) -> Report:
 @click.argument("run_id")
 @click.option("--reason", required=True, metavar="TEXT", help="Why now; kept for the audit.")
 def resume(deployment: Deployment, run_id: str, reason: str) -> Report:
-    """Try again what failed of a saga: what could not be undone, or what comes behind its pivot.
+    """Try again what failed of a saga.
 
-    Needs the role operator, and settings that have its tools. The exit code is that of `saga show`.
+    That is what could not be undone, or what comes behind its pivot. Needs the role operator, and settings that have
+    its tools. The exit code is that of `saga show`.
     """
     person = deployment.person
     deployment.with_plane(lambda plane: plane.resume_saga(run_id, person, reason=reason))
