@@ -6,11 +6,11 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench approvals crash simulate tamper transient cache loops verification evidence cover format venv clean \
-	check-format check-lint check-types check-floors check-api check-shape
+.PHONY: help demo test check bench approvals conversations crash simulate tamper transient cache loops verification \
+	waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every expectation held
 	@$(PY) -m examples.property_management
@@ -42,6 +42,12 @@ loops: $(VENV)/.stamp ## loop limits on recorded runs; exits 0 only if at most 1
 
 verification: $(VENV)/.stamp ## what rules from a written policy stop of the wrong and of the right writes of recorded runs
 	@$(PY) -m proof.verification $(ARGS)
+
+conversations: $(VENV)/.stamp ## recorded conversations of real models through the agent's loop; exits 0 only if every call was decided and answered
+	@$(PY) -m proof.conversations $(ARGS)
+
+waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
+	@$(PY) -m proof.waiting $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

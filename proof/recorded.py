@@ -53,12 +53,14 @@ class RecordedRun(NamedTuple):
         task: What it was to do.
         solved: Whether it did.
         turns: Its calls.
+        messages: The whole conversation, as it was recorded.
     """
 
     source: str
     task: str
     solved: bool
     turns: Turns
+    messages: Sequence[dict[str, Any]]
 
 
 class Suite(NamedTuple):
@@ -108,7 +110,7 @@ def recorded_tool(suite: str, definition: dict[str, Any], body: Body, cache_s: f
 
 
 def _run(source: str, task: str, row: dict[str, Any]) -> RecordedRun:
-    return RecordedRun(source, task, bool(row["labels"]["utility"]), _turns(row["messages"]))
+    return RecordedRun(source, task, bool(row["labels"]["utility"]), _turns(row["messages"]), row["messages"])
 
 
 def _by_name(name: str) -> str:

@@ -61,6 +61,7 @@ class Appender:
         self._guards: dict[str, int] = {}
         self._once: set[tuple[str, int]] = set()
         self._claimed: dict[int, _Chain] = {}
+        self._released: set[str] = set()
         self._guarded: set[str] = set()
         self._version = -1
         self._pos = self._chain_no = 0
@@ -105,6 +106,7 @@ class Appender:
             chain.epoch, chain.worker = epoch, append.claim.worker
             chain.until_us = now_us + int(append.claim.lease_s * SECOND_US)
             self._claimed[chain.no] = chain
+            self._released.discard(name)
         self._guards.update(values)
         self._guarded.update(values)
         return events
@@ -151,6 +153,7 @@ class Appender:
         if chain.no and chain.epoch == epoch:
             chain.until_us = 0
             self._claimed[chain.no] = chain
+            self._released.add(run_id)
 
     def write(self) -> None:
         """Write all that was taken, table by table."""
@@ -162,6 +165,9 @@ class Appender:
             changed = [(name, self._guards[name]) for name in self._guarded]
             self._guarded.clear()
             self._database.executemany("INSERT OR REPLACE INTO guard VALUES (?, ?)", changed)
+        for name in self._released:  # it is over, or waits, and is read again when somebody comes back to it
+            self._chains.pop(name, None)
+        self._released.clear()
 
     def forget(self) -> None:
         """The transaction was rolled back, or what is known is no longer so: forget all of it."""
@@ -170,6 +176,7 @@ class Appender:
             inserts.values = []
         self._rows.forget()
         self._claimed.clear()
+        self._released.clear()
         self._guarded.clear()
         self._forget_known()
 

@@ -85,7 +85,7 @@ class RowBuffer:
         self._gone[table][key] = None
 
     def write(self) -> None:
-        """Write what changed, and keep of it only the calls that will change again: those that are open."""
+        """Write what changed, and keep of it only the calls that will change again soon: open and not held."""
         for added in self._added.values():
             if added.values:
                 added.write(self._database)
@@ -98,9 +98,9 @@ class RowBuffer:
                 for pos, row in changed.values():
                     upsert.values += (pos, *row.values())
                 upsert.write(self._database)
-        closed = [key for key, (_, row) in self._changed["tool_call"].items() if row["status"] == "closed"]
+        rests = [key for key, (_, row) in self._changed["tool_call"].items() if row["status"] in ("closed", "held")]
         calls = self._known["tool_call"]
-        for key in closed:
+        for key in rests:
             del calls[key]
         if len(calls) > _KEPT_MAX:
             calls.clear()
