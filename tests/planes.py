@@ -120,8 +120,8 @@ class Stage:
         self.plane.plane.ledger = Ledger(store, self.plane.plane.ledger.reach)
         self.plane.plane.switch = StopSwitch(store)
         approvals = self.plane.plane.approvals
-        grants = Grants(store, approvals.clock, approvals.new_id)
         entitlement = Entitlement(approvals.entitlement.people, Delegations(store))
+        grants = Grants(store, approvals.clock, approvals.new_id, entitlement)
         self.plane.plane.approvals = replace(approvals, grants=grants, entitlement=entitlement)
 
 

@@ -216,6 +216,7 @@ def plane_of(
     new_id = world.new_id or RandomIds(world.clock)
     ledger = Ledger(store, world.reach)
     deadlines = Deadlines(world.clock)
+    entitlement = Entitlement(Recorded(), Delegations(ledger.store))
     plane = Plane(
         registry=registry,
         policy=policy,
@@ -223,9 +224,8 @@ def plane_of(
         limits=limits_of(settings, ledger.store, world.clock),
         verification=open_verification(settings, world),
         approvals=Approvals(
-            clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id),
-            nonce=lambda: world.entropy(16).hex(),
-            entitlement=Entitlement(Recorded(), Delegations(ledger.store)),
+            clock=deadlines, new_id=new_id, grants=Grants(ledger.store, deadlines, new_id, entitlement),
+            nonce=lambda: world.entropy(16).hex(), entitlement=entitlement,
         ),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),

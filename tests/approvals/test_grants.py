@@ -14,7 +14,7 @@ import pytest
 from interlock import GrantTerms, OutcomeKind, Principal, Run, World
 from interlock.approvals.grant import LIVE_MAX, Grant
 from interlock.core.event import Event, Fact, GuardChange, Kind
-from interlock.errors import BadInput, Conflict, InterlockError, NotEntitled, NotFound
+from interlock.errors import BadInput, Conflict, InterlockError, NotEntitled, NotFound, StoreUnavailable
 from interlock.ledger.store import Append, tenant_chain
 from tests.planes import ANA, BOB, CAY, NUMBER, OPA, PERMIT, Far, Stage, WatchedStore, proposed, staged
 
@@ -328,6 +328,77 @@ async def test_a_policy_that_asks_for_more_today_is_not_answered_by_yesterdays_g
         async with stage.run() as run:
             assert (await run.call("pay", {"n": 1})).kind is OutcomeKind.REFUSED
         assert far.ran == []
+
+
+class Roster:
+    """Who has which roles now: what a test says, of those whom it names."""
+
+    def __init__(self, **roles: Any) -> None:
+        self.roles = roles
+
+    async def now(self, said: Principal) -> Principal | None:
+        """See `People.now`."""
+        found = self.roles.get(said.id, said)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        None, replace(BOB, roles=frozenset({"support"})), replace(BOB, kind="service"),
+        StoreUnavailable("the directory is down", code="directory.down"),
+    ],
+    ids=["gone", "another group", "a service", "nobody knows"],
+)  # fmt: skip
+async def test_a_grant_is_worth_what_its_people_are_worth_now(now: Any) -> None:
+    """Spec approvals 2: group membership is asked again for every call. What cannot be found out answers nothing."""
+    async with scene() as (far, stage):
+        grant = await stage.plane.issue_grant(terms(), BOB)
+        people = stage.plane.plane.approvals.entitlement.people
+        assert not await held(stage, far)
+        stage.plane.plane.approvals.entitlement.people = Roster(bob=now)
+        assert await held(stage, far)
+        with pytest.raises((NotEntitled, StoreUnavailable)):
+            await stage.plane.issue_grant(terms(), BOB)
+        await stage.plane.endorse_grant(grant.grant_id, CAY)
+        assert await held(stage, far) == isinstance(now, Exception), "the other voice is enough, where it is known"
+        stage.plane.plane.approvals.entitlement.people = people
+        assert not await held(stage, far)
+
+
+async def test_two_of_whom_one_has_lent_the_other_a_role_are_one_voice() -> None:
+    """T24: a sock puppet; a pair is never a quorum of two."""
+    async with scene() as (far, stage):
+        stage.obey(PERMIT + TWO)
+        grant = await stage.plane.issue_grant(terms(), BOB)
+        await stage.plane.endorse_grant(grant.grant_id, CAY)
+        assert not await held(stage, far)
+        await stage.plane.delegate(BOB, CAY.id, ["approver"], hours=1, reason="leave")
+        assert await held(stage, far)
+
+
+async def test_what_was_lent_gives_no_grant() -> None:
+    async with scene() as (_, stage):
+        await stage.plane.delegate(BOB, "dan", ["approver"], hours=1, reason="leave")
+        with pytest.raises(NotEntitled):
+            await stage.plane.issue_grant(terms(), Principal("dan", roles=frozenset({"support"})))
+
+
+async def test_who_edited_a_call_has_no_voice_for_it() -> None:
+    """Spec approvals 5: the editor becomes the requester, by a grant as well."""
+    async with scene() as (far, stage), stage.run() as run:
+        waiting = await run.call("pay", {"n": 9})
+        await stage.plane.issue_grant(terms(), BOB)
+        await stage.answer(run.run_id, waiting, BOB, "edit", arguments={"n": 1})
+        await stage.plane.advance(run.run_id)
+        assert far.ran == []
+        await stage.plane.issue_grant(terms(), CAY)
+        other = await run.call("pay", {"n": 8})
+        await stage.answer(run.run_id, other, BOB, "edit", arguments={"n": 2})
+        await stage.plane.advance(run.run_id)
+        assert len(far.ran) == 1
 
 
 @pytest.mark.parametrize(

@@ -138,12 +138,10 @@ class Grant:
 
         Args:
             excluded: Ids of those who may not decide about this call.
-            groups: The groups that each person is in now; where it does not name them, those they spoke for.
+            groups: The groups that each person is in now, of those that they spoke for.
         """
         said = {
-            voice.person: groups.get(voice.person, voice.groups) & hold.groups
-            for voice in self.voices
-            if voice.person not in excluded
+            voice.person: groups[voice.person] & hold.groups for voice in self.voices if voice.person not in excluded
         }
         by = tuple(person for person, held in said.items() if held)
         held = frozenset(group for groups_ in said.values() for group in groups_)

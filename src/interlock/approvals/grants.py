@@ -16,15 +16,17 @@ from interlock.approvals.grant import (
     Voice,
     issued_body,
 )  # fmt: skip
+from interlock.approvals.people import Entitlement
 from interlock.approvals.where import where_of
 from interlock.core.call import GrantUse, Stop, VerifiedCall
 from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US, Clock
+from interlock.core.decision import Hold
 from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.ids import IdMaker
 from interlock.core.principal import ADMIN, OPERATOR, Principal
 from interlock.core.tool import Effect, Tool
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StoreUnavailable
 from interlock.ledger.known import Known
 from interlock.ledger.store import Append, Store, tenant_chain
 
@@ -36,10 +38,12 @@ class Grants:
         store: Where they stand, each tenant's in its own chain.
         clock: For their end; the one that approvals end by.
         new_id: Makes their ids.
+        entitlement: Who is entitled to what, asked when somebody speaks and again for every call.
     """
 
-    def __init__(self, store: Store, clock: Clock, new_id: IdMaker) -> None:
+    def __init__(self, store: Store, clock: Clock, new_id: IdMaker, entitlement: Entitlement) -> None:
         self._store = store
+        self._entitlement = entitlement
         self._clock = clock
         self._new_id = new_id
         self._known: dict[str, Known[Granted]] = {}
@@ -78,7 +82,7 @@ class Grants:
         for grant in sorted(granted.by_tool.get(ToolIdentity.of(valid.tool), ()), key=_end):
             if not (grant.live(now_us) if taken is None else grant.grant_id == taken) or not grant.covers(valid):
                 continue
-            by = grant.speakers(hold, excluded, {})
+            by = grant.speakers(hold, excluded, await self._groups_now(grant, hold, now_us))
             if by and (taken is not None or await self._left(grant)):
                 return GrantUse(
                     grant_id=grant.grant_id, by=by, guard=GuardChange(grant.guard, 1, at_most=grant.uses),
@@ -99,7 +103,7 @@ class Grants:
             Conflict: As many grants are live as may be.
             LedgerError: It could not be written, and there is none.
         """
-        groups = _groups(person, approvers)
+        groups = await self._speaks_for(person, approvers)
         if tool.effect is Effect.PRIVILEGED:
             raise BadInput(
                 f"{tool.name!r} is privileged", code="grant.privileged", remedy="Each of its calls needs a person."
@@ -126,7 +130,7 @@ class Grants:
             Conflict: It is over.
         """
         grant = await self.find(grant_id, person.tenant)
-        groups = _groups(person, approvers)
+        groups = await self._speaks_for(person, approvers)
         if person.id in {voice.person for voice in grant.voices}:
             raise NotEntitled(f"{person.id!r} has given this grant already", code="grant.twice")
         if not grant.live(self._clock.wall_us()):
@@ -171,6 +175,39 @@ class Grants:
             raise NotFound(f"no grant {grant_id!r}", code="grant.not_found", remedy="See `interlock grants list`.")
         return grant
 
+    async def _speaks_for(self, person: Principal, approvers: frozenset[str]) -> frozenset[str]:
+        """The approver groups that a person is in themselves: what others have lent them is for single calls."""
+        now = (await self._entitlement.standing(person, self._clock.wall_us())).person
+        if now.kind != "user":
+            raise NotEntitled(f"{person.id!r} is a service; only people grant", code="grant.service")
+        groups = now.roles & approvers
+        if not groups:
+            raise NotEntitled(
+                f"{person.id!r} is in no approver group", code="grant.group",
+                remedy=f"Ask a member of {', '.join(sorted(approvers))}." if approvers else "The policy has none.",
+            )  # fmt: skip
+        return groups
+
+    async def _groups_now(self, grant: Grant, hold: Hold, now_us: int) -> dict[str, frozenset[str]]:
+        """The groups that each person behind a grant speaks for now.
+
+        None of them where it cannot be found out, as if there were no grant; and of a pair of whom one has lent the
+        other a role, only the first speaks.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for voice in grant.voices:
+            said = Principal(voice.person, grant.tenant, voice.groups)
+            try:
+                standing = await self._entitlement.standing(said, now_us)
+            except StoreUnavailable as error:
+                if error.code != "people.unavailable":
+                    raise
+                return {each.person: frozenset() for each in grant.voices}
+            twice = any(found.get(other) for other in standing.as_one_with(sorted(hold.groups)))
+            entitled = standing.person.kind == "user" and not twice
+            found[voice.person] = standing.person.roles if entitled else frozenset()
+        return found
+
     async def _left(self, grant: Grant) -> bool:
         return (await self._store.guards(grant.guard)).get(grant.guard, 0) < grant.uses
 
@@ -188,16 +225,3 @@ class Grants:
 
 def _end(grant: Grant) -> tuple[int, str]:
     return grant.expires_us, grant.grant_id
-
-
-def _groups(person: Principal, approvers: frozenset[str]) -> frozenset[str]:
-    """The approver groups that a person speaks for."""
-    if person.kind != "user":
-        raise NotEntitled(f"{person.id!r} is a service; only people grant", code="grant.service")
-    groups = person.roles & approvers
-    if not groups:
-        raise NotEntitled(
-            f"{person.id!r} is in no approver group", code="grant.group",
-            remedy=f"Ask a member of {', '.join(sorted(approvers))}." if approvers else "The policy has none.",
-        )  # fmt: skip
-    return groups
