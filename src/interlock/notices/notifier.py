@@ -41,9 +41,6 @@ RETRY_AFTER_MAX_S: Final = 3600.0
 GIVE_UP_S: Final = 86_400.0
 """Seconds after the first try after which a notice is given up on; a process that takes over counts anew."""
 
-RECORD_S: Final = 5.0
-"""Seconds that recording may take, for which ending a process waits."""
-
 AT_ONCE: Final = 100
 """Notices of a channel that are sent before it is looked again for what waits."""
 
@@ -269,14 +266,11 @@ class _Line:
                 return
         else:
             self._failures = 0
-        # A message that is there must not be sent again only because this process is being ended.
-        with anyio.CancelScope(shield=True):
-            try:
-                with anyio.fail_after(RECORD_S):
-                    await self._record(notice, stands_for, sent, tried.made)
-            except (LedgerError, TimeoutError) as error:
-                self._put_off(notice, tried, sent)
-                raise StoreUnavailable(f"{notice.kind} was sent and could not be recorded: {error}") from error
+        try:  # also where this process is being ended: a store lets nobody leave before it is known what stands
+            await self._record(notice, stands_for, sent, tried.made)
+        except LedgerError as error:
+            self._put_off(notice, tried, sent)
+            raise StoreUnavailable(f"{notice.kind} was sent and could not be recorded: {error}") from error
         means.reach("notice.recorded")
 
     def _put_off(self, notice: Notice, tried: _Tries, sent: Sent) -> None:
