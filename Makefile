@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench approvals conversations crash simulate tamper transient cache loops verification \
+.PHONY: help demo test check bench approvals soak conversations crash simulate tamper transient cache loops verification \
 	waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -48,6 +48,9 @@ conversations: $(VENV)/.stamp ## recorded conversations of real models through t
 
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)
+
+soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
+	@$(PY) -m proof.soak $(ARGS)
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

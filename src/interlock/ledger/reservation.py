@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from interlock.core.charge import Charge, written
-from interlock.core.event import Fact, Kind
+from interlock.core.event import Fact, GuardChange, Kind
 from interlock.errors import DuplicateFact
 from interlock.ledger.conversation import Conversation
 
 
-async def reserve(conversation: Conversation, ref: str, charges: Sequence[Charge]) -> None:
+async def reserve(
+    conversation: Conversation, ref: str, charges: Sequence[Charge], rates: tuple[GuardChange, ...] = ()
+) -> None:  # fmt: skip
     """Take what something may cost at worst from every budget that it touches, or from none: durable on return.
 
     Nothing is written where nothing is charged.
@@ -26,15 +28,17 @@ async def reserve(conversation: Conversation, ref: str, charges: Sequence[Charge
     Args:
         ref: Its name within the run, given once and never a call's id.
         charges: See `Limits.charges`.
+        rates: The rows of rates that it counts in; they do not come back.
 
     Raises:
-        GuardRefused: A budget has not that much left; nothing was written and nothing may be sent.
+        GuardRefused: A budget has not that much left, or a rate is in full use; nothing was written and nothing may be
+            sent.
         LedgerError: Nothing was written and nothing may be sent.
     """
     assert ref and ref not in conversation.state.calls, "what is no call has a name of its own"
-    if charges:
+    if charges or rates:
         fact = Fact(Kind.BUDGET_RESERVED, {"reserved": written(charges)}, ref)
-        await conversation.append([fact], tuple(charge.guard for charge in charges))
+        await conversation.append([fact], (*rates, *(charge.guard for charge in charges)))
 
 
 async def settle(conversation: Conversation, ref: str, actual: Mapping[str, int]) -> None:
