@@ -111,3 +111,21 @@ def test_the_curve_goes_from_nothing_stopped_to_everything_stopped() -> None:
     assert (lines[0][:6], lines[0][46:]) == (" 100 │", "●")
     assert lines[10].startswith("   0 │●")
     assert all(Text(line).cell_len <= 48 for line in lines)
+
+
+def test_who_decides_is_shown_what_the_reader_says(shell: Shell) -> None:
+    broken = "def wild(view):\n    raise ValueError\nRULES = (wild,)\n"
+    ready(shell, checks=broken)
+    settings = shell.folder / "interlock.toml"
+    settings.write_text(
+        settings.read_text().replace("[verify]", 'policy = "rules.cedar"\n[verify]\nreview = "approver"', 1)
+    )
+    lines = settings.read_text().splitlines()
+    policy = next(line for line in lines if line.startswith("policy"))
+    settings.write_text("\n".join([policy, *(line for line in lines if line != policy)]))
+    (shell.folder / "rules.cedar").write_text('@id("v") @verify permit (principal, action, resource);')
+    approval_id = shell.json("call", "refund", '{"order_id": 7, "cents": 5}', code=3)["approval_id"]
+    page = shell.run("approvals", "show", approval_id, who="maria").out
+    assert "What a second reader says" in page
+    assert "uncertain, by rules:cli_checks_" in page
+    assert shell.json("approvals", "show", approval_id, who="maria")["verify"]["why"] == "wild raised ValueError"

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from interlock import GrantTerms, SagaStatus
 from interlock.core.call import OutcomeKind
 from interlock.core.decision import Mode
+from interlock.ledger.replay import replay
 from interlock.verification.question import Question
 from interlock.verification.verdict import Verdict, Word
 from interlock.verification.verify import Verification
-from tests.planes import BOB, CAY, Far, staged
+from tests.planes import ANA, BOB, CAY, Far, staged
+from tests.saga.desk import Desk, in_line, refuse
+from tests.test_recovery import Mortal, abandoned
 from tests.verification.readers import APPROVED, REJECTED, UNCERTAIN, VERIFIED, after, reading
 
 pytestmark = pytest.mark.anyio
@@ -285,3 +289,63 @@ async def test_a_reader_sees_what_the_run_did_before_and_not_the_call_itself() -
         assert [(each.tool, dict(each.arguments), each.outcome, each.value) for each in earlier] == [
             ("get", {"n": 1}, "done", {"n": 1})
         ]
+
+
+# ---------------------------------------------------- what was said beforehand, and what was lost
+
+
+async def test_a_grant_does_not_answer_a_doubt() -> None:
+    """Defect 29: it was given before anybody doubted; people look at this very call."""
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
+        held = HELD.replace('"admin"', '"approver"')
+        reader = reading(stage, APPROVED, UNCERTAIN, review="approver", policy=held)
+        terms = GrantTerms(tool="put", where={"/n": {"at_most": 5}}, uses=3, lasts_s=3600, reason="small ones")
+        await stage.plane.issue_grant(terms, BOB)
+        assert (await run.call("put", {"n": 1})).done, "what only policy holds, a grant answers"
+        assert (await run.call("put", {"n": 2})).kind is OutcomeKind.HELD
+        assert (len(reader.asked), len(far.ran)) == (2, 1)
+
+
+async def test_a_doubt_about_a_call_that_undoes_another_is_not_answered_by_that_other_one() -> None:
+    desk = Desk("ab", does={"b": refuse})
+    async with staged(*desk.tools()) as stage:
+        reading(stage, UNCERTAIN, review="approver")
+        stage.obey('permit (principal, action, resource) unless { action == Action::"una" };\n'
+                   '@id("v") @verify permit (principal, action == Action::"una", resource);')  # fmt: skip
+        async with stage.plane.saga(in_line("ab"), ANA, {}) as run:
+            outcome = await run.outcome()
+        assert outcome.status is SagaStatus.WAITING
+        assert desk.ran == ["a", "b"]
+
+
+async def test_who_decides_sees_what_the_reader_said() -> None:
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
+        reading(stage, {**UNCERTAIN, "confidence": 40, "concerns": ("two were asked for",)}, review="approver")
+        held = await run.call("put", {"n": 1})
+        said = (await stage.state(run.run_id)).approvals[held.approval_id].request["verify"]
+        assert (said["verdict"], said["doubt"], said["concerns"]) == ("uncertain", "uncertain", ["two were asked for"])
+
+
+async def test_a_call_that_a_lost_worker_left_is_not_read_again() -> None:
+    """It was verified before its intent: another answer now would only leave its effect unknown."""
+    far = Mortal(1)
+    async with staged(*far.tools(keyed=True)) as stage:
+        reader = reading(stage, APPROVED, REJECTED, policy='@id("v") @verify permit (principal, action, resource);')
+        run_id = await abandoned(stage)
+        assert await stage.plane.advance(run_id)
+        assert (len(reader.asked), list(far.effects.values())) == (1, [2])
+
+
+async def test_a_replay_shows_what_the_reader_said() -> None:
+    far = Far()
+    async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
+        reading(stage, UNCERTAIN, review="approver")
+        held = await run.call("put", {"n": 1})
+        await stage.answer(run.run_id, held, BOB)
+        await stage.plane.advance(run.run_id)
+        steps = list(replay(await stage.events(run.run_id)))
+        assert not [step.problem for step in steps if step.problem]
+        said = [step.text for step in steps if step.gate == "verify"]
+        assert said[0] == "A second reader says uncertain; that is not enough (uncertain), and people are asked."

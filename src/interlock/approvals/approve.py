@@ -18,9 +18,9 @@ from interlock.ledger.recall import answered, unanswered
 async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
     """Pass a call that nothing holds, or whose hold is answered for exactly these bytes and still in time.
 
-    A hold that nobody was asked about may be answered by a grant instead; a request that waits is answered by people
-    alone. Any other held call stops here: as `held` with a new request, or refused by the answer it got. A rehearsal
-    ends here as well, whatever the answer.
+    A hold that nobody was asked about may be answered by a grant instead, unless it is a second reader's doubt; a
+    request that waits is answered by people alone. Any other held call stops here: as `held` with a new request, or
+    refused by the answer it got. A rehearsal ends here as well, whatever the answer.
 
     Raises:
         StoreUnavailable: Who is entitled to approve cannot be found out; the call goes on waiting.
@@ -31,7 +31,8 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
     asked = run.approvals.get(known.approval_id) if known is not None else None
     if asked is not None and not call.dry_run:
         return await _asked_before(verified, asked, approvals, step)
-    if call.parent_id and (undone := undoes(verified, run)):
+    in_person = verified.hold is not None and verified.hold.in_person
+    if call.parent_id and not in_person and (undone := undoes(verified, run)):
         return ApprovedCall(verified, "", undoes=undone)
     asks_or_writes = verified.hold is not None or valid.tool.writes
     if known is None and asks_or_writes and not call.dry_run and _paused(call, approvals, run):
@@ -41,7 +42,7 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
             audit={"pending": len(run.approvals.pending)},
         )  # fmt: skip
     grant = None
-    if verified.hold is not None:
+    if verified.hold is not None and not in_person:
         grant = await approvals.grants.answer(verified, known, lambda: _ask(verified, approvals, run, step))
     if call.dry_run:
         return _rehearsed(call, verified.hold is not None and grant is None)

@@ -63,6 +63,8 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int, instead_of:
         "text": valid.text.decode(),
         **instead_of,
     }
+    if verified.verdict is not None:
+        body["verify"] = dict(verified.verdict)
     if call.edited_by:
         body["editors"] = list(call.edited_by)
     body["approval"] = approval_digest(valid, body)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from interlock.cli.layout import Sheet, fields, heading, lines, note, told, value, warning, word
+from interlock.cli.layout import Cell, Sheet, fields, heading, lines, note, told, value, warning, word
 from interlock.cli.outcome import deciders
 from interlock.cli.times import ago, local
 from interlock.core.approval import ApprovalState
@@ -101,6 +101,8 @@ def request_view(asked: Asked, now_us: int) -> RenderableType:
             )
         ),
     ]
+    if verdict := request.get("verify"):
+        parts += [heading("What a second reader says"), fields(_verdict(verdict))]
     if changed := request.get("difference"):
         parts += [heading(f"What changed since {request['instead_of']}"), *_differences(changed)]
     if state.ended_by:
@@ -128,6 +130,7 @@ def request_document(asked: Asked) -> dict[str, Json]:
         **kept,
         "subject": {"id": asked.subject.id, "roles": sorted(asked.subject.roles), "kind": asked.subject.kind},
         "words": asked.words,
+        "verify": request.get("verify"),
         "digest": request["approval"],
         "call_digest": request["digest"],
         "approved_by": list(state.approvals),
@@ -160,3 +163,11 @@ def _readable(said: Json) -> Json:
 def _status(asked: Asked, now_us: int) -> Text:
     over = asked.state.status == "pending" and asked.state.request["expires_us"] <= now_us
     return word("expired" if over else asked.state.status)
+
+
+def _verdict(said: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    """The verdict with what speaks against the call, each in a line of its own."""
+    sure = f", confidence {said['confidence']}" if "confidence" in said else ""
+    found: list[tuple[str, Cell]] = [("verdict", f"{said['verdict']}{sure}, by {said['verifier']}")]
+    found += [("doubt", said["doubt"])] if "doubt" in said else []
+    return [*found, *(("concern", concern) for concern in said.get("concerns", ()))]

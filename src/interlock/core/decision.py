@@ -33,12 +33,14 @@ class Hold:
         quorum: Different people who must approve, at least 1.
         expires_s: Seconds from the request until nobody can approve any more.
         rules: Ids of the rules that asked.
+        in_person: People must look at this very call: nothing that they said beforehand answers it.
     """
 
     groups: frozenset[str]
     quorum: int = 1
     expires_s: int = 86_400
     rules: tuple[str, ...] = ()
+    in_person: bool = False
 
     def join(self, other: Hold) -> Hold:
         """Both at once: every group, the larger quorum, the shorter time."""
@@ -47,6 +49,7 @@ class Hold:
             quorum=max(self.quorum, other.quorum),
             expires_s=min(self.expires_s, other.expires_s),
             rules=(*self.rules, *other.rules),
+            in_person=self.in_person or other.in_person,
         )
 
 

@@ -122,6 +122,7 @@ def _judged(limited: LimitedCall, verdict: Verdict, verification: Verification) 
         groups=frozenset({verification.review}),
         expires_s=REVIEW_S.get(effect, REVIEW_USUAL_S),
         rules=("verify.review",),
+        in_person=True,
     )
     return VerifiedCall(limited, said, review if hold is None else hold.join(review))
 
