@@ -18,6 +18,7 @@ from interlock.errors import NotSent
 from interlock.inbox import FLOOD_FROM, Item, inbox
 from interlock.ledger.store import Append
 from tests.planes import ANA, BOB, OPA, Far, Stage, staged
+from tests.saga.desk import Desk, in_line, refuse
 
 pytestmark = pytest.mark.anyio
 
@@ -129,6 +130,23 @@ async def test_a_saga_that_rests_and_has_nothing_to_wait_for_is_stuck(stage: Sta
     (item,) = await stage.plane.inbox()
     assert (item.kind, item.ids, item.subject) == ("stuck", ("run_s",), "ana")
     assert item.command == "interlock saga show run_s"
+
+
+@pytest.mark.parametrize("kind", ["not_undone", "stuck"])
+async def test_a_saga_that_could_not_be_undone_or_done_is_one_item_that_says_what_to_type(kind: str) -> None:
+    """What failed of it and was given up on is not said a second time; once it is over, nothing is."""
+    failing = {"b": refuse, "una": refuse}
+    desk = Desk("ab", does=failing, options={"b": {"idempotent": True}})
+    saga = in_line("ab", pivot="a" if kind == "stuck" else "")
+    async with staged(*desk.tools()) as stage:
+        async with stage.plane.saga(saga, ANA, {}) as run:
+            await run.outcome()
+        (item,) = await stage.plane.inbox()
+        assert (item.kind, item.effect, item.subject) == (kind, "reversible", "ana")
+        assert item.command == f"interlock saga show {run.run_id}"
+        desk.does.clear()
+        await stage.plane.resume_saga(run.run_id, OPA, reason="it is up again")
+        assert await stage.plane.inbox() == []
 
 
 async def test_a_request_that_has_expired_waits_for_nobody(stage: Stage) -> None:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock import Proposal, Run
+from interlock import Proposal, Run, Saga, Step
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent, Rejected
 from tests.planes import ANA, Far, codes, kinds, staged
+from tests.saga.desk import Desk
 
 pytestmark = pytest.mark.anyio
 
@@ -242,6 +243,15 @@ async def test_what_policy_denied_is_no_repeat() -> None:
         assert await again(run, "look", 6) == ["authorize.not_available"] * 6
         stage.obey("permit (principal, action, resource);")
         assert await again(run, "look", 4) == ["", "", "", "limit.loop"]
+
+
+async def test_the_steps_of_a_saga_are_no_repeats() -> None:
+    """They are its definition's, and a person has them tried again."""
+    desk = Desk("a")
+    saga = Saga("many", [Step(f"s{number}", "a", {"n": 1}) for number in range(8)])
+    async with staged(*desk.tools()) as stage, stage.plane.saga(saga, ANA, {}) as run:
+        assert (await run.outcome()).completed
+        assert desk.ran == ["a"] * 8
 
 
 async def test_a_fallback_is_no_repeat_of_the_runs_own_calls() -> None:

@@ -21,7 +21,7 @@ from interlock.execution.reconcile import Said
 from interlock.ledger import record
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.record import Entry
-from interlock.ledger.store import Append, MemoryStore
+from interlock.ledger.store import Append, Claim, MemoryStore
 
 Patch = pytest.MonkeyPatch
 
@@ -193,10 +193,10 @@ def a_key_for_each_try(patch: Patch) -> None:
 def claims_are_given_back_too_early(patch: Patch) -> None:
     """Leaving a run gives its claim back, whatever this process is still doing about it."""
 
-    async def at_once(conversation: Conversation) -> None:
+    async def at_once(conversation: Conversation, claim: Claim) -> None:
         await conversation.release()
 
-    patch.setattr(runs, "_leave", at_once)
+    patch.setattr(runs, "leave", at_once)
 
 
 MUTANTS = (
