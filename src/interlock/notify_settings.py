@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Chosen = Literal["approval.requested", "approval.expires", "call.unknown", "call.dead_lettered"]
-EVERY_KIND: tuple[Chosen, ...] = ("approval.requested", "approval.expires", "call.unknown", "call.dead_lettered")
+Chosen = Literal["approval.requested", "approval.expires", "call.unknown", "call.dead_lettered", "call.not_undone"]
+EVERY_KIND: tuple[Chosen, ...] = (
+    "approval.requested", "approval.expires", "call.unknown", "call.dead_lettered", "call.not_undone",
+)  # fmt: skip
 
 
 class ChannelSettings(BaseModel):

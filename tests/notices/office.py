@@ -19,7 +19,7 @@ from interlock.notices.notice import Audience
 from interlock.notices.notifier import Means, Notifier
 from interlock.notices.webhook import Webhook
 from interlock.testing import FrozenClock
-from tests.ledger.makers import decided, proposed, requested, started, voice
+from tests.ledger.makers import decided, proposed, requested, result, started, voice
 from tests.net.receivers import KEY
 
 LINK = "https://console.example/approvals/{approval_id}"
@@ -86,6 +86,7 @@ async def opened(store: Store, clock: FrozenClock) -> AsyncIterator[Office]:
         await egress.close()
 
 
-def given_up(call_id: str) -> Fact:
-    """The last word on a call that was given up on."""
-    return Fact(Kind.CALL_DEAD_LETTERED, {"code": "execute.busy", "attempts": 3}, call_id, 1, 3)
+def given_up(call_id: str, outcome: str = "failed") -> tuple[Fact, ...]:
+    """The last words on a call that was given up on."""
+    letter = Fact(Kind.CALL_DEAD_LETTERED, {"code": "execute.busy", "attempts": 3}, call_id, 1, 3)
+    return result(call_id, outcome), letter

@@ -44,7 +44,7 @@ async def test_an_unknown_and_a_dead_call_are_told_to_whom_they_are_for(office: 
     notifier = office.notifier(office.webhook(receiver.port, audience=operators))
     await office.ask("run_1")
     await office.write("run_2", read_call("call_a")[0], intent("call_a"), unknown("call_a"))
-    await office.write("run_2", proposed("call_b", 2), given_up("call_b"))
+    await office.write("run_2", proposed("call_b", 2), *given_up("call_b"))
     await notifier.look()
     said = [(posted.about["kind"], posted.about["call_id"], posted.about["subject"]) for posted in receiver.posted]
     assert sorted(said) == [("call.dead_lettered", "call_b", "ana"), ("call.unknown", "call_a", "ana")]
@@ -88,7 +88,7 @@ async def test_a_channel_is_told_of_its_kinds_groups_and_tenants_alone(office: O
     wanted = await office.ask("run_1", tenant="acme")
     await office.ask("run_2", tenant="acme", groups=("cfo",))
     await office.ask("run_3")
-    await office.write("run_4", proposed("call_b"), given_up("call_b"), tenant="acme")
+    await office.write("run_4", proposed("call_b"), *given_up("call_b"), tenant="acme")
     await notifier.look()
     assert [posted.about["approval_id"] for posted in receiver.posted] == [wanted]
 
@@ -314,7 +314,7 @@ async def test_more_than_twenty_requests_of_a_run_are_told_as_one(office: Office
     assert await notifier.look() == 2
     [many] = [posted for posted in receiver.posted if posted.about["kind"] == "approvals.waiting"]
     assert (many.about["count"], many.about["run"]) == (21, "run_1")
-    assert many.about["command"] == "interlock approvals list"
+    assert many.about["command"] == "interlock inbox --run run_1"
     for number in range(21, 31):
         await office.ask("run_1", number)
     assert await notifier.look() == 0
@@ -367,15 +367,39 @@ async def test_a_new_channel_is_told_of_what_still_waits(office: Office, receive
     assert await both.look() == 1
 
 
+async def test_a_call_that_could_not_be_undone_is_told_unless_it_was_later(office: Office, receiver: Receiver) -> None:
+    notifier = office.notifier(office.webhook(receiver.port))
+
+    def undone(call_id: str, outcome: str, attempt: int = 1) -> Fact:
+        return Fact(Kind.CALL_COMPENSATED, {}, call_id, 1, attempt, outcome=outcome)
+
+    await office.write("run_1", *read_call("call_a"), undone("call_a", "failed"))
+    await office.write("run_2", *read_call("call_b"), undone("call_b", "failed"), undone("call_b", "done", 2))
+    assert await notifier.look() == 1
+    assert [posted.about["kind"] for posted in receiver.posted] == ["call.not_undone"]
+    assert receiver.posted[0].about["command"] == "interlock saga show run_1"
+
+
+async def test_a_dead_letter_that_was_proposed_again_is_no_news_and_looked_at_once(
+    office: Office, receiver: Receiver
+) -> None:
+    retried = Fact(Kind.OPERATOR, {"act": "retry", "by": "opa", "reason": "up", "run_id": "run_2"}, "call_a", 1, 1)
+    await office.write("run_1", proposed("call_a"), *given_up("call_a"), retried)
+    await office.write("run_3", proposed("call_c"), *given_up("call_c", "unknown")[1:])
+    notifier = office.notifier(office.webhook(receiver.port))
+    assert await notifier.look() == 0
+    assert await notifier._lines[0]._due(await notifier._outbox.waiting()) == []
+
+
 async def test_a_call_that_is_settled_or_whose_row_is_gone_is_no_news(office: Office) -> None:
     outbox = Outbox(office.store, office.clock)
-    for kind, still in ((NoticeKind.UNKNOWN, False), (NoticeKind.DEAD, True), (NoticeKind.REQUESTED, False)):
+    for kind in (NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE, NoticeKind.REQUESTED):
         gone = Notice(kind=kind, ref="call_x", run_id="run_x", at_us=office.clock.wall_us())
-        assert (await outbox.still(gone) is not None) == still
+        assert await outbox.still(gone) is None
 
 
 async def test_a_dead_letter_of_last_week_is_nobodys_news(office: Office, receiver: Receiver) -> None:
-    await office.write("run_1", proposed("call_b"), given_up("call_b"))
+    await office.write("run_1", proposed("call_b"), *given_up("call_b"))
     office.clock.advance(8 * 86_400)
     assert await office.notifier(office.webhook(receiver.port)).look() == 0
 

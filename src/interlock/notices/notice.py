@@ -18,14 +18,20 @@ class NoticeKind(StrEnum):
     EXPIRES = "approval.expires"
     UNKNOWN = "call.unknown"
     DEAD = "call.dead_lettered"
+    NOT_UNDONE = "call.not_undone"
     TEST = "test"
 
 
-CHOSEN: Final = (NoticeKind.REQUESTED, NoticeKind.EXPIRES, NoticeKind.UNKNOWN, NoticeKind.DEAD)
+CHOSEN: Final = (
+    NoticeKind.REQUESTED, NoticeKind.EXPIRES, NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE
+)  # fmt: skip
 """Kinds that a channel can be set to. A summary goes wherever the requests go that it stands for."""
 
+OF_CALLS: Final = (NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE)
+"""Kinds that are about a call; the others are about an approval."""
+
 OPERATORS: Final = (OPERATOR,)
-"""Who may decide about a call that is unknown or was given up on."""
+"""Who may decide about a call that is unknown, was given up on or could not be undone."""
 
 Key = tuple[NoticeKind, str, str]
 """Kind, run, and the approval or the call: what a notice is about."""

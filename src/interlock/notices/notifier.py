@@ -240,6 +240,8 @@ class _Line:
                 return False
             if (now := await self._outbox.still(notice)) is not None:
                 await self._send(now, stands_for)
+            else:
+                self._memory.pass_over(notice, clock.wall_us())
         return len(due) > AT_ONCE
 
     async def _due(self, waiting: list[Notice]) -> list[tuple[Notice, tuple[Notice, ...]]]:

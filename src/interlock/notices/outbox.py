@@ -11,14 +11,15 @@ from typing import Any, Final, NamedTuple
 from anyio.lowlevel import checkpoint
 
 from interlock.core.clock import SECOND_US, Clock
+from interlock.core.event import Kind
 from interlock.ledger.store import Store
-from interlock.notices.notice import Audience, Key, Notice, NoticeKind
+from interlock.notices.notice import OF_CALLS, Audience, Key, Notice, NoticeKind
 
-READ_MAX: Final = {"approval": 10_000, "tool_call": 10_000, "dead_letter": 1_000}
+READ_MAX: Final = {"approval": 10_000, "tool_call": 10_000, "dead_letter": 1_000, "compensation_action": 1_000}
 """Rows that are read at once, the newest; older ones come when some of those are decided."""
 
 LOOKS_BACK_US: Final = 7 * 86_400 * SECOND_US
-"""A call that was given up on longer ago is nobody's news: a dead letter waits for ever."""
+"""A call that was given up on longer ago is nobody's news: it waits for ever. So does one that could not be undone."""
 
 MANY: Final = 20
 """Requests of one run: where more wait, they are told as one."""
@@ -26,6 +27,9 @@ MANY: Final = 20
 LAST_PART: Final = 4
 """Somebody is reminded when a fourth of a request's time is left."""
 
+
+_WELL = ("done", None)
+"""Outcomes of a compensation of which nobody need be told."""
 
 _TURN = 200
 """Notices that are looked at before others have a turn of the event loop."""
@@ -62,12 +66,14 @@ class Outbox:
             ("approval", {"status": "pending"}, _requested),
             ("tool_call", {"status": "unknown"}, _unknown),
             ("dead_letter", None, _dead),
+            ("compensation_action", None, _not_undone),
         ):
             for number, row in enumerate(await self._store.rows(table, where, READ_MAX[table]), 1):
                 if number % _TURN == 0:
                     await checkpoint()
-                found.append(read(row))
-        found = [notice for notice in found if _is_news(notice, now_us)]
+                notice = read(row)
+                if _is_news(notice, now_us) and (read is not _not_undone or row["outcome"] not in _WELL):
+                    found.append(notice)
         return sorted(found, key=lambda notice: notice.at_us)
 
     async def still(self, notice: Notice) -> Notice | None:
@@ -76,13 +82,10 @@ class Outbox:
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        if notice.kind in (NoticeKind.UNKNOWN, NoticeKind.DEAD):
+        if notice.kind in OF_CALLS:
             rows = await self._store.rows("tool_call", {"run_id": notice.run_id, "call_id": notice.ref}, 1)
-            if not rows:
-                return notice if notice.kind is NoticeKind.DEAD else None
-            if notice.kind is NoticeKind.UNKNOWN:
-                return _unknown(rows[0]) if rows[0]["status"] == "unknown" else None
-            return _dead({**rows[0], "at_us": notice.at_us})
+            waits = bool(rows) and await _WAITS[notice.kind](self._store, rows[0])
+            return _of_call(notice.kind, rows[0], notice.at_us) if waits else None
         rows = await self._store.rows("approval", {"run_id": notice.run_id, "approval_id": notice.ref}, 1)
         pending = rows and rows[0]["status"] == "pending" and _is_news(notice, self._clock.wall_us())
         return notice if pending else None
@@ -144,6 +147,11 @@ class Memory:
         """A notice was told, or given up on, just now."""
         self._known[notice.key] = Told(kind, at_us)
 
+    def pass_over(self, notice: Notice, now_us: int) -> None:
+        """Nobody waits for this any more, though its row stays: it need not be looked at again."""
+        if notice.kind in (NoticeKind.DEAD, NoticeKind.NOT_UNDONE):
+            self.add(notice, notice.kind, now_us)
+
     def forget(self) -> None:
         """Somebody else may have sent meanwhile."""
         self._known.clear()
@@ -165,7 +173,7 @@ def _is_reminded(notice: Notice, told: Told | None, now_us: int) -> bool:
 
 def _is_news(notice: Notice, now_us: int) -> bool:
     """Whether it is not too late to tell."""
-    if notice.kind is NoticeKind.DEAD:
+    if notice.kind in (NoticeKind.DEAD, NoticeKind.NOT_UNDONE):
         return now_us - notice.at_us < LOOKS_BACK_US
     return notice.expires_us is None or now_us < notice.expires_us
 
@@ -203,6 +211,35 @@ def _unknown(row: dict[str, Any]) -> Notice:
 
 def _dead(row: dict[str, Any]) -> Notice:
     return _of_call(NoticeKind.DEAD, row, row["at_us"])
+
+
+def _not_undone(row: dict[str, Any]) -> Notice:
+    return _of_call(NoticeKind.NOT_UNDONE, row, row["at_us"])
+
+
+async def _is_unknown(store: Store, call: dict[str, Any]) -> bool:
+    return bool(call["status"] == "unknown")
+
+
+async def _is_dead(store: Store, call: dict[str, Any]) -> bool:
+    """Whether it is known to have done nothing, was not proposed again, and no saga sees to it; as the inbox has it."""
+    if call["outcome"] not in ("refused", "failed"):
+        return False
+    run_id = call["run_id"]
+    if await store.rows("run", {"run_id": run_id, "driver": "saga"}, 1):
+        return False
+    said = [event.fact for event in await store.tail(run_id)]
+    return all(fact.kind is not Kind.OPERATOR or fact.call_id != call["call_id"] for fact in said)
+
+
+async def _is_not_undone(store: Store, call: dict[str, Any]) -> bool:
+    """Whether the last word on its compensation is that it failed."""
+    words = await store.rows("compensation_action", {"run_id": call["run_id"], "call_id": call["call_id"]}, 1)
+    return bool(words) and words[-1]["outcome"] not in _WELL
+
+
+_WAITS = {NoticeKind.UNKNOWN: _is_unknown, NoticeKind.DEAD: _is_dead, NoticeKind.NOT_UNDONE: _is_not_undone}
+"""Whether a call still waits for somebody, by why it is told."""
 
 
 def _of_call(kind: NoticeKind, row: dict[str, Any], at_us: int) -> Notice:

@@ -28,14 +28,16 @@ _TITLES: Final = {
     NoticeKind.EXPIRES: "Approval about to expire: {tool}",
     NoticeKind.UNKNOWN: "Nobody knows what became of {tool}",
     NoticeKind.DEAD: "Given up on: {tool}",
+    NoticeKind.NOT_UNDONE: "Could not be undone: {tool}",
     NoticeKind.TEST: "A test of Interlock's notices: nobody waits",
 }
 _COMMANDS: Final = {
     NoticeKind.REQUESTED: "interlock approvals show {ref}",
-    NoticeKind.MANY: "interlock approvals list",
+    NoticeKind.MANY: "interlock inbox --run {run}",
     NoticeKind.EXPIRES: "interlock approvals show {ref}",
     NoticeKind.UNKNOWN: "interlock calls show {ref}",
     NoticeKind.DEAD: "interlock calls show {ref}",
+    NoticeKind.NOT_UNDONE: "interlock saga show {run}",
     NoticeKind.TEST: "interlock notify status",
 }
 _ABOUT_APPROVALS: Final = (NoticeKind.REQUESTED, NoticeKind.EXPIRES)
@@ -74,10 +76,8 @@ def worded(notice: Notice, link: str) -> Worded:
         ("may decide", deciders), ("until", "" if notice.expires_us is None else iso(notice.expires_us)),
         ("run", inert(notice.run_id)), ("tenant", "" if notice.tenant == FIRST_TENANT else inert(notice.tenant)),
     ]  # fmt: skip
-    return Worded(
-        title, [(name, said) for name, said in facts if said], _COMMANDS[notice.kind].format(ref=inert(notice.ref)),
-        link_to(notice, link),
-    )  # fmt: skip
+    command = _COMMANDS[notice.kind].format(ref=inert(notice.ref), run=inert(notice.run_id))
+    return Worded(title, [(name, said) for name, said in facts if said], command, link_to(notice, link))
 
 
 def link_to(notice: Notice, link: str) -> str:
