@@ -128,7 +128,7 @@ class Grant:
         """Whether it is about this call: tool as issued, subject, every argument. Never about a privileged one."""
         return (
             valid.tool.effect is not Effect.PRIVILEGED
-            and self.tool == ToolIdentity.of(valid.tool)
+            and self.tool.hash == valid.tool.digest  # server and name are in it
             and self.subject in ("", valid.call.principal.id)
             and self.where.matches(valid.arguments)
         )
@@ -154,7 +154,7 @@ class Granted:
 
     Attributes:
         grants: By id, in the order of their issue.
-        by_tool: Those that nobody revoked, by the tool that they are for.
+        by_tool: Those that nobody revoked, by the tool that they are for; the one that ends first comes first.
     """
 
     grants: Mapping[str, Grant] = field(default_factory=dict)
@@ -171,7 +171,7 @@ class Granted:
         if not touched:
             return self
         by_tool: dict[ToolIdentity, tuple[Grant, ...]] = {}
-        for grant in grants.values():
+        for grant in sorted(grants.values(), key=_end):
             if not grant.revoked:
                 by_tool[grant.tool] = (*by_tool.get(grant.tool, ()), grant)
         return Granted(grants, by_tool)
@@ -179,6 +179,10 @@ class Granted:
     def live(self, now_us: int) -> list[Grant]:
         """The grants that hold at this time, uses aside."""
         return [grant for grant in self.grants.values() if grant.live(now_us)]
+
+
+def _end(grant: Grant) -> tuple[int, str]:
+    return grant.expires_us, grant.grant_id
 
 
 def issued_body(grant: Grant) -> dict[str, Json]:

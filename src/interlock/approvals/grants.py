@@ -79,7 +79,7 @@ class Grants:
         granted = await self.of(call.principal.tenant)
         now_us = self._clock.wall_us()
         excluded = frozenset({call.principal.id, *call.edited_by})
-        for grant in sorted(granted.by_tool.get(ToolIdentity.of(valid.tool), ()), key=_end):
+        for grant in granted.by_tool.get(ToolIdentity.of(valid.tool), ()):
             if not (grant.live(now_us) if taken is None else grant.grant_id == taken) or not grant.covers(valid):
                 continue
             by = grant.speakers(hold, excluded, await self._groups_now(grant, hold, now_us))
@@ -221,7 +221,3 @@ class Grants:
         if tenant not in self._known:
             self._known[tenant] = Known(self._store, (tenant_chain(tenant),), Granted())
         return self._known[tenant]
-
-
-def _end(grant: Grant) -> tuple[int, str]:
-    return grant.expires_us, grant.grant_id

@@ -56,11 +56,13 @@ class Where:
 
     clauses: tuple[Clause, ...]
     _covered: frozenset[str] = field(init=False, repr=False, compare=False)
-    _checks: tuple[tuple[str, Check], ...] = field(init=False, repr=False, compare=False)
+    _checks: tuple[tuple[str, str | None, Check], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         asked = [clause for clause in self.clauses if clause.kind != "any"]
-        checks = tuple((clause.pointer, PREDICATES[clause.kind](clause.operand)) for clause in asked)
+        checks = tuple(
+            (clause.pointer, _key(clause.pointer), PREDICATES[clause.kind](clause.operand)) for clause in asked
+        )
         object.__setattr__(self, "_covered", frozenset(clause.pointer for clause in self.clauses))
         object.__setattr__(self, "_checks", checks)
 
@@ -69,7 +71,10 @@ class Where:
 
         What is missing satisfies no predicate; `any` asks nothing of what is missing.
         """
-        return all(check(_part(arguments, where)) for where, check in self._checks) and self._covers(arguments, [])
+        for where, key, check in self._checks:
+            if not check(_part(arguments, where) if key is None else arguments.get(key, _MISSING)):
+                return False
+        return self._covers(arguments, [])
 
     def as_json(self) -> dict[str, Json]:
         """The predicates as events keep them: `where_of` reads it back as the same."""
@@ -166,6 +171,11 @@ def _bad(what: str, remedy: str) -> BadInput:
     return BadInput(f"where: {what}", code="grant.where", remedy=remedy)
 
 
+def _key(where: str) -> str | None:
+    """The argument that a pointer names; None for one that leads into it."""
+    return where[1:].replace("~1", "/").replace("~0", "~") if where.count("/") == 1 else None
+
+
 def _part(arguments: Mapping[str, Any], where: str) -> object:
     try:
         return at_pointer(arguments, where)
@@ -178,6 +188,9 @@ def _equals(operand: Json) -> Check:
 
 
 def _one_of(operand: Any) -> Check:
+    if all(isinstance(value, str) for value in operand):
+        texts = frozenset(operand)
+        return lambda value: type(value) is str and value in texts
     wanted = frozenset(canonical(value) for value in operand)
     return lambda value: value is not _MISSING and canonical(value) in wanted
 
