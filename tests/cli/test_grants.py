@@ -70,6 +70,7 @@ def test_a_call_that_a_grant_released_says_which_and_whose(shell: Shell) -> None
     shown = shell.json("calls", "show", call_id)
     assert shown["released_by"] == {"grant_id": "grant_1", "by": ["maria"]}
     assert "grant grant_1 of maria" in shell.run("calls", "show", call_id).out
+    assert shell.json("runs", "replay", row["run_id"])["holds"] is True
     assert "Released by grant grant_1 of maria." in shell.run("runs", "replay", row["run_id"]).out
     assert "grant_1" in shell.run("audit", "tool_call").out
 

@@ -164,6 +164,24 @@ def test_a_record_that_contradicts_itself_is_found_though_its_hashes_hold(facts:
     assert problem in ends_at(chained(facts)).problem
 
 
+@pytest.mark.parametrize(
+    ("verdict", "named", "used", "holds"),
+    [
+        ("require_approval", "grant_1", "grant_1", True), ("require_approval", "grant_1", "grant_2", False),
+        ("require_approval", "grant_1", "", False), ("require_approval", "", "grant_1", False),
+        ("require_approval", "", "", False), ("deny", "grant_1", "grant_1", False),
+    ],
+)  # fmt: skip
+def test_a_held_call_that_ran_names_the_grant_that_released_it_in_decision_and_intent(
+    verdict: str, named: str, used: str, holds: bool
+) -> None:
+    decision, effect = first(decided("call_1", verdict=verdict)), intent("call_1")
+    decision = decision._replace(body=decision.body | {"grant": {"grant_id": named, "by": ["bob"]}})
+    effect = effect._replace(body=effect.body | {"grant_id": used})
+    steps = list(replay(chained([started(), decision, effect, result("call_1")])))
+    assert (steps[-1].problem == "") == holds
+
+
 @pytest.mark.parametrize("verdict", ["deny", "require_approval"])
 @pytest.mark.parametrize("effect", [intent("call_1"), result("call_1")], ids=["intent", "result"])
 def test_what_ran_without_being_let_pass_is_found(verdict: str, effect: Fact) -> None:

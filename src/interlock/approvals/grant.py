@@ -125,10 +125,9 @@ class Grant:
         return not self.revoked and now_us < self.expires_us
 
     def covers(self, valid: ValidCall) -> bool:
-        """Whether it is about this call: tool as issued, subject, every argument. Never about a privileged one."""
+        """Whether it is about this call of its tool: subject, every argument. Never about a privileged one."""
         return (
             valid.tool.effect is not Effect.PRIVILEGED
-            and self.tool.hash == valid.tool.digest  # server and name are in it
             and self.subject in ("", valid.call.principal.id)
             and self.where.matches(valid.arguments)
         )

@@ -147,11 +147,16 @@ class _Record:
         if kind is Kind.CALL_RECONCILED and call.status not in ("intent", "unknown"):
             return f"a call is settled that is {call.status}"
         if kind is Kind.CALL_INTENT or (kind is Kind.CALL_RESULT and outcome == "done"):
-            return self._not_let_pass(call)
+            uses = event.fact.body.get("grant_id", "") if kind is Kind.CALL_INTENT else call.grant_id
+            return self._not_let_pass(call, uses)
         return ""
 
-    def _not_let_pass(self, call: CallState) -> str:
-        """Why this call may not have run; empty where policy allowed it or its hold was answered."""
+    def _not_let_pass(self, call: CallState, uses: str) -> str:
+        """Why this call may not have run; empty where policy allowed it or its hold was answered.
+
+        Args:
+            uses: The grant that its intent counts a use of. Whether there is such a grant, the tenant's chain says.
+        """
         decided = self._decided.get(call.call_id)
         if decided is None or not decided.fact.decision:
             return "it ran though no gate let it pass"
@@ -159,6 +164,8 @@ class _Record:
         asked = self._run.approvals.get(call.approval_id)
         answered = verdict == "require_approval" and asked is not None and asked.status == "consumed"
         answered = answered or decided.fact.body.get("undoes") in self._run.calls
+        grant = decided.fact.body.get("grant") or {}
+        answered = answered or (verdict == "require_approval" and bool(uses) and grant.get("grant_id") == uses)
         binds = decided.fact.body["decision"]["mode"] == "enforce"
         return f"it ran though policy said {verdict}" if binds and verdict != "allow" and not answered else ""
 
