@@ -17,7 +17,7 @@ from interlock.errors import GuardRefused, ModelError, ModelUnavailable
 from interlock.models.metered import Cost, Price, Sum
 from interlock.testing import CountedIds, FrozenClock
 from interlock.verification.cache import Remembered, key_of
-from interlock.verification.model_verifier import ModelVerifier, Reading
+from interlock.verification.model_verifier import INPUT_MAX, ModelVerifier, Reading
 from interlock.verification.prompt import PROMPT
 from interlock.verification.question import Question
 from interlock.verification.verdict import Verdict, Word
@@ -168,6 +168,13 @@ async def test_the_same_call_need_not_get_the_same_answer_and_nothing_relies_on_
     verify = reader(Mind(APPROVES, {"verdict": "rejected", "concerns": ["no"]}))
     assert [(await verify(question())).verdict for _ in range(2)] == [Word.APPROVED, Word.REJECTED]
     assert "temperature" not in PROMPT
+
+
+async def test_a_call_that_is_too_long_is_uncertain_and_nobody_is_asked() -> None:
+    mind = Mind(APPROVES)
+    verdict = await reader(mind)(question({"n": "x" * INPUT_MAX}))
+    assert (verdict.verdict, "too much to read" in verdict.why) == (Word.UNCERTAIN, True)
+    assert mind.given == []
 
 
 # ------------------------------------------------------------------------ what it costs

@@ -207,6 +207,24 @@ async def test_another_reader_reads_again_and_a_stricter_threshold_asks_people_a
         assert (len(second.asked), far.ran) == (1, [])
 
 
+async def test_who_approved_before_there_was_a_doubt_did_not_answer_it() -> None:
+    """The policy changed while it waited, and the reader that is asked again is not sure: people are asked anew."""
+    far = Far()
+    held = HELD.replace('"admin"', '"approver"')
+    async with staged(far.tool("put", "reversible")) as stage, stage.run() as run:
+        reading(stage, APPROVED, UNCERTAIN, review="approver", policy=held)
+        first = await run.call("put", {"n": 1})
+        await stage.answer(run.run_id, first, BOB)
+        stage.obey(held.replace('@id("p")', '@id("q")'))
+        again = await after(stage, run.run_id, first)
+        assert again.kind is OutcomeKind.HELD
+        request = (await stage.state(run.run_id)).approvals[again.approval_id].request
+        assert request["difference"] == [{"what": "verify", "was": "approved", "now": "in doubt"}]
+        assert far.ran == []
+        await stage.answer(run.run_id, again, BOB)
+        assert (await after(stage, run.run_id, again)).done
+
+
 async def test_a_released_call_is_not_read_again_by_another_process(tmp_path: Path) -> None:
     """The verdict stands in the ledger, so it holds after a restart."""
     file = tmp_path / "ledger.db"

@@ -53,6 +53,9 @@ def _of_hold(hold: Hold, request: Mapping[str, Any]) -> Difference:
         found += _differ(("groups", list(request["groups"]), sorted(more | set(request["groups"]))))
     if hold.quorum > request["quorum"]:
         found += _differ(("quorum", request["quorum"], hold.quorum))
+    before = request.get("verify", {})
+    if hold.in_person and "doubt" not in before:  # whoever approved did not know of it
+        found += _differ(("verify", before.get("verdict"), "in doubt"))
     open_s = (request["expires_us"] - request["requested_us"]) // SECOND_US
     if hold.expires_s < open_s:
         found += _differ(("expires_s", open_s, hold.expires_s))

@@ -18,6 +18,9 @@ from interlock.verification.prompt import PROMPT
 from interlock.verification.question import Question
 from interlock.verification.verdict import Verdict, Word, parse_verdict
 
+INPUT_MAX = 131_072
+"""Bytes of a call that a model is given, the user's words included. What is longer nobody reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -41,9 +44,9 @@ class Reading:
 class ModelVerifier:
     """Asks a model. Only a whole answer of the right shape about this very call is more than uncertain.
 
-    No answer in time, an error, a budget that is used up, a malformed answer: uncertain. Without the user's words
-    an approval counts as uncertain too. A low temperature or a fixed seed would not make an answer certain, so none
-    is asked for.
+    A call that is too long, no answer in time, an error, a budget that is used up, a malformed answer: uncertain.
+    Without the user's words an approval counts as uncertain too. A low temperature or a fixed seed would not make an
+    answer certain, so none is asked for.
 
     Attributes:
         identity: The model, and a digest of what it is told.
@@ -76,6 +79,8 @@ class ModelVerifier:
             nonce=nonce,
             input_digest=digest("interlock/verify/1", PROMPT.encode(), given).hex(),
         )
+        if len(given) > INPUT_MAX:
+            return replace(asked, why=f"{len(given)} bytes are too much to read")
         metered = Metered(self._model, self._reading.price, question.meter, self._reading.new_id)
         verdict = await self._answer(metered, given, asked)
         if verdict.verdict is Word.APPROVED and question.words is None:
