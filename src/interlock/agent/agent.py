@@ -19,8 +19,8 @@ class AgentLimits:
     Attributes:
         turns_max: Turns of the model that may propose calls, 1 to 1000. After them it is asked once more, for an
             answer with what it has.
-        result_bytes_max: Bytes of one call's result that the model is shown, 1 KiB to 1 MiB; of a larger one the
-            beginning, with its size and digest.
+        result_bytes_max: Bytes of one call's value that the model is shown, 1 KiB to 1 MiB; of a larger one the
+            beginning, with its size and digest. Screening cuts values beyond 64 KiB already.
         results_kept: Turns whose results are shown whole, 2 to 1000. Older ones are dropped so many turns at a time,
             all at once, so that in between every request begins with what the one before said.
     """

@@ -6,12 +6,12 @@ The value of a call stands in it as data. It is never spoken by the user or the 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from typing import Any
 
 from interlock.core.call import outcome_from_json
 from interlock.core.call_state import CallState
 from interlock.core.transcript import Asked
+from interlock.screening.screen import cut
 
 _DIGEST = 16
 """Hexadecimal digits of a digest that the model is shown: to tell results apart, not to prove anything."""
@@ -27,15 +27,13 @@ def envelope(asked: Asked, speaker: CallState | None, told: bytes, bytes_max: in
         asked: What was proposed.
         speaker: The call whose outcome it is: itself, or one that was made in its place.
         told: The event that said the outcome; empty where it was erased.
-        bytes_max: Bytes of its value that are shown.
+        bytes_max: Bytes beyond which its value is cut.
     """
     said = _said(asked, speaker, told)
     if "value" in said:
-        text = _text(said["value"])
-        size = len(text.encode())
-        if size > bytes_max:
-            said["value"] = _beginning(text, bytes_max)
-            said["cut"] = {"bytes": size, "shown": len(said["value"].encode()), "sha256": _digest(text)}
+        text = _text(said["value"]).encode()
+        if len(text) > bytes_max:
+            said["value"] = _cut(said["value"], text, bytes_max)
     return _text(said)
 
 
@@ -43,11 +41,10 @@ def dropped(asked: Asked, speaker: CallState | None, told: bytes) -> str:
     """The same of a result that is old: its outcome, and how large it was."""
     said = _said(asked, speaker, told)
     short: dict[str, Any] = {"kind": "tool_result", **{key: said[key] for key in _KEPT if key in said}}
-    whole = _text(said)
     if "value" in said:
-        text = _text(said["value"])
-        short["dropped"] = {"bytes": len(text.encode()), "sha256": _digest(text)}
-    shorter = _text(short)
+        marker = _cut(said["value"], _text(said["value"]).encode(), 0)
+        short["dropped"] = {"bytes": marker["bytes"], "sha256": marker["sha256"][:_DIGEST]}
+    whole, shorter = _text(said), _text(short)
     return shorter if len(shorter) < len(whole) else whole
 
 
@@ -59,13 +56,12 @@ def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any
     return said | outcome_from_json(json.loads(told)["outcome"], call_id, tool).as_json()
 
 
+def _cut(value: Any, text: bytes, bytes_max: int) -> dict[str, Any]:
+    """The typed marker in a large value's place; of one that is such a marker already, with less of the beginning."""
+    if isinstance(value, dict) and value.get("truncated") is True and value.keys() == cut(b"", 0).keys():
+        return {**value, "beginning": str(value["beginning"]).encode()[: bytes_max // 2].decode(errors="ignore")}
+    return cut(text, bytes_max)
+
+
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _beginning(text: str, bytes_max: int) -> str:
-    return text.encode()[:bytes_max].decode(errors="ignore")
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:_DIGEST]

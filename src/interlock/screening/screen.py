@@ -54,12 +54,12 @@ def screen_value(call: ToolCall, tool: Tool, value: object, screens: Screens) ->
 def _told(value: object, text: bytes, screens: Screens) -> Json:
     """What a model is told of the value: in parts of its own, for the tool may go on changing what it returned."""
     if len(text) > screens.told_max:
-        return _cut(text, screens.told_max)
+        return cut(text, screens.told_max)
     own = reread(text) if isinstance(value, dict | list) else value
     return cast(Json, own)
 
 
-def _cut(text: bytes, told_max: int) -> dict[str, Json]:
+def cut(text: bytes, told_max: int) -> dict[str, Json]:
     """The typed marker in a large value's place: its beginning, its size and its digest."""
     return {
         "truncated": True,
