@@ -41,6 +41,13 @@ SUITES: tuple[Suite, ...] = (
         counts=True,
     ),
     Suite(
+        name="limits",
+        title="One write in memory, with limits and with a grant",
+        rounds=25,
+        seconds=0.15,
+        counts=True,
+    ),
+    Suite(
         name="durable",
         title="One durable call: SQLite on disk, synchronous=FULL",
         size="lanes",

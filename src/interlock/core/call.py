@@ -97,8 +97,9 @@ class LimitedCall:
 
     Attributes:
         allowed: The allowed call.
-        guards: Shared rows that must change before anything is dialled: its rates. They may still refuse there.
-        charges: The budgets that it must have a part of before anything is dialled, in the same transaction.
+        guards: Every shared row that must change before anything is dialled, where it may still refuse: those of its
+            rates, then those of its charges.
+        charges: The budgets that it must have a part of.
     """
 
     allowed: AllowedCall
@@ -173,10 +174,7 @@ class ApprovedCall:
     @property
     def guards(self) -> tuple[GuardChange, ...]:
         """The shared rows that the intent must change."""
-        limited = self.verified.limited
-        guards = limited.guards
-        if limited.charges:
-            guards += tuple(charge.guard for charge in limited.charges)
+        guards = self.verified.limited.guards
         return guards if self.grant is None else (*guards, self.grant.guard)
 
 

@@ -25,9 +25,16 @@ def changed(changes: Iterable[GuardChange], read: Callable[[str], int], now_us: 
     """
     values: dict[str, int] = {}
     for change in changes:
-        name = change.name
+        name, add, at_most, at_least, refills = change
         value = values.get(name)
-        values[name] = _after(change, read(name) if value is None else value, now_us)
+        if value is None:
+            value = read(name)
+        if refills:
+            values[name] = _pushed(change, value, now_us)
+            continue
+        values[name] = after = value + add
+        if (at_most is not None and after > at_most) or (at_least is not None and after < at_least):
+            raise GuardRefused(name, value=value)
     return values
 
 
@@ -42,20 +49,15 @@ def ahead_us(value: int, at_most: int, now_us: int) -> int:
     return _caught_up(value, at_most, now_us) - now_us
 
 
-def _after(change: GuardChange, value: int, now_us: int) -> int:
-    if change.refills:
-        assert change.at_most is not None, "what refills has a limit"
-        caught_up = _caught_up(value, change.at_most, now_us)
-        if wait := wait_us(change, value, now_us):
-            mended = caught_up if caught_up < value else None  # the clock was set back, and it refills from there
-            raise GuardRefused(change.name, value=caught_up, wait_us=wait, mended=mended)
-        return caught_up + change.add
-    after = value + change.add
-    if (change.at_most is not None and after > change.at_most) or (
-        change.at_least is not None and after < change.at_least
-    ):
-        raise GuardRefused(change.name, value=value)
-    return after
+def _pushed(change: GuardChange, value: int, now_us: int) -> int:
+    """A row that refills, after one more use."""
+    assert change.at_most is not None, "what refills has a limit"
+    caught_up = _caught_up(value, change.at_most, now_us)
+    wait = caught_up + change.add - change.at_most - now_us
+    if wait > 0:
+        mended = caught_up if caught_up < value else None  # the clock was set back, and it refills from there
+        raise GuardRefused(change.name, value=caught_up, wait_us=wait, mended=mended)
+    return caught_up + change.add
 
 
 def _caught_up(value: int, at_most: int, now_us: int) -> int:

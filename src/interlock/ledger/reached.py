@@ -61,8 +61,8 @@ def decided(way: Way, reached: State, stop: Stop | None) -> Fact:
             body["verify"] = dict(reached.verdict)
         reached = reached.limited
     if isinstance(reached, LimitedCall):
-        if reached.guards:
-            body["limit"] = [guard.name for guard in reached.guards]
+        if rates := len(reached.guards) - len(reached.charges):
+            body["limit"] = [guard.name for guard in reached.guards[:rates]]
         reached = reached.allowed
     if isinstance(reached, AllowedCall):
         body["decision"], body["facts"] = reached.decision.written, _unsaid(way, reached.facts, reached.valid.tool)

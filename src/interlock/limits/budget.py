@@ -14,11 +14,6 @@ from interlock.core.run import RunState
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
 
-_KEPT_MAX = 4096
-"""Subjects whose row names are kept; beyond it they are made again."""
-
-_DAY_US = 86_400 * SECOND_US
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -62,44 +57,36 @@ class Budgets:
 
     def __init__(self, budgets: Iterable[Budget] = ()) -> None:
         self.all = tuple(budgets)
-        self._by_run = any("run" in budget.per for budget in self.all)
-        self._kept: dict[tuple[str, ...], tuple[tuple[Budget, str], ...]] = {}
+        self.by_run = any("run" in budget.per for budget in self.all)
+
+    def rows(self, subject: Subject, tool: Tool | None, now_us: int) -> tuple[tuple[Budget, str], ...]:
+        """The budgets that a cost of this tool, or of what is no call, has a part of, each with its row."""
+        return tuple((budget, budget.row(subject, now_us)) for budget in self.all if budget.about(tool))
 
     def charges(
-        self, principal: Principal, run: RunState, costs: Mapping[str, int], now_us: int, tool: Tool | None = None
-    ) -> tuple[Charge, ...]:
-        """Every part of a budget that such a cost has, the run's own and those of the runs above it first.
+        self, principal: Principal, run: RunState, costs: Mapping[str, int], now_us: int
+    ) -> tuple[Charge, ...]:  # fmt: skip
+        """Every part of a budget that what is no call has, the run's own and those of the runs above it first.
 
         Args:
             principal: On whose behalf.
             costs: Unit to the worst case.
             now_us: Microseconds UTC: which day or month it is.
-            tool: The tool that costs it; None for what is no call.
         """
-        found = [Charge(row, unit, costs[unit], most) for row, unit, most in run.budgets if unit in costs]
-        if self.all:
-            found += [
-                Charge(row, budget.unit, costs[budget.unit], budget.most)
-                for budget, row in self._rows(principal, run.run_id, now_us, tool)
-                if budget.unit in costs
-            ]
-        return tuple(found)
+        rows = self.rows(Subject(principal, run.run_id), None, now_us)
+        return (*run_charges(run, costs), *charged(rows, costs))
 
-    def _rows(
-        self, principal: Principal, run_id: str, now_us: int, tool: Tool | None
-    ) -> tuple[tuple[Budget, str], ...]:  # fmt: skip
-        """The budgets that the cost has a part of, each with its row; kept for the day."""
-        name, effect = ("", "") if tool is None else (tool.name, tool.effect.value)
-        run = run_id if self._by_run else ""
-        key = (principal.tenant, principal.id, run, name, effect, str(now_us // _DAY_US))
-        kept = self._kept.get(key)
-        if kept is None:
-            if len(self._kept) >= _KEPT_MAX:
-                self._kept.clear()
-            subject = Subject(principal, run_id, name)
-            kept = tuple((budget, budget.row(subject, now_us)) for budget in self.all if budget.about(tool))
-            self._kept[key] = kept
-        return kept
+
+def charged(rows: Iterable[tuple[Budget, str]], costs: Mapping[str, int]) -> tuple[Charge, ...]:
+    """What a cost takes of these budgets."""
+    return tuple(
+        Charge(row, budget.unit, costs[budget.unit], budget.most) for budget, row in rows if budget.unit in costs
+    )
+
+
+def run_charges(run: RunState, costs: Mapping[str, int]) -> tuple[Charge, ...]:
+    """What a cost takes of a run's own budgets, and of those of the runs above it."""
+    return tuple(Charge(row, unit, costs[unit], most) for row, unit, most in run.budgets if unit in costs)
 
 
 def own_budgets(tenant: str, run_id: str, most: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:

@@ -59,13 +59,13 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
         )  # fmt: skip
     if (stop := loop(valid, limits.loops, run)) is not None:
         return stop
-    guards, charges = limits.quotas.asked(allowed, run)
+    asked = limits.quotas.asked(allowed, run)
     decision = allowed.decision
     if decision.binding_hold is not None or decision.verify or call.dry_run:  # nobody is asked about what cannot run
-        refused = await limits.quotas.refuses(guards, charges)
+        refused = await limits.quotas.refuses(asked)
         if refused is not None:
-            return refused_by_limit(call, charges, refused)
-    return LimitedCall(allowed, guards, charges)
+            return refused_by_limit(call, asked.charges, refused)
+    return LimitedCall(allowed, asked.guards, asked.charges)
 
 
 def _once_more(first: str, valid: ValidCall, run: RunState) -> bool:

@@ -11,9 +11,6 @@ from interlock.core.event import GuardChange
 from interlock.core.guard_row import Subject, row_name
 from interlock.core.tool import Tool
 
-_KEPT_MAX = 4096
-"""Subjects whose rows are kept; beyond it they are made again."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -58,18 +55,8 @@ class Rates:
 
     def __init__(self, rates: Iterable[Rate] = ()) -> None:
         self.all = tuple(rates)
-        self._by_run = any("run" in rate.per for rate in self.all)
-        self._kept: dict[tuple[str, ...], tuple[GuardChange, ...]] = {}
+        self.by_run = any("run" in rate.per for rate in self.all)
 
     def changes(self, subject: Subject, tool: Tool) -> tuple[GuardChange, ...]:
         """What one call of this tool does to the rows of every rate that counts it."""
-        if not self.all:
-            return ()
-        who = subject.principal
-        key = (who.tenant, who.id, subject.run_id if self._by_run else "", tool.name, tool.effect.value)
-        kept = self._kept.get(key)
-        if kept is None:
-            if len(self._kept) >= _KEPT_MAX:
-                self._kept.clear()
-            kept = self._kept[key] = tuple(rate.change(subject) for rate in self.all if rate.about(tool))
-        return kept
+        return tuple(rate.change(subject) for rate in self.all if rate.about(tool))
