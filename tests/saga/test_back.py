@@ -9,9 +9,10 @@ import anyio
 import pytest
 
 from interlock import CallContext, Principal, Rejected, Saga, SagaStatus, Scope, Step, given
-from interlock.core.event import Kind
+from interlock.core.event import Fact, Kind
 from interlock.errors import BadInput, Conflict, NotEntitled, StoreUnavailable
 from interlock.ledger.rebuild import differences
+from interlock.ledger.redact import erase_subject
 from interlock.ledger.replay import replay
 from interlock.ledger.store import Append, Claim
 from interlock.registry.registry import Registry
@@ -244,6 +245,53 @@ async def test_a_rejected_step_turns_the_saga_back_and_a_held_one_is_withdrawn()
             await stage.plane.cancel_saga(waiting.run_id, ANA, reason="again")
 
 
+async def test_a_step_that_a_person_edited_goes_on_as_they_made_it_and_is_undone_as_such() -> None:
+    """What was held is refused, and what they made of it stands in its place."""
+    desk = Desk("abc", does={"c": refuse})
+    async with staged(*desk.tools()) as stage:
+        stage.obey(held("b"))
+        outcome = await gone_through(stage, in_line("abc"))
+        first = outcome.cause
+        assert first is not None and first.outcome is not None
+        await stage.answer(outcome.run_id, first.outcome, BOB, "edit", arguments={"n": 9})
+        await stage.plane.advance(outcome.run_id)
+        waiting = (await stage.plane.saga_outcome(outcome.run_id)).cause
+        assert waiting is not None and waiting.outcome is not None
+        assert (waiting.id, waiting.status) == ("b", StepStatus.HELD), "whoever edits does not approve"
+        assert waiting.call_id != first.call_id
+        await stage.answer(outcome.run_id, waiting.outcome, CAY)
+        await stage.plane.advance(outcome.run_id)
+        assert (await stage.plane.saga_outcome(outcome.run_id)).status is SagaStatus.COMPENSATED
+        assert [ran for ran in desk.far.ran if ran[0] in ("b", "c", "unb")] == [
+            ("b", {"n": 9}), ("c", {"n": 9}), ("unb", {"n": 9}),
+        ]  # fmt: skip
+
+
+async def test_what_a_person_said_while_a_saga_was_put_to_rest_is_not_overlooked() -> None:
+    """`run.waiting` holds where nothing came between; else the run stays due."""
+    desk = Desk("ab", does={"b": break_down})
+    async with staged(*desk.tools()) as stage:
+        stage.obey(ALLOW)
+        store = WatchedStore(stage.clock)
+        stage.store_in(store)
+        append = store.append
+
+        async def meanwhile(asked: Append) -> Any:
+            if asked.facts and asked.facts[0].kind is Kind.RUN_WAITING and asked.facts[0].body["seen"]:
+                store.append = append  # type: ignore[method-assign]
+                state = await stage.state(asked.chain)
+                unknown = next(call for call in state.calls.values() if call.status == "unknown")
+                told = {"outcome": "failed", "code": "settled", "message": "a person found that it was not done"}
+                body = {"outcome": told, "by": OPA.id, "how": "person", "note": "I looked"}
+                settled = Fact(Kind.CALL_RECONCILED, body, unknown.call_id, unknown.step, 0, OPA.id, outcome="failed")
+                await append(Append(asked.chain, asked.tenant, [settled]))  # as another process would
+            return await append(asked)
+
+        store.append = meanwhile  # type: ignore[method-assign]
+        outcome = await gone_through(stage, in_line("ab"))
+        assert outcome.status is SagaStatus.COMPENSATED
+
+
 async def test_an_unknown_step_is_undone_where_that_can_be_done_as_often_as_one_likes() -> None:
     """Defect 37: what failed ambiguously was not compensated."""
     desk = Desk("abc", does={"b": break_down}, options={"b": {"compensate_with": {"n": "/arguments/n"}}})
@@ -424,6 +472,20 @@ async def test_called_off_by_nobody_elses_tenant() -> None:
         for asks in (stage.plane.cancel_saga, stage.plane.resume_saga):
             with pytest.raises(Exception, match="no run"):
                 await asks(outcome.run_id, stranger, reason="mine now")
+
+
+async def test_nothing_of_a_saga_is_erased_before_it_is_over() -> None:
+    """What a step returned may be needed to undo it."""
+    desk = Desk("abc", does={"c": refuse, "una": times(3, refuse)})
+    root = Principal("root", roles=frozenset({"admin"}))
+    async with staged(*desk.tools()) as stage:
+        stage.obey(ALLOW)
+        outcome = await gone_through(stage, in_line("abc"))
+        erased = await erase_subject(stage.plane.store, ANA.id, "request 7", root)
+        assert (erased.events, {kept.why for kept in erased.kept}) == (0, {"its saga is not over"})
+        again = await stage.plane.resume_saga(outcome.run_id, OPA, reason="unlocked")
+        assert again.status is SagaStatus.COMPENSATED
+        assert (await erase_subject(stage.plane.store, ANA.id, "request 7", root)).kept == []
 
 
 async def test_a_service_resumes_nothing() -> None:

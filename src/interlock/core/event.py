@@ -140,6 +140,12 @@ class Event(NamedTuple):
     payload: bytes
 
 
+def nothing_since(waiting: Event) -> bool:
+    """Whether nothing was said between what a `run.waiting` was concluded from and itself: only then does it hold."""
+    seen: int = waiting.fact.body.get("seen", waiting.seq - 1)
+    return seen == waiting.seq - 1
+
+
 class GuardChange(NamedTuple):
     """A change of a shared integer row, made in the transaction of the event that needs it, or refused.
 

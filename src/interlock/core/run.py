@@ -9,7 +9,7 @@ from typing import Any
 from interlock.core.approval import Requests
 from interlock.core.call_state import CallState
 from interlock.core.charge import Reserved, reserved_by
-from interlock.core.event import CLOSING, Event, Kind
+from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import fallback_call_id
 from interlock.core.principal import Principal
 from interlock.core.repeats import Repeats, ended
@@ -168,7 +168,7 @@ def _run_claimed(run: RunState, event: Event) -> None:
 
 
 def _run_waiting(run: RunState, event: Event) -> None:
-    run.waits = True
+    run.waits = nothing_since(event)
 
 
 def _message(run: RunState, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from interlock.core.approval import ENDS, as_one, complete
 from interlock.core.canonical import canonical
-from interlock.core.event import CLOSING, NOTICES, Event, Kind
+from interlock.core.event import CLOSING, NOTICES, Event, Kind, nothing_since
 from interlock.ledger.charged import budget_reserved, budget_settled, charged_still, reserve, settle
 from interlock.ledger.tables import TABLES, Key, Row, Rows, step_of
 
@@ -89,7 +89,7 @@ def _run_claimed(rows: Rows, event: Event) -> None:
 
 def _run_waiting(rows: Rows, event: Event) -> None:
     if row := rows.get("run", (event.chain,)):
-        row["waits"] = 1
+        row["waits"] = int(nothing_since(event))
         rows.put("run", (event.chain,), row)
 
 

@@ -137,7 +137,7 @@ class SagaDriver:
             case Rest(status) if status in _ENDS:
                 await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": status.value})])
             case Rest(status):
-                body = {"for": _waited_for(self.standing(run)), "status": status.value}
+                body = {"for": _waited_for(self.standing(run)), "status": status.value, "seen": run.seq}
                 await conversation.append([Fact(Kind.RUN_WAITING, body)])
 
     async def _forward(self, needs: dict[str, frozenset[str]], conversation: Conversation) -> None:
