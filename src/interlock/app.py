@@ -197,11 +197,11 @@ class Interlock:
         known = self.plane.registry.find(terms.tool)
         if known is None:
             raise NotFound(f"no tool {terms.tool!r} here", code="grant.tool", remedy="See `interlock tools list`.")
-        return await self.plane.approvals.grants.issue(terms, known.tool, person, self._approvers)
+        return await self.plane.approvals.grants.issue(terms, known.tool, person, self.plane.policy.approvers)
 
     async def endorse_grant(self, grant_id: str, person: Principal) -> Grant:
         """Add another person's voice to a grant; see `Grants.endorse`."""
-        return await self.plane.approvals.grants.endorse(grant_id, person, self._approvers)
+        return await self.plane.approvals.grants.endorse(grant_id, person, self.plane.policy.approvers)
 
     async def revoke_grant(self, grant_id: str, person: Principal, *, reason: str) -> Grant:
         """Take a grant back; it binds the next call of every process. See `Grants.revoke`."""
@@ -236,11 +236,6 @@ class Interlock:
         """
         self.plane.policy = policy = self._load_policy()
         return policy.digest
-
-    @property
-    def _approvers(self) -> frozenset[str]:
-        """Every group that something can be held for."""
-        return self.plane.policy.approvers | {self.plane.verification.review} - {""}
 
     @property
     def _claim(self) -> Claim:
