@@ -280,6 +280,28 @@ async def test_an_answer_is_one_of_four_and_bound_to_one_asking(answer: Answer, 
     assert caught.value.code == code
 
 
+async def test_one_byte_or_another_form_of_a_letter_is_another_call_and_the_order_of_keys_is_not() -> None:
+    """Spec approvals, Tests; T23: an approval of one of them releases none of the others."""
+    far = Far()
+    async with staged(paying(far)) as stage, stage.run() as run:
+        stage.obey(HOLDS)
+        nfc, nfd = "caf\u00e9", "cafe\u0301"
+        held = [
+            await run.call("pay", arguments) for arguments in ({"n": 1, "note": nfc}, {"n": 1, "note": nfd}, {"n": 2})
+        ]
+        shown = [await stage.shown(run.run_id, each) for each in held]
+        assert len({each["digest"] for each in shown}) == 3
+        assert len({each["approval"] for each in shown}) == 3
+        for request, other in ((0, 1), (1, 0), (2, 0)):
+            with pytest.raises(BadInput):
+                await stage.plane.answer(held[request].approval_id, saying(shown[other]), BOB)
+        twin = await run.call("pay", '{ "note": "caf\\u00e9", "n": 1 }')
+        assert twin.code == "limit.duplicate", "the same call in another spelling: the first one stands for it"
+        await stage.answer(run.run_id, held[0], BOB)
+        await stage.plane.advance(run.run_id)
+        assert far.ran == [("pay", {"n": 1, "note": nfc})]
+
+
 async def test_how_long_somebody_looked_is_recorded_and_a_glance_at_a_privileged_call_is_called_hasty() -> None:
     """Spec approvals 7."""
     for effect, viewed_ms, hasty in (

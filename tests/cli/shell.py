@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from interlock.cli.command import Surroundings
 from interlock.cli.main import main
 from interlock.compose import World, open_store
-from interlock.core.event import Fact
+from interlock.core.event import Event, Fact
 from interlock.core.ids import CountedIds
 from interlock.ledger.store import Append, Claim
 from interlock.settings import load_settings
@@ -147,6 +147,18 @@ class Shell:
             await store.close()
 
         anyio.run(write)
+
+    def events(self, run_id: str) -> list[Event]:
+        """What stands in a run's chain."""
+
+        async def read() -> list[Event]:
+            store = open_store(load_settings(self.folder / "interlock.toml"), World(clock=self.clock))
+            try:
+                return await store.read(run_id)
+            finally:
+                await store.close()
+
+        return anyio.run(read)
 
     def held(self, cents: int = 500) -> str:
         """Id of the approval that a fresh refund of Ana's waits for."""
