@@ -122,6 +122,16 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # alike_max = 4                     # equal calls, but for those whose answer changed by itself
 # near_max = 5                      # the same where free text or paging differ, answered the same
 # turn_max = 16                     # calls proposed together
+# [[limits.rates]]                  # how often, over all runs
+# name = "refunds"
+# calls = 10
+# per_s = 60
+# tools = ["refund"]
+# [[limits.budgets]]                # how much, over all runs
+# name = "a day's money"
+# unit = "micro_usd"
+# most = 20000000
+# every = "day"
 
 [cache]
 # entries_max = 4096                # results of reads that one process keeps; 0 keeps none
@@ -134,6 +144,9 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # every_s = 1
 # unsigned = false                  # true: where the key is missing, go on writing what nobody seals
 # on = true                         # false: no heads, and whoever can write to the file can rewrite it unseen
+
+[verify]                            # a second reader of the calls that policy names
+# rules = ["my_package.checks"]
 
 [notify]                            # who is told that a person is waited for; see `interlock notify test`
 # link = "https://console.example/approvals/{approval_id}"
