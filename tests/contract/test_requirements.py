@@ -24,10 +24,11 @@ FAULTS = [
 DEFECTS = [
     f"defect-{number}" for number in (*range(1, 25), *range(34, 38), 40, 41, *range(44, 49), 53, 54, 59, *range(60, 71))
 ]
+APPROVALS = ["T23", "T24", "defect-33", "Q11"]
 VERIFICATION = ["B7", "B8", "T33", *(f"defect-{number}" for number in range(25, 33))]
 AGENTS = ["C1", "C7", "C9", *(f"defect-{number}" for number in (49, 50, 55, 56, 71))]
 GOALS = ["Q1", "Q13", "Q4", "Q5"]
-NAMED = {*AGENTS, *VERIFICATION, *REQUIREMENTS, *THREATS, *FAULTS, *DEFECTS, *GOALS}
+NAMED = {*APPROVALS, *AGENTS, *VERIFICATION, *REQUIREMENTS, *THREATS, *FAULTS, *DEFECTS, *GOALS}
 """What issues 2, 3 and 4 name, and what of issue 5 is there."""
 
 
