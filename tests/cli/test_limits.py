@@ -88,3 +88,16 @@ def test_an_open_runs_own_budget_is_shown_and_one_that_is_over_is_not(shell: She
 def test_there_is_nothing_to_show_where_nothing_is_limited(shell: Shell) -> None:
     shell.run("call", "look", '{"order_id": 1}')
     assert shell.json("limits") == {"budgets": [], "rates": []}
+
+
+def test_a_ledger_with_budgets_verifies_before_and_after_something_of_it_was_erased(shell: Shell) -> None:
+    """Rows and events agree, and what was erased stays charged."""
+    limited(shell)
+    said = shell.json("call", "look", '{"order_id": 1}')
+    shell.run("call", "flaky", '{"order_id": 1}')
+    before = shell.json("limits")["budgets"]
+    assert shell.run("ledger", "verify", who="root").code == 0
+    erased = shell.run("ledger", "redact", said["run_id"], "--reason", "asked for it", "--yes", who="root")
+    assert erased.code == 0, erased.out
+    assert shell.run("ledger", "verify", who="root").code == 0
+    assert shell.json("limits")["budgets"] == before

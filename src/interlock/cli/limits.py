@@ -44,7 +44,7 @@ def limits(deployment: Deployment) -> Report:
         )
         for use in rates
     ]  # fmt: skip
-    columns = ("budget", "for", "", "used", "reserved", "spent", "unit", "anew")
+    columns = ("budget", "for", "use", "used", "reserved", "spent", "unit", "anew")
     return Report(
         {
             "budgets": [_budget(use) for use in budgets],
