@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench approvals soak conversations crash simulate tamper transient cache loops verification \
+.PHONY: help demo test check bench approvals soak conversations crash simulate tamper sagas transient cache loops verification \
 	waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -57,6 +57,9 @@ evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA)
 
 tamper: $(VENV)/.stamp ## 10,000 changes of real ledgers, each found by its name; 1,000 clean ones without a finding
 	@$(PY) -m proof.tampering $(ARGS)
+
+sagas: $(VENV)/.stamp ## a saga of five steps that fails at each in turn, killed at every point; prints how each ended
+	@$(PY) -m proof.sagas $(ARGS)
 
 transient: $(VENV)/.stamp ## calls that get through where 30 % of attempts fail for a moment; prints shares by attempts
 	@$(PY) -m proof.transient $(ARGS)

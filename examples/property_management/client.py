@@ -24,6 +24,8 @@ URL, TOKEN = "PROPERTY_SERVICE_URL", "PROPERTY_SERVICE_TOKEN"
 REASONS = {
     "property_not_found": "there is no property with this id",
     "tenant_not_found": "there is no tenant with this id",
+    "lease_not_found": "there is no lease with this id",
+    "tenant_exists": "there is a tenant with this address already",
     "payment_not_found": "there is no payment with this id",
     "directory_entry_not_found": "nobody in the directory has this address",
     "payment_not_paid": "this payment was never made, so nothing of it can be given back",

@@ -32,6 +32,18 @@ class Tenant(TypedDict):
     lease_end: str
 
 
+class Lease(TypedDict):
+    """What a tenant signs; both ends are ISO dates, inclusive."""
+
+    id: int
+    tenant_id: int
+    property_id: int
+    starts_on: str
+    ends_on: str
+    monthly_rent_cents: int
+    status: Literal["drawn_up", "void"]
+
+
 class Payment(TypedDict):
     """One month's rent, and what was given back of it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from examples.property_management.service import properties, tenants, visits, witness
+from examples.property_management.service import leases, properties, tenants, visits, witness
 from examples.property_management.service.answer import Problem
 from examples.property_management.service.faults import Faults
 from examples.property_management.service.page import PAGE
@@ -42,6 +42,7 @@ def _by_key(noun: str, kind: str) -> Endpoint:
 
 
 REQUEST = ("property_id", "category", "priority", "description")
+TENANT = ("property_id", "name", "email", "phone")
 VISIT = ("title", "property_id", "starts_at", "duration_min", "attendees")
 
 READS = (
@@ -59,7 +60,10 @@ READS = (
 )
 CHANGES = (
     _post("/v1/maintenance-requests", properties.create_maintenance_request, *REQUEST),
+    _post("/v1/tenants", tenants.create_tenant, *TENANT),
     Endpoint("delete_tenant", "DELETE", "/v1/tenants/{tenant_id}", tenants.delete_tenant),
+    _post("/v1/tenants/{tenant_id}/leases", leases.generate_lease, "starts_on", "ends_on"),
+    Endpoint("void_lease", "DELETE", "/v1/leases/{lease_id}", leases.void_lease),
     _post("/v1/tenants/{tenant_id}/notices", tenants.send_notice, "channel", "subject", "message"),
     _post("/v1/tenants/{tenant_id}/late-fees", tenants.charge_late_fee, "amount_cents", "reason"),
     _post("/v1/payments/{payment_id}/refunds", tenants.refund_payment, "amount_cents", "reason"),
@@ -68,6 +72,9 @@ CHANGES = (
 LOOK_UPS = (
     _by_key("maintenance-requests", "create_maintenance_request"),
     _by_key("tenant-deletions", "delete_tenant"),
+    _by_key("tenants", "create_tenant"),
+    _by_key("leases", "generate_lease"),
+    _by_key("lease-voidings", "void_lease"),
     _by_key("notices", "send_notice"),
     _by_key("late-fees", "charge_late_fee"),
     _by_key("refunds", "refund_payment"),

@@ -39,6 +39,8 @@ SCHEMA = (
     "CREATE TABLE late_fees (id INTEGER PRIMARY KEY, tenant_id INTEGER, amount_cents INTEGER, reason TEXT, at TEXT)",
     "CREATE TABLE notices (id INTEGER PRIMARY KEY, tenant_id INTEGER, recipient TEXT, channel TEXT,"
     " subject TEXT, message TEXT, at TEXT)",
+    "CREATE TABLE leases (id INTEGER PRIMARY KEY, tenant_id INTEGER, property_id INTEGER, starts_on TEXT,"
+    " ends_on TEXT, monthly_rent_cents INTEGER, status TEXT)",
     "CREATE TABLE maintenance_requests (id INTEGER PRIMARY KEY, property_id INTEGER, category TEXT,"
     " priority TEXT, description TEXT, status TEXT)",
     "CREATE TABLE calendar_events (id INTEGER PRIMARY KEY, title TEXT, property_id INTEGER, starts_at TEXT,"
@@ -104,7 +106,7 @@ class Store:
             return [dict(row) for row in self._db.execute(query, values)]
 
     def one(self, noun: str, id_: int) -> Row:
-        """The property, tenant or payment with this id.
+        """The property, tenant, payment or lease with this id.
 
         Raises:
             Problem: 404 `<noun>_not_found`.
@@ -175,7 +177,7 @@ class Store:
 
 def find_one(db: sqlite3.Connection, noun: str, id_: int) -> Row:
     """As `Store.one`, within a change."""
-    table = {"property": "properties", "tenant": "tenants", "payment": "payments"}[noun]
+    table = {"property": "properties", "tenant": "tenants", "payment": "payments", "lease": "leases"}[noun]
     row = db.execute(f"SELECT * FROM {table} WHERE id = ?", (id_,)).fetchone()
     if row is None:
         raise Problem(404, f"{noun}_not_found", f"There is no {noun} {id_}.", field=f"{noun}_id")

@@ -12,6 +12,7 @@ from examples.property_management.service.store import Store, created, find_one
 AMOUNT_CENTS_MAX = 10_000_000
 LATE_FEE_CENTS_MAX = 50_000
 CHANNELS = ("email", "sms", "letter")
+NAME_MAX = 200
 SUBJECT_MAX, MESSAGE_MAX, REASON_MAX = 200, 4_000, 500
 
 
@@ -24,6 +25,21 @@ def search_tenants(store: Store, request: Request) -> Answer:
 def get_tenant(store: Store, request: Request) -> Answer:
     """One tenant."""
     return Answer(200, store.one("tenant", request.whole("tenant_id")))
+
+
+def create_tenant(store: Store, request: Request) -> Answer:
+    """Make the record of somebody who is to rent in a property; their lease comes afterwards."""
+    property_id = request.whole("property_id")
+    name, email, phone = request.text("name", NAME_MAX), request.text("email", NAME_MAX), request.text("phone", 40)
+
+    def do(db: sqlite3.Connection) -> Answer:
+        find_one(db, "property", property_id)
+        if db.execute("SELECT 1 FROM tenants WHERE email = ?", (email,)).fetchone():
+            raise Problem(409, "tenant_exists", f"There is a tenant with the address {email} already.", field="email")
+        tenant = {"name": name, "email": email, "phone": phone, "property_id": property_id}
+        return created(db, "tenants", tenant | {"lease_start": "", "lease_end": ""})
+
+    return store.change("create_tenant", request, do)
 
 
 def delete_tenant(store: Store, request: Request) -> Answer:
