@@ -43,7 +43,7 @@ async def retry(plane: Plane, claim: Claim, call_id: str, person: Principal, rea
     Raises:
         NotEntitled: Not a person with the role `operator`.
         NotFound: No such dead letter of the person's tenant, or its tool is not here.
-        Conflict: It is not known to have taken no effect, or its arguments were erased.
+        Conflict: It is not known to have taken no effect, its arguments were erased, or it is a saga's.
     """
     if person.kind != "user" or OPERATOR not in person.roles:
         raise NotEntitled(f"{person.id!r} has not the role {OPERATOR!r}", code="retry.role", remedy="Ask an operator.")
@@ -52,6 +52,8 @@ async def retry(plane: Plane, claim: Claim, call_id: str, person: Principal, rea
         raise NotFound(f"no dead letter {call_id!r}", code="retry.not_found", remedy="See `interlock calls dead`.")
     conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
     await conversation.refresh()
+    if conversation.state.driver == "saga":
+        raise Conflict(f"call {call_id} is a saga's", code="retry.saga", remedy="Resume the saga.")
     tool = _without_effect(conversation, call_id)
     if tool not in plane.registry:
         raise NotFound(

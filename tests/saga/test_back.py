@@ -8,7 +8,19 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import CallContext, Principal, Rejected, Saga, SagaStatus, Scope, Step, given
+from interlock import (
+    CallContext,
+    NotSent,
+    Principal,
+    Rejected,
+    Saga,
+    SagaStatus,
+    Scope,
+    Settings,
+    Step,
+    given,
+    open_plane,
+)
 from interlock.core.event import Fact, Kind
 from interlock.errors import BadInput, Conflict, NotEntitled, StoreUnavailable
 from interlock.ledger.rebuild import differences
@@ -18,7 +30,7 @@ from interlock.ledger.store import Append, Claim
 from interlock.registry.registry import Registry
 from interlock.saga.outcome import SagaOutcome
 from interlock.saga.standing import StepStatus, UndoStatus
-from tests.planes import ANA, BOB, CAY, OPA, PERMIT, CutAt, Stage, WatchedStore, staged
+from tests.planes import ANA, BOB, CAY, OPA, PERMIT, CutAt, Stage, WatchedStore, saying, staged
 from tests.saga.desk import ALLOW, Desk, break_down, in_line, refuse, times
 
 pytestmark = pytest.mark.anyio
@@ -350,8 +362,6 @@ async def test_a_fallback_in_a_steps_place_is_what_is_undone() -> None:
 
 async def refuse_for_now(arguments: dict[str, Any], context: CallContext) -> object:
     """Nothing left this process."""
-    from interlock import NotSent
-
     raise NotSent("refused")
 
 
@@ -486,6 +496,52 @@ async def test_nothing_of_a_saga_is_erased_before_it_is_over() -> None:
         again = await stage.plane.resume_saga(outcome.run_id, OPA, reason="unlocked")
         assert again.status is SagaStatus.COMPENSATED
         assert (await erase_subject(stage.plane.store, ANA.id, "request 7", root)).kept == []
+
+
+@pytest.mark.parametrize("found", ["done", "failed"])
+async def test_a_compensation_of_which_nobody_knows_is_settled_by_a_person(found: str) -> None:
+    """K39: neither sent again by itself nor forgotten."""
+    desk = Desk("ab", does={"b": refuse, "una": times(1, break_down)}, options={"una": {"idempotent": False}})
+    async with staged(*desk.tools()) as stage:
+        stage.obey(ALLOW)
+        outcome = await gone_through(stage, in_line("ab"))
+        assert (outcome.status, desk.times["una"]) == (SagaStatus.COMPENSATION_FAILED, 1)
+        [unknown] = await stage.plane.store.rows("tool_call", {"status": "unknown"})
+        assert unknown["call_id"] == outcome.steps[0].undo_call_id
+        await stage.plane.settle(unknown["call_id"], found, OPA, note="I looked")
+        assert (await stage.plane.saga_outcome(outcome.run_id)).status is SagaStatus.COMPENSATED
+        assert desk.times["una"] == (1 if found == "done" else 2)
+        rows = await stage.plane.store.rows("compensation_action")
+        assert [row["outcome"] for row in rows] == ["failed", "done"]
+
+
+async def test_what_a_saga_gave_up_on_is_not_proposed_again_outside_of_it() -> None:
+    """It would be done after all was undone."""
+    desk = Desk("ab", does={"b": refuse_for_now}, options={"b": {"attempts_max": 1}})
+    async with staged(*desk.tools()) as stage:
+        stage.obey(ALLOW)
+        outcome = await gone_through(stage, in_line("ab"))
+        assert outcome.status is SagaStatus.COMPENSATED
+        [letter] = await stage.plane.store.rows("dead_letter")
+        with pytest.raises(Conflict, match="is a saga's"):
+            await stage.plane.retry(letter["call_id"], OPA, reason="again")
+
+
+async def test_an_engine_goes_on_with_a_saga_once_somebody_has_answered(tmp_path: Path) -> None:
+    """The loop of a real process: nobody calls `advance`."""
+    desk = Desk("abc")
+    (tmp_path / "policy.cedar").write_text(held("b"))
+    settings = Settings(ledger=tmp_path / "ledger.db", folder=tmp_path, policy=tmp_path / "policy.cedar")
+    async with open_plane(settings, tools=desk.tools()) as plane:
+        async with plane.saga(in_line("abc"), ANA, {}) as saga:
+            waiting = await saga.outcome()
+        [approval_id] = waiting.waits_for
+        asked = await plane.approval(approval_id)
+        await plane.answer(approval_id, saying(asked.request), BOB)
+        with anyio.fail_after(10):
+            while not (await plane.saga_outcome(saga.run_id)).completed:
+                await anyio.sleep(0.01)
+    assert desk.ran == ["a", "b", "c"]
 
 
 async def test_a_service_resumes_nothing() -> None:

@@ -96,7 +96,7 @@ class Fact(NamedTuple):
     def unique(self) -> str:
         """What may stand once in a chain, as a key; empty for facts that may repeat."""
         if self.kind is Kind.CALL_COMPENSATED:
-            return f"compensated/{self.call_id}/{self.attempt}"
+            return f"compensated/{self.call_id}/{self.attempt}/{self.outcome}"
         if self.outcome in CLOSING:
             return "closed/" + self.call_id
         if self.kind in (Kind.CALL_INTENT, Kind.BUDGET_RESERVED):
