@@ -27,7 +27,7 @@ from interlock import (
     Settings,
     Tool,
     World,
-    app,
+    compose,
     open_plane,
     tool,
 )
@@ -202,10 +202,10 @@ def compile_once(port: int) -> None:
     """
     made: dict[tuple[str, ...], tuple[Registry, Rules]] = {}
     for declared in CLASSES:
-        registry = app.open_registry(Settings(ledger=None), tools_of(declared, port))
-        made[_digests(registry.tools)] = registry, app.load_policy(Settings(ledger=None), registry)
-    app.open_registry = lambda settings, tools=(): made[_digests(tools)][0]
-    app.load_policy = lambda settings, registry: made[_digests(registry.tools)][1]
+        registry = compose.open_registry(Settings(ledger=None), tools_of(declared, port))
+        made[_digests(registry.tools)] = registry, compose.load_policy(Settings(ledger=None), registry)
+    compose.open_registry = lambda settings, tools=(): made[_digests(tools)][0]
+    compose.load_policy = lambda settings, registry: made[_digests(registry.tools)][1]
 
 
 def _digests(tools: Iterable[Tool]) -> tuple[str, ...]:
