@@ -79,6 +79,7 @@ def _wall(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
 READ, MISSED, WRITE = "interlock, read", "interlock, read, memo missed", "interlock, write"
 LIMITED = f"{WRITE}, two rates and two budgets"
 READS = "interlock, reads"
+AGENT, BY_HAND = "interlock, agent", "loop by hand"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
 
 AIMS: tuple[Aim, ...] = (
@@ -102,6 +103,12 @@ AIMS: tuple[Aim, ...] = (
     _alone("P5", "resume", Row(READS, 1000), 1200, "bytes a step"),
     _alone("recovery", "recover", Row("interlock, open runs", 1000), 30, "s"),
     _alone("recovery", "recover", Row("interlock, ledger opened", 1_000_000), 5, "s"),
+    _cpu("P6", "agent", Row(AGENT, 10), Row(BY_HAND, 10), 5),
+    _cpu("P6", "agent", Row(AGENT, 100), Row(BY_HAND, 100), 5),
+    _cpu("P6", "agent", Row(AGENT, 100), Row(AGENT, 10), 1.2),
+    _cpu("peers", "agent", Row(AGENT, 10), Row("pydantic-ai, agent", 10), 1),
+    _cpu("peers", "agent", Row(AGENT, 10), Row("openai-agents, agent", 10), 1),
+    _cpu("peers", "agent", Row(AGENT, 10), Row("langgraph, agent", 10), 1),
     _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),
 )
 

@@ -81,6 +81,15 @@ SUITES: tuple[Suite, ...] = (
         seconds=0.0,
     ),
     Suite(
+        name="agent",
+        title="One turn of an agent: the model's message, one read, its result",
+        size="turns",
+        ranked=False,
+        rounds=15,
+        seconds=0.3,
+        counts=True,
+    ),
+    Suite(
         name="import",
         title="A whole process that imports and ends",
         rounds=11,

@@ -15,6 +15,9 @@ from interlock.core.message import Message, Proposal, Role
 from interlock.core.run import RunState, speaker
 from interlock.core.transcript import TurnState
 
+SMALL = 512
+"""Characters of a result that is kept however old it is: dropping it would save next to nothing."""
+
 
 class Context:
     """The messages of one run. Nothing of it is needed again: another process makes the same from the ledger.
@@ -63,6 +66,8 @@ class Context:
             first = self._begins[turn.number - 1] + 1
             for place, (asked, told) in enumerate(zip(turn.calls, turn.told, strict=True)):
                 said = self._messages[first + place]
+                if len(said.text) <= SMALL:
+                    continue
                 text = dropped(asked, speaker(self._run, asked.call_id), told)
                 self._messages[first + place] = Message(role=Role.TOOL, text=text, answers=said.answers)
         self._dropped = max(self._dropped, old)

@@ -30,7 +30,7 @@ def envelope(asked: Asked, speaker: CallState | None, told: bytes, bytes_max: in
         bytes_max: Bytes beyond which its value is cut.
     """
     said = _said(asked, speaker, told)
-    if "value" in said:
+    if "value" in said and len(told) > bytes_max:
         text = _text(said["value"]).encode()
         if len(text) > bytes_max:
             said["value"] = _cut(said["value"], text, bytes_max)

@@ -17,7 +17,7 @@ from interlock.agent.steps import Step, end_of, next_step
 from interlock.agent.stream import Ended, Listeners, Proposed, Spent, Text, Waiting
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.event import Fact, Kind
-from interlock.core.message import Message, Role
+from interlock.core.message import Message, Role, Usage
 from interlock.core.run import speaker
 from interlock.core.tool import Offer, Tool
 from interlock.core.transcript import Asked
@@ -26,7 +26,7 @@ from interlock.execution.batch import BATCH_MAX
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.spoken import spoken, text_of
 from interlock.limits.meter import RunMeter
-from interlock.models.metered import Metered, Price
+from interlock.models.metered import NOTHING, Metered, Price
 from interlock.models.model import Model
 from interlock.models.retried import Retried
 from interlock.models.streaming import Heard
@@ -128,28 +128,30 @@ class _Loop:
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
         turn = len(self._transcript.turns) + 1
-        meter = RunMeter(self._plane.limits, self._conversation, self._principal, self._plane.clock)
-        metered = Metered(self._heard(turn), self._agent.price or _FREE, meter, self._plane.new_id)
         try:
-            reply = await Retried(metered, self._plane.executor.pause).reply(messages, () if final else self._offers)
+            reply = await self._asked(turn).reply(messages, () if final else self._offers)
         except GuardRefused:
             return await self._finish(End.LIMIT)
         except ModelError:
             return await self._finish(End.MODEL_FAILED)
         await self._conversation.append([spoken(reply, self._agent.model.name, self._principal.id, final=final)])
-        self._tell_turn(turn, metered)
+        self._tell_turn(turn, reply.usage)
 
-    def _heard(self, turn: int) -> Model:
-        """The model, told on to whoever listens."""
-        run_id = self._run.run_id
-        if not self._listeners.any(run_id):
-            return self._agent.model
-        return Heard(self._agent.model, lambda piece: self._listeners.tell(run_id, Text(turn, piece)))
+    def _asked(self, turn: int) -> Model:
+        """The model as it is asked for one turn: told on to whoever listens, on the meter, and tried again."""
+        run_id, model = self._run.run_id, self._agent.model
+        if self._listeners.any(run_id):
+            model = Heard(model, lambda piece: self._listeners.tell(run_id, Text(turn, piece)))
+        meter = RunMeter(self._plane.limits, self._conversation, self._principal, self._plane.clock)
+        if meter.counts:
+            model = Metered(model, self._agent.price or _FREE, meter, self._plane.new_id)
+        return Retried(model, self._plane.executor.pause)
 
-    def _tell_turn(self, turn: int, metered: Metered) -> None:
+    def _tell_turn(self, turn: int, usage: Usage | None) -> None:
         run_id = self._run.run_id
         if self._listeners.any(run_id):
-            self._listeners.tell(run_id, Spent(turn, metered.cost.tokens, metered.cost.micro_usd))
+            cost = (self._agent.price or _FREE).of(usage) if usage is not None else NOTHING
+            self._listeners.tell(run_id, Spent(turn, cost.tokens, cost.micro_usd))
             for asked in self._transcript.turns[-1].calls:
                 proposed = Proposed(turn, asked.call_id, asked.tool, text_of(asked.arguments))
                 self._listeners.tell(run_id, proposed)

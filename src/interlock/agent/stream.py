@@ -78,7 +78,8 @@ class Spent:
 
     Attributes:
         turn: Number of the turn.
-        tokens, micro_usd: Input and output together; millionths of a US dollar by the agent's price.
+        tokens, micro_usd: Input and output together; millionths of a US dollar by the agent's price. 0 where nobody
+            counted.
     """
 
     turn: int

@@ -16,6 +16,11 @@ class RunMeter:
     def __init__(self, limits: Limits, conversation: Conversation, principal: Principal, clock: Clock) -> None:
         self._limits, self._conversation, self._principal, self._clock = limits, conversation, principal, clock
 
+    @property
+    def counts(self) -> bool:
+        """Whether the run has any budget at all; without one, nothing is reserved and nothing settled."""
+        return bool(self._conversation.state.budgets or self._limits.quotas.budgets.all)
+
     async def reserve(self, ref: str, worst: Cost) -> None:
         """See `Meter`."""
         run, now_us = self._conversation.state, self._clock.wall_us()

@@ -1,0 +1,59 @@
+"""OpenAI Agents SDK: an agent's run with a scripted model, tracing off, not durable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bench.candidate import Candidate, Opened, Setting
+from bench.turns import PROMPT, TURNS, WORDS, Script, opened
+from bench.weather import get_weather
+
+
+@asynccontextmanager
+async def agent(setting: Setting) -> AsyncIterator[Opened]:
+    from agents import Agent, Model, ModelResponse, RunConfig, Runner, Usage, function_tool
+    from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+
+    script = Script()
+
+    class Scripted(Model):
+        async def get_response(self, system_instructions: Any, input: Any, *_: Any, **__: Any) -> ModelResponse:
+            arguments = script.next_call()
+            item: Any
+            if arguments is None:
+                text = ResponseOutputText(text=str(input[-1]["output"]), type="output_text", annotations=[])
+                item = ResponseOutputMessage(
+                    id="m", content=[text], role="assistant", status="completed", type="message"
+                )
+            else:
+                call_id = f"call_{script.number}"
+                item = ResponseFunctionToolCall(
+                    arguments=arguments, call_id=call_id, name="get_weather", type="function_call"
+                )
+            return ModelResponse(output=[item], usage=Usage(), response_id=None)
+
+        def stream_response(self, *_: Any, **__: Any) -> Any:
+            raise NotImplementedError
+
+    scripted = Agent(name="bench", instructions=PROMPT, model=Scripted(), tools=[function_tool(get_weather)])
+    config = RunConfig(tracing_disabled=True)
+
+    async def run() -> object:
+        return (await Runner.run(scripted, WORDS, max_turns=1000, run_config=config)).final_output
+
+    yield opened(script, setting.size, run)
+
+
+CANDIDATES = (
+    Candidate(
+        name="openai-agents, agent",
+        suite="agent",
+        what="`Runner.run` with a model of its own and one function tool, tracing disabled",
+        open=agent,
+        sizes=TURNS,
+        floor="loop by hand",
+        distributions=("openai-agents",),
+    ),
+)
