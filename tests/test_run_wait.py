@@ -33,7 +33,7 @@ async def test_waiting_for_a_held_call_lasts_until_the_approved_call_has_run() -
                 while_it_runs = await run.wait(held, timeout_s=0.01)
                 may_end.set()
                 afterwards = await run.wait(held, timeout_s=4)
-    assert while_it_runs is held
+    assert while_it_runs == held
     assert afterwards.value == {"n": 7}
 
 
