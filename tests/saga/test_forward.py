@@ -330,6 +330,22 @@ def test_a_step_behind_the_pivot_can_be_tried_until_it_is_done() -> None:
         check(in_line("abc", pivot="b"), Registry(Desk("abc", options={"c": {option: True}}).tools()), {})
 
 
+async def test_a_pivot_that_stands_before_a_step_that_it_waits_for_waits_with_it() -> None:
+    """The saga is put to rest while a step is held that stands behind the pivot in the list, and not after it."""
+    desk = Desk("abc")
+    saga = Saga("x", [
+        Step("p", "a", {"n": 1}, pivot=True),
+        Step("b", "b", {"n": 1}, after=()),
+        Step("c", "c", {"n": 1}, after=("p",)),
+    ])  # fmt: skip
+    desk.options = {"c": {"keyed": True}}
+    async with staged(*desk.tools()) as stage:
+        stage.obey(HOLDS_B)
+        async with stage.plane.saga(saga, ANA, {}) as run:
+            assert (await run.outcome()).status is SagaStatus.WAITING
+        assert (await stage.plane.store.due(), desk.ran) == ([], [])
+
+
 def test_the_pivot_comes_after_all_that_may_have_to_be_undone() -> None:
     saga = Saga("x", [
         Step("a", "a", {"n": 1}),

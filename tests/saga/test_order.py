@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock import CallContext, Rejected, Saga, SagaStatus, Step
-from interlock.saga.standing import StepStatus
+from interlock.saga.standing import TRIES_MAX, StepStatus
 from tests.planes import ANA, staged
 from tests.saga.desk import ALLOW, Desk
 
@@ -24,6 +25,8 @@ def graphs(draw: st.DrawFn) -> tuple[Saga, str, dict[str, int]]:
     for number, name in enumerate(names):
         after = draw(st.sets(st.sampled_from(names[:number]))) if number else set()
         steps.append(Step(name, name, {"n": number}, after=tuple(sorted(after))))
+    if pivot := draw(st.sampled_from(["", *names])):
+        steps = [replace(step, pivot=step.id == pivot) for step in steps]
     fails = draw(st.sampled_from(["", *names]))
     return Saga("graph", steps), fails, {name: draw(st.integers(0, 4)) for name in names}
 
@@ -53,18 +56,23 @@ async def gone_through(saga: Saga, fails: str, lasts: dict[str, int]) -> None:
 
     names = [step.id for step in saga.steps]
     desk = Desk("".join(names), does={name: doing(name) for name in names})
-    desk.options = {name: {"resource": "n"} for name in names}  # each acts on a thing of its own: they run together
+    # each acts on a thing of its own, so that they run together
+    desk.options = {name: {"resource": "n", "idempotent": True} for name in names}
     async with staged(*desk.tools()) as stage:
         stage.obey(ALLOW)
         async with stage.plane.saga(saga, ANA, {}) as run:
             outcome = await run.outcome()
         told = [event.fact.call_id for event in await stage.events(run.run_id) if event.fact.outcome == "done"]
+        assert await stage.plane.store.due() == [], "it is over, or waits for somebody"
     for name, needed in saga.needs.items():
         if name in begun:
             assert needed <= set(begun[: begun.index(name)]) & set(ended), f"{name} began before what it needs"
     undone = [name for name in desk.ran if name.startswith("un")]
     if not fails:
         assert (outcome.status, undone, set(ended)) == (SagaStatus.COMPLETED, [], set(names))
+        return
+    if fails in saga.past_pivot:
+        assert (outcome.status, undone, begun.count(fails)) == (SagaStatus.STUCK, [], TRIES_MAX)
         return
     assert outcome.status is SagaStatus.COMPENSATED
     steps = {step.id: step for step in outcome.steps}

@@ -32,7 +32,7 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
     if asked is not None and not call.dry_run:
         return await _asked_before(verified, asked, approvals, step)
     in_person = verified.hold is not None and verified.hold.in_person
-    if call.parent_id and not in_person and (undone := undoes(verified, run)):
+    if call.parent_id and not (in_person or call.dry_run) and (undone := undoes(verified, run)):
         return ApprovedCall(verified, "", undoes=undone)
     asks_or_writes = verified.hold is not None or valid.tool.writes
     if known is None and asks_or_writes and not call.dry_run and _paused(call, approvals, run):

@@ -75,7 +75,7 @@ class Saga:
 
     @property
     def needs(self) -> dict[str, frozenset[str]]:
-        """For each step, those that must be done before it.
+        """For each step, those that must be done before it; every step stands behind those that it needs.
 
         The pivot comes after every step that does not come after it: when it is done, nothing can fail any more that
         would have to be undone.
@@ -88,7 +88,9 @@ class Saga:
         for step in self.steps:
             if step.pivot:
                 later = _later(step.id, needs)
-                needs[step.id] |= {name for name in needs if name != step.id and name not in later}
+                first = [name for name in needs if name != step.id and name not in later]
+                needs[step.id] |= frozenset(first)
+                needs = {name: needs[name] for name in (*first, step.id, *(each for each in needs if each in later))}
         return needs
 
     @property
