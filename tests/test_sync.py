@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from interlock import CallContext, OutcomeKind, Settings, sync
+from interlock import Agent, CallContext, OutcomeKind, Settings, sync
+from interlock.core.message import Message, Role
 from interlock.errors import NotFound, SettingsError
+from interlock.models.replay import ReplayModel
 from tests.planes import ANA, BOB, Far, saying
 
 
@@ -53,3 +55,13 @@ def test_an_error_of_the_block_leaves_the_run_and_the_plane() -> None:
         run.call("get", {"n": 1})
         raise ZeroDivisionError
     assert far.names == ["get"]
+
+
+def test_an_agents_run_is_listened_to_and_asked_for_its_result() -> None:
+    agent = Agent("desk", ReplayModel(Message(role=Role.MODEL, text="Here I am.")))
+    with (
+        sync.open_plane(Settings(ledger=None), agents=[agent]) as plane,
+        plane.agent("desk", ANA, words="Are you there?") as run,
+    ):
+        assert [type(event).__name__ for event in run.stream()] == ["Text", "Text", "Text", "Spent", "Finished"]
+        assert run.result().text == "Here I am."

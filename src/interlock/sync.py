@@ -9,7 +9,7 @@ Every method waits and returns what the async one returns.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import wraps
 from typing import Any
@@ -22,7 +22,8 @@ from interlock.app import open_plane as open_async
 class Blocking:
     """An object of Interlock's whose methods wait: each returns what the async one returns.
 
-    Methods that give an async context manager give a plain one; everything else is passed through.
+    Methods that give an async context manager give a plain one, and those that give events an iterator; everything else
+    is passed through.
     """
 
     def __init__(self, portal: BlockingPortal, inner: object) -> None:
@@ -40,9 +41,23 @@ class Blocking:
             if inspect.iscoroutinefunction(method):
                 return self._portal.call(lambda: method(*args, **kwargs))
             made = method(*args, **kwargs)
+            if inspect.isasyncgen(made):
+                return self._iterated(made)
             return self._entered(made) if isinstance(made, AbstractAsyncContextManager) else made
 
         return wait
+
+    def _iterated(self, events: AsyncGenerator[Any, Any]) -> Iterator[Any]:
+        over = object()
+
+        async def following() -> Any:
+            return await anext(events, over)
+
+        try:
+            while (event := self._portal.call(following)) is not over:
+                yield event
+        finally:
+            self._portal.call(events.aclose)
 
     @contextmanager
     def _entered(self, manager: AbstractAsyncContextManager[Any]) -> Iterator[Blocking]:

@@ -49,6 +49,7 @@ class Agent:
         tools: Names of the tools that it is offered and may call; None for all that the plane offers.
         limits: How far one run goes.
         price: What the model costs; None where only its tokens count.
+        confidence: Whether the model is asked how sure it is of each call. What it says is recorded, and no gate.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Agent:
     tools: tuple[str, ...] | None = None
     limits: AgentLimits = field(default_factory=AgentLimits)
     price: Price | None = None
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:

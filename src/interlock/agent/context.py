@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from interlock.agent.agent import AgentLimits
+from interlock.agent.confidence import put_back
 from interlock.agent.envelope import dropped, envelope
 from interlock.core.message import Message, Proposal, Role
 from interlock.core.run import RunState, speaker
@@ -75,7 +76,7 @@ class Context:
 
 def _spoken(turn: TurnState) -> Message:
     proposals = tuple(
-        Proposal(tool=asked.tool, arguments=asked.arguments, id=id)
+        Proposal(tool=asked.tool, arguments=put_back(asked.arguments, asked.confidence), id=id)
         for id, asked in zip(_ids(turn), turn.calls, strict=True)
     )
     return Message(role=Role.MODEL, text=turn.text, proposals=proposals)

@@ -8,8 +8,10 @@ twice for a turn that stands, and a call that ran is remembered, not made again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from interlock.agent.agent import Agent
+from interlock.agent.confidence import asking, taken_out
 from interlock.agent.context import Context
 from interlock.agent.prompt import FINAL, system_prompt
 from interlock.agent.result import End
@@ -98,7 +100,8 @@ class _Loop:
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
         tools = _offered(plane.registry, self._transcript.tools)
-        self._offers: tuple[Offer, ...] = tuple(map(offer, tools))
+        offers = map(offer, tools)
+        self._offers: tuple[Offer, ...] = tuple(map(asking, offers) if agent.confidence else offers)
         self._context = Context(system_prompt(agent, tools), self._run, agent.limits)
 
     async def go_on(self) -> None:
@@ -134,6 +137,8 @@ class _Loop:
             return await self._finish(End.LIMIT)
         except ModelError:
             return await self._finish(End.MODEL_FAILED)
+        if self._agent.confidence:
+            reply = replace(reply, proposals=tuple(map(taken_out, reply.proposals)))
         await self._conversation.append([spoken(reply, self._agent.model.name, self._principal.id, final=final)])
         self._tell_turn(turn, reply.usage)
 
@@ -153,7 +158,8 @@ class _Loop:
             cost = (self._agent.price or _FREE).of(usage) if usage is not None else NOTHING
             self._listeners.tell(run_id, Spent(turn, cost.tokens, cost.micro_usd))
             for asked in self._transcript.turns[-1].calls:
-                proposed = Proposed(turn, asked.call_id, asked.tool, text_of(asked.arguments))
+                text = text_of(asked.arguments)
+                proposed = Proposed(turn, asked.call_id, asked.tool, text, asked.confidence)
                 self._listeners.tell(run_id, proposed)
 
     async def _call(self) -> None:

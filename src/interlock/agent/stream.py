@@ -40,12 +40,14 @@ class Proposed:
         turn: Number of the model's turn.
         call_id: The call.
         tool, arguments: As proposed.
+        confidence: How sure the model says that it is, 0 to 100; None where it did not say.
     """
 
     turn: int
     call_id: str
     tool: str
     arguments: str
+    confidence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

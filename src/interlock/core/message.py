@@ -25,11 +25,13 @@ class Proposal:
         tool: Name as proposed.
         arguments: JSON text or object, exactly as it came.
         id: The provider's id of the call, which its result must bear; empty where it gave none.
+        confidence: How sure the model says that it is, 0 to 100; None where it did not say. Recorded, and no gate.
     """
 
     tool: str
     arguments: str | Mapping[str, Any]
     id: str = ""
+    confidence: int | None = None
 
 
 class Usage(NamedTuple):

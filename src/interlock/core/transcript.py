@@ -17,12 +17,14 @@ class Asked(NamedTuple):
         id: The provider's id of it; empty where it gave none.
         tool: Name as proposed.
         arguments: JSON text or object, as proposed.
+        confidence: How sure the model said that it was, 0 to 100; None where it did not say.
     """
 
     call_id: str
     id: str
     tool: str
     arguments: str | Mapping[str, Any]
+    confidence: int | None = None
 
 
 @dataclass(slots=True)
@@ -75,7 +77,13 @@ class Transcript:
             last.told = tuple(told(asked.call_id) for asked in last.calls)
         number = len(self.turns) + 1
         calls = tuple(
-            Asked(turn_call_id(run_id, number, place), said.get("id", ""), said["tool"], _arguments(said))
+            Asked(
+                turn_call_id(run_id, number, place),
+                said.get("id", ""),
+                said["tool"],
+                _arguments(said),
+                said.get("confidence"),
+            )
             for place, said in enumerate(body.get("calls", ()), 1)
         )
         finish, final = body.get("finish", "whole"), body.get("final", False)

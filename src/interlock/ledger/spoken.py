@@ -49,6 +49,8 @@ def _call(proposal: Proposal) -> dict[str, Any]:
     said: dict[str, Any] = {"tool": _kept(proposal.tool[:NAME_KEPT_MAX])[:NAME_KEPT_MAX]}
     if proposal.id:
         said["id"] = _kept(proposal.id[:NAME_KEPT_MAX])
+    if proposal.confidence is not None:
+        said["confidence"] = proposal.confidence
     if isinstance(proposal.arguments, str):
         return said | {"arguments_text": _kept(proposal.arguments, TEXT_MAX + 1)}
     try:

@@ -68,7 +68,7 @@ def turns_of_run(events: Iterable[Event]) -> list[Message]:
 def _of_event(body: Mapping[str, Any]) -> Message:
     proposals = tuple(
         Proposal(
-            tool=call["tool"], id=call.get("id", ""),
+            tool=call["tool"], id=call.get("id", ""), confidence=call.get("confidence"),
             arguments=call["arguments_text"] if "arguments_text" in call else call["arguments"],
         )
         for call in body.get("calls", ())
