@@ -6,12 +6,15 @@ its customer writes:
     client.py, records.py   the service's API, with errors that say what may have happened
     tools.py                its operations as tools
     policy/                 who may do what, in Cedar, with a table of cases
-    deployment.py           settings, people and their keys, in a folder that the command line opens as well
+    deployment.py           its settings and its agent
     script.py               what the agent proposes, turn by turn, and what must come of each call
     people.py               what people do meanwhile: approve, settle, stop and resume
     session.py              the agent's loop, and what came of it
-    runtime.py, crash.py    the process that carries out what is approved; how it is killed, and what it does then
-    table.py                all of it on a page
+    crash.py                the runtime is killed in the middle of four effects, and settles what it left open
+    standing.py             what people need not be asked, and what runs away
+
+What it shares with the other examples stands beside it: `examples/service` (what far ends are made of), `client.py`,
+`far_end.py`, `deployment.py`, `scene.py`, `account.py` and `page.py`.
 
 `python -m examples.property_management` plays it.
 """

@@ -15,12 +15,14 @@ from tempfile import TemporaryDirectory
 
 import anyio
 
-from examples.property_management.deployment import OPERATOR, POLICY, deploy, key_file
+from examples.account import Account
+from examples.deployment import OPERATOR, key_file
+from examples.page import Page
+from examples.property_management.deployment import POLICY, deploy
 from examples.property_management.far_end import serving
-from examples.property_management.page import Page
-from examples.property_management.service.faults import DROP_BEFORE, MODES
 from examples.property_management.service.routes import PUBLIC
-from examples.property_management.session import Account, play
+from examples.property_management.session import play
+from examples.service.faults import DROP_BEFORE, MODES
 from interlock import InterlockError
 from interlock.settings import FILE
 

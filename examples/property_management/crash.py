@@ -10,10 +10,11 @@ import anyio
 import anyio.to_thread
 
 import interlock
-from examples.property_management.deployment import AGENT, FINANCE, LEASE_S, OPERATOR
-from examples.property_management.runtime import Runtime
-from examples.property_management.scene import Expect, Scene
-from examples.property_management.service.faults import STALL_AFTER_EFFECT, STALL_BEFORE
+from examples.deployment import FINANCE, OPERATOR
+from examples.property_management.deployment import AGENT, LEASE_S
+from examples.runtime import Runtime
+from examples.scene import Expect, Scene
+from examples.service.faults import STALL_AFTER_EFFECT, STALL_BEFORE
 from interlock import OutcomeKind
 
 WORDS = (

@@ -17,8 +17,9 @@ import anyio
 from pydantic import Field
 
 import interlock
+from examples.far_end import FarEnd
 from examples.property_management import client, tools
-from examples.property_management.far_end import FarEnd, serving
+from examples.property_management.far_end import serving
 from examples.property_management.records import Lease, Tenant
 from interlock import Saga, SagaOutcome, Step, given, result
 

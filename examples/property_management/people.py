@@ -5,8 +5,9 @@ from __future__ import annotations
 import anyio.to_thread
 
 import interlock
-from examples.property_management.deployment import AGENT, FINANCE, OPERATOR
-from examples.property_management.scene import Scene
+from examples.deployment import FINANCE, OPERATOR
+from examples.property_management.deployment import AGENT
+from examples.scene import Scene
 from interlock import Scope
 
 CALENDAR = "schedule_visit"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import interlock
 from examples.property_management import people
-from examples.property_management.scene import Expect, Scene
+from examples.scene import Expect, Scene
 from interlock import OutcomeKind
 
 WORDS = (

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import anyio.to_thread
 
 import interlock
+from examples.account import Account, account_of
+from examples.far_end import FarEnd
 from examples.property_management.crash import lose_the_runtime
 from examples.property_management.deployment import AGENT
-from examples.property_management.far_end import FarEnd
-from examples.property_management.runtime import Verdict, verify
-from examples.property_management.scene import Row, Scene, Teller
 from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
 from examples.property_management.standing import stand_and_stop
+from examples.runtime import verify
+from examples.scene import Scene, Teller
 from interlock.core.message import Message, Role
 from interlock.core.tool import Offer
 from interlock.models.scripted import ScriptedModel
-
-
-class Account(NamedTuple):
-    """What the ledger and the service say when all is over.
-
-    Attributes:
-        run_id: The session's run.
-        rows: Every call, and what people did.
-        look_ups: Reads that Interlock made by itself, to check what the calls named.
-        verdict: What verifying the ledger says.
-        done: Calls with effects that were done, by the ledger's count.
-        effects: Effects, by the service's own count.
-    """
-
-    run_id: str
-    rows: list[Row]
-    look_ups: int
-    verdict: Verdict
-    done: int
-    effects: int
-
-    @property
-    def wrong(self) -> list[str]:
-        """What is not as it should be; nothing where every expectation held."""
-        found = [f"{row.name}: {row.wrong}" for row in self.rows if row.wrong]
-        if self.verdict.wrong:
-            found.append(f"the ledger: {self.verdict.wrong}")
-        if self.done != self.effects:
-            found.append(f"the ledger has {self.done} effects, the service counted {self.effects}")
-        return found
 
 
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
@@ -61,7 +31,7 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
         scene.plane = plane
         await lose_the_runtime(scene, settings.folder)
         await stand_and_stop(scene, settings.folder)
-        account = await _account(scene)
+        account = await account_of(scene, scene.run.run_id)
     return account._replace(verdict=await anyio.to_thread.run_sync(verify, settings.folder))
 
 
@@ -105,16 +75,3 @@ def _message(turn: Turn) -> Message:
         for place, ask in enumerate(turn.asks)
     )
     return Message(role=Role.MODEL, text=turn.says, proposals=proposals)
-
-
-async def _account(scene: Scene) -> Account:
-    store = scene.plane.store
-    calls = await store.rows("tool_call")
-    return Account(
-        run_id=scene.run.run_id,
-        rows=scene.rows,
-        look_ups=sum(bool(call["parent_id"]) for call in calls),
-        verdict=Verdict("it was not asked for", 0, 0),
-        done=sum(call["outcome"] == "done" and call["effect"] != "read" for call in calls),
-        effects=len(await anyio.to_thread.run_sync(scene.far_end.effects)),
-    )

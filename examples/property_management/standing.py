@@ -12,9 +12,10 @@ from typing import Any
 import anyio.to_thread
 
 import interlock
-from examples.property_management.deployment import AGENT, FINANCE, key_file
-from examples.property_management.runtime import INTERLOCK
-from examples.property_management.scene import Expect, Scene
+from examples.deployment import FINANCE, key_file
+from examples.property_management.deployment import AGENT
+from examples.runtime import INTERLOCK
+from examples.scene import Expect, Scene
 from interlock import OutcomeKind
 from interlock.settings import FILE
 

@@ -18,8 +18,8 @@ import interlock
 from examples.property_management import client, tools
 from examples.property_management.crash import FATES
 from examples.property_management.deployment import POLICY, deploy
-from examples.property_management.runtime import verify
 from examples.property_management.script import TURNS
+from examples.runtime import verify
 from interlock.errors import Conflict
 from interlock.policy.cases import read_cases, run_cases
 from interlock.policy.cedar import Policy

@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from examples.property_management.far_end import FarEnd, serving
+from examples.far_end import FarEnd
+from examples.property_management.far_end import serving
 from examples.property_management.onboarding import ADA, POLICY, TOOLS, main, take_in
 from interlock import SagaOutcome, SagaStatus, Settings, World, open_plane
 from interlock.core.points import Points, pass_by

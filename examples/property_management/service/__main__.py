@@ -1,73 +1,12 @@
-"""The service as a process: `python -m examples.property_management.service --db FILE --port 0`.
-
-When it is ready it prints one JSON line: `port`, `token` (for /v1), `admin_token` (for /admin) and `pid`.
-It ends with status 0 when its standard input closes or its parent is gone, with 2 if it cannot begin.
-"""
+"""The service as a process: `python -m examples.property_management.service --db FILE --port 0`."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import secrets
 import sys
-import threading
-from datetime import UTC, datetime
-from pathlib import Path
 
-from examples.property_management.service.server import PropertyServer, Tokens
-from examples.property_management.service.store import FileRefused, Store
-
-PARENT_CHECK_S = 0.5
-
-
-def main() -> int:
-    """Serve until the parent goes; the process's exit status."""
-    parser = argparse.ArgumentParser(prog="python -m examples.property_management.service")
-    parser.add_argument("--db", type=Path, required=True, help="SQLite file; made and filled where there is none")
-    parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
-    options = parser.parse_args()
-    parent = os.getppid()
-    tokens = Tokens(caller=secrets.token_urlsafe(24), admin=secrets.token_urlsafe(24))
-    try:
-        store = Store(options.db, lambda: datetime.now(UTC))
-        server = PropertyServer(options.port, store, tokens)
-    except (FileRefused, OSError, OverflowError) as error:
-        print(error, file=sys.stderr)
-        return 2
-
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    ready = {
-        "port": server.server_port,
-        "token": tokens.caller,
-        "admin_token": tokens.admin,
-        "pid": os.getpid(),
-    }
-    print(json.dumps(ready), flush=True)
-    _wait_for_the_end(parent)
-    server.shutdown()
-    server.server_close()
-    store.close()
-    return 0
-
-
-def _wait_for_the_end(parent: int) -> None:
-    """Return when standard input is at its end, the process `parent` is gone, or Ctrl-C was pressed."""
-    closed = threading.Event()
-
-    def read_to_the_end() -> None:
-        # os.read, not sys.stdin: a thread within a buffered reader stops the interpreter from ending.
-        while os.read(0, 4096):
-            pass
-        closed.set()
-
-    threading.Thread(target=read_to_the_end, daemon=True).start()
-    try:
-        while not closed.wait(PARENT_CHECK_S) and os.getppid() == parent:
-            pass
-    except KeyboardInterrupt:
-        pass
-
+from examples.property_management.service.books import BOOKS
+from examples.property_management.service.routes import PUBLIC
+from examples.service.process import serve
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve("examples.property_management.service", BOOKS, PUBLIC))

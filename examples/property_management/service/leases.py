@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from examples.property_management.service.answer import Answer, Problem
-from examples.property_management.service.request import Request
-from examples.property_management.service.store import Store, created, find_one
+from examples.service.answer import Answer, Problem
+from examples.service.request import Request
+from examples.service.store import Store, created, find_one
 
 _DAY_MAX = 10
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from examples.property_management.service.answer import Answer
 from examples.property_management.service.names import COMPLAINTS
-from examples.property_management.service.page import holding, page
-from examples.property_management.service.request import Request
-from examples.property_management.service.store import Store, created, find_one
+from examples.service.answer import Answer
+from examples.service.page import holding, page
+from examples.service.request import Request
+from examples.service.store import Store, created, find_one
 
 PRIORITIES = ("low", "normal", "high", "emergency")
 STATUSES = ("any", "open", "scheduled", "done")

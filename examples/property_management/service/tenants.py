@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from examples.property_management.service.answer import Answer, Problem
-from examples.property_management.service.page import holding, page
-from examples.property_management.service.request import Request
-from examples.property_management.service.store import Store, created, find_one
+from examples.service.answer import Answer, Problem
+from examples.service.page import holding, page
+from examples.service.request import Request
+from examples.service.store import Store, created, find_one
 
 AMOUNT_CENTS_MAX = 10_000_000
 LATE_FEE_CENTS_MAX = 50_000

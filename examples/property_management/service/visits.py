@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from examples.property_management.service.answer import Answer, Problem
-from examples.property_management.service.page import holding, page
-from examples.property_management.service.request import Request
-from examples.property_management.service.store import Store, created, find_one
+from examples.service.answer import Answer, Problem
+from examples.service.page import holding, page
+from examples.service.request import Request
+from examples.service.store import Store, created, find_one
 
 TITLE_MAX, ATTENDEES_MAX = 200, 20
 DURATION_MIN = (5, 480)

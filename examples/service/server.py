@@ -12,17 +12,17 @@ from collections.abc import Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-from examples.property_management.service.answer import Answer, Problem
-from examples.property_management.service.faults import (
+from examples.service.answer import Answer, Problem
+from examples.service.endpoint import Endpoint, admin, find
+from examples.service.faults import (
     DROP_BEFORE,
     ERROR_AFTER_EFFECT,
     STALL_AFTER_EFFECT,
     STALL_BEFORE,
     Faults,
 )
-from examples.property_management.service.request import Request, parse_body, parse_key, parse_query
-from examples.property_management.service.routes import PUBLIC, admin, find
-from examples.property_management.service.store import Store
+from examples.service.request import Request, parse_body, parse_key, parse_query
+from examples.service.store import Store
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 64 * 1024
@@ -40,16 +40,21 @@ class Tokens(NamedTuple):
     admin: str
 
 
-class PropertyServer(ThreadingHTTPServer):
-    """The HTTP server; one thread a connection. Port 0 is any free one."""
+class ServiceServer(ThreadingHTTPServer):
+    """The HTTP server; one thread a connection.
+
+    Args:
+        port: 0 is any free one.
+        public: What its callers may ask; what its administrator may ask comes with it.
+    """
 
     request_queue_size = 128
 
-    def __init__(self, port: int, store: Store, tokens: Tokens) -> None:
+    def __init__(self, port: int, store: Store, tokens: Tokens, public: Sequence[Endpoint]) -> None:
         self.store = store
         self.tokens = tokens
-        self.faults = Faults([endpoint.name for endpoint in PUBLIC])
-        self.endpoints = PUBLIC + admin(self.faults)
+        self.faults = Faults([endpoint.name for endpoint in public])
+        self.endpoints = (*public, *admin(self.faults))
         super().__init__((HOST, port), Exchange)
 
     def server_bind(self) -> None:
@@ -66,9 +71,9 @@ class PropertyServer(ThreadingHTTPServer):
 class Exchange(BaseHTTPRequestHandler):
     """One connection."""
 
-    server: PropertyServer
+    server: ServiceServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "PropertyService/1", ""
+    server_version, sys_version = "ExampleService/1", ""
     timeout = SOCKET_TIMEOUT_S
     disable_nagle_algorithm = True  # or the body waits until the headers are acknowledged, some 40 ms
 

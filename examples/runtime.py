@@ -1,4 +1,4 @@
-"""The runtime: `interlock work` as a process of its own, which somebody may kill."""
+"""The runtime as a process of its own, which somebody may kill; and `interlock ledger verify`, asked from outside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from examples.property_management.deployment import OPERATOR, RUNTIME, key_file
+from examples.deployment import OPERATOR, RUNTIME, key_file
+from examples.far_end import ROOT
 from interlock.settings import FILE
 
 INTERLOCK = Path(sys.executable).parent / "interlock"
@@ -25,15 +26,19 @@ START_S = END_S = 15.0
 class Runtime:
     """One such process, at work when this returns. Blocks while it starts and ends; use it from a thread.
 
+    Args:
+        folder: The deployment's.
+        command: What to run there: `interlock work` where nothing is said. It says a line when it is at work.
+
     Attributes:
         pid: Its number.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *command: str) -> None:
         key = key_file(folder, RUNTIME).read_text(encoding="utf-8").strip()
         self._process = subprocess.Popen(
-            [str(INTERLOCK), "work", "--json", "--settings", str(folder / FILE)],
-            env=os.environ | {"INTERLOCK_KEY": key}, stdout=subprocess.PIPE,
+            [*(command or (str(INTERLOCK), "work", "--json")), "--settings", str((folder / FILE).resolve())],
+            cwd=ROOT, env=os.environ | {"INTERLOCK_KEY": key}, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._process.stdout is not None
         self.pid = self._process.pid

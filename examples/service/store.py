@@ -9,42 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from examples.property_management.service.answer import Answer, Problem
-from examples.property_management.service.request import Request
-from examples.property_management.service.seed import SEED, make_portfolio
+from examples.service.answer import Answer, Problem
+from examples.service.request import Request
 
-APPLICATION_ID = 0x50_52_4F_50
-"""Stands in the file, so that no other program's database is taken for ours."""
-
-SCHEMA = (
-    "CREATE TABLE directory (name TEXT, email TEXT PRIMARY KEY, role TEXT)",
-    "CREATE TABLE properties (id INTEGER PRIMARY KEY, name TEXT, street TEXT, city TEXT, postcode TEXT,"
-    " units INTEGER, monthly_rent_cents INTEGER, manager TEXT)",
-    "CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT, email TEXT, phone TEXT, property_id INTEGER,"
-    " lease_start TEXT, lease_end TEXT)",
-    # No foreign key to tenants: the accounts outlive a tenant who is deleted.
-    "CREATE TABLE payments (id INTEGER PRIMARY KEY, tenant_id INTEGER, amount_cents INTEGER,"
-    " refunded_cents INTEGER, status TEXT, date TEXT,"
-    " CHECK (refunded_cents BETWEEN 0 AND amount_cents))",
-    "CREATE TABLE refunds (id INTEGER PRIMARY KEY, payment_id INTEGER, amount_cents INTEGER, reason TEXT, at TEXT)",
-    "CREATE TABLE late_fees (id INTEGER PRIMARY KEY, tenant_id INTEGER, amount_cents INTEGER, reason TEXT, at TEXT)",
-    "CREATE TABLE notices (id INTEGER PRIMARY KEY, tenant_id INTEGER, recipient TEXT, channel TEXT,"
-    " subject TEXT, message TEXT, at TEXT)",
-    "CREATE TABLE leases (id INTEGER PRIMARY KEY, tenant_id INTEGER, property_id INTEGER, starts_on TEXT,"
-    " ends_on TEXT, monthly_rent_cents INTEGER, status TEXT)",
-    "CREATE TABLE maintenance_requests (id INTEGER PRIMARY KEY, property_id INTEGER, category TEXT,"
-    " priority TEXT, description TEXT, status TEXT)",
-    "CREATE TABLE calendar_events (id INTEGER PRIMARY KEY, title TEXT, property_id INTEGER, starts_at TEXT,"
-    " duration_min INTEGER, attendees TEXT)",
+EFFECTS = (
     "CREATE TABLE effects (n INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, kind TEXT NOT NULL,"
     " idempotency_key TEXT UNIQUE, digest TEXT NOT NULL, body TEXT NOT NULL,"
     " status INTEGER NOT NULL, answer TEXT NOT NULL)",
@@ -53,9 +29,24 @@ SCHEMA = (
     "CREATE TRIGGER effects_are_never_deleted BEFORE DELETE ON effects"
     " BEGIN SELECT RAISE(ABORT, 'an effect is never deleted'); END",
 )
+"""What bears witness, in every service's file."""
 
 Value = str | int | None
 Row = dict[str, Any]
+
+
+class Books(NamedTuple):
+    """What a service keeps.
+
+    Attributes:
+        application_id: Stands in the file, so that no other program's database is taken for ours.
+        tables: Statements that make its tables.
+        records: What a new file holds, by table; each row in the order of the table's columns.
+    """
+
+    application_id: int
+    tables: Sequence[str]
+    records: Callable[[], Mapping[str, Sequence[tuple[Value, ...]]]]
 
 
 class FileRefused(Exception):
@@ -81,21 +72,22 @@ class Store:
     """The open file. One connection behind one lock: requests read and change it one at a time.
 
     Args:
-        path: Created and seeded where it does not exist or is empty.
+        path: Created and filled where it does not exist or is empty.
+        books: What it holds.
         now: The time, with its zone.
 
     Raises:
         FileRefused: `path` is something else, or cannot be opened.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, books: Books, now: Callable[[], datetime]) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._db = _open(path)
         try:
             # Syncs the file and, once the journal is gone, its folder: what COMMIT returns from is on disk.
             self._db.execute("PRAGMA synchronous = EXTRA")
-            self._create()
+            self._create(books)
         except (sqlite3.Error, FileRefused) as error:
             self._db.close()
             raise FileRefused(f"{path} cannot be used: {error}") from error
@@ -160,24 +152,24 @@ class Store:
             if self._db.in_transaction:  # left by an exception
                 self._db.execute("ROLLBACK")
 
-    def _create(self) -> None:
+    def _create(self, books: Books) -> None:
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if application == APPLICATION_ID:
+        if application == books.application_id:
             return
         if tables:
             raise FileRefused("another program made it")
         with self._transaction() as db:
-            for statement in SCHEMA:
+            for statement in (*books.tables, *EFFECTS):
                 db.execute(statement)
-            for table, records in make_portfolio(random.Random(SEED))._asdict().items():
+            for table, records in books.records().items():
                 _fill(db, table, records)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA application_id = {books.application_id}")
 
 
 def find_one(db: sqlite3.Connection, noun: str, id_: int) -> Row:
     """As `Store.one`, within a change."""
-    table = {"property": "properties", "tenant": "tenants", "payment": "payments", "lease": "leases"}[noun]
+    table = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     row = db.execute(f"SELECT * FROM {table} WHERE id = ?", (id_,)).fetchone()
     if row is None:
         raise Problem(404, f"{noun}_not_found", f"There is no {noun} {id_}.", field=f"{noun}_id")

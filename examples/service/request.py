@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
-from examples.property_management.service.answer import Problem
+from examples.service.answer import Problem
 
 KEY_MAX = 200
 

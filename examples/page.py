@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from examples.property_management.runtime import Verdict
-from examples.property_management.scene import Row
-from examples.property_management.session import Account
+from examples.account import Account
+from examples.runtime import Verdict
+from examples.scene import Row
 
 COLOURS = {
     "done": "green", "refused": "yellow", "held": "magenta", "unknown": "red", "failed": "red", "withheld": "red",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from examples.property_management.service.answer import Answer
-from examples.property_management.service.faults import MODES, Fault, Faults
-from examples.property_management.service.request import KEY_MAX, Request
-from examples.property_management.service.store import Store
+from examples.service.answer import Answer
+from examples.service.faults import MODES, Fault, Faults
+from examples.service.request import KEY_MAX, Request
+from examples.service.store import Store
 
 Run = Callable[[Store, Request], Answer]
 TIMES_MAX = 1000

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import anyio.to_thread
 
 import interlock
-from examples.property_management.far_end import FarEnd
+from examples.far_end import FarEnd
 from interlock import OutcomeKind
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from examples.property_management.service.answer import Answer
-from examples.property_management.service.request import Request
-from examples.property_management.service.store import Row
+from examples.service.answer import Answer
+from examples.service.request import Request
+from examples.service.store import Row
 
 LIMIT_MAX = 50
 PAGE = ("limit", "offset")

@@ -34,5 +34,5 @@ class Problem(Exception):
     def answer(self) -> Answer:
         """The problem+json document, with its status."""
         title = self.code.replace("_", " ").capitalize()
-        document = {"type": f"urn:property-service:{self.code}", "title": title, "status": self.status}
+        document = {"type": f"urn:example-service:{self.code}", "title": title, "status": self.status}
         return Answer(self.status, {**document, "code": self.code, "detail": str(self), **self.more})
