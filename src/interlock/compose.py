@@ -47,7 +47,7 @@ from interlock.registry.registry import Registry
 from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
-from interlock.sources.python import import_rules, import_tools
+from interlock.sources.python import import_agents, import_rules, import_tools
 from interlock.verification.cache import Remembered
 from interlock.verification.model_verifier import ModelVerifier, Reading
 from interlock.verification.question import Verifier
@@ -170,7 +170,7 @@ def compose(
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
     plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
-    known = Agents(agents)
+    known = Agents([*import_agents(settings.agents, settings.folder), *agents])
     known.check(registry)
     plane.drivers["agent"] = known
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")

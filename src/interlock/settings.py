@@ -6,6 +6,7 @@
     mode   = "enforce"                  # or "evaluate_only": decide and record, hold and deny nothing
     pins   = "tools.pins.json"          # accepted tool definitions; where set, others are withheld
     tools  = ["my_package.tools"]       # modules whose tools are registered
+    agents = ["my_package.agents"]      # modules whose agents are known
     lease_s = 30                        # a lost worker's runs wait so long for another
     drain_s = 10                        # what executes may still take so long when a process is to end
 
@@ -233,6 +234,7 @@ class Settings(BaseModel):
         mode: Whether decisions bind.
         pins: Pin file; None trusts what is registered.
         tools: Modules whose tools are registered.
+        agents: Modules whose agents are known.
         lease_s: Seconds that a claim of a run holds without being renewed: how long a lost worker's runs wait.
         drain_s: Seconds that what executes may still take when a process is asked to end.
         limits: Limits of one run.
@@ -250,6 +252,7 @@ class Settings(BaseModel):
     mode: Literal["enforce", "evaluate_only"] = "enforce"
     pins: Path | None = None
     tools: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     lease_s: float = Field(default=30, ge=1, le=600)
     drain_s: float = Field(default=10, ge=0, le=3600)
     limits: LimitSettings = Field(default_factory=LimitSettings)

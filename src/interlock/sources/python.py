@@ -1,4 +1,4 @@
-"""Tools, and rules of a verifier, from Python modules that the operator names."""
+"""Tools, agents, and rules of a verifier, from Python modules that the operator names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from interlock.agent.agent import Agent
 from interlock.core.tool import Tool
 from interlock.errors import SettingsError
 
@@ -35,6 +36,25 @@ def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
             )
         found += tools
     return list({id(tool): tool for tool in found}.values())  # a tool holds schemas and has no hash
+
+
+def import_agents(modules: Iterable[str], folder: Path) -> list[Agent]:
+    """Every `Agent` at the top level of the named modules, in the order of their definition.
+
+    Raises:
+        SettingsError: A module cannot be imported or defines no agent.
+    """
+    names = list(modules)
+    _find_in(names, folder)
+    found: dict[int, Agent] = {}
+    for name in names:
+        agents = [value for value in vars(_imported("agents", name)).values() if isinstance(value, Agent)]
+        if not agents:
+            raise SettingsError(
+                f"agents: module {name!r} defines no agent", remedy="Give it an `Agent` at its top level."
+            )
+        found |= {id(agent): agent for agent in agents}
+    return list(found.values())
 
 
 def import_rules(modules: Iterable[str], folder: Path) -> tuple[list[Callable[..., Any]], str]:
