@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock import OutcomeKind
+from interlock.core.breaker import ENOUGH, OPEN_S
 from interlock.errors import NotSent, Rejected
 from interlock.execution.attempt import Failure
-from interlock.execution.breaker import CUT, ENOUGH, OPEN_S, Breakers
+from interlock.execution.breaker import CUT, Breakers
 from interlock.testing import FrozenClock
 from tests.execution.test_execute import failing
 from tests.planes import Far, staged

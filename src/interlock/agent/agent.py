@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from interlock.errors import DefinitionError
 from interlock.models.metered import Price
 from interlock.models.model import Model
+from interlock.models.route import leaves
 
+_FREE = Price(0, 0)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -48,7 +51,7 @@ class Agent:
         instructions: What it is for and how it should go about it. Guidance, never enforcement.
         tools: Names of the tools that it is offered and may call; None for all that the plane offers.
         limits: How far one run goes.
-        price: What the model costs; None where only its tokens count.
+        price: What the model costs, or by name what each of several costs; None where only tokens count.
         confidence: Whether the model is asked how sure it is of each call. What it says is recorded, and no gate.
     """
 
@@ -57,7 +60,7 @@ class Agent:
     instructions: str = ""
     tools: tuple[str, ...] | None = None
     limits: AgentLimits = field(default_factory=AgentLimits)
-    price: Price | None = None
+    price: Price | Mapping[str, Price] | None = None
     confidence: bool = False
 
     def __post_init__(self) -> None:
@@ -70,3 +73,15 @@ class Agent:
             raise DefinitionError(f"agent {self.name!r}: tools is a text", code="agent.tools", remedy="Give a tuple.")
         if self.tools is not None and not isinstance(self.tools, tuple):
             object.__setattr__(self, "tools", tuple(self.tools))
+        if isinstance(self.price, Mapping):
+            for model in leaves(self.model):
+                if model.name not in self.price:
+                    raise DefinitionError(
+                        f"agent {self.name!r}: no price of {model.name!r}", code="agent.price",
+                        remedy="Give the price of every model that may be asked.",
+                    )  # fmt: skip
+
+    def price_of(self, model: str) -> Price:
+        """What one of its models costs; nothing where only tokens count."""
+        price = self.price[model] if isinstance(self.price, Mapping) else self.price
+        return _FREE if price is None else price

@@ -28,15 +28,15 @@ from interlock.execution.batch import BATCH_MAX
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.spoken import spoken, text_of
 from interlock.limits.meter import RunMeter
-from interlock.models.metered import NOTHING, Metered, Price
+from interlock.models.metered import NOTHING, Metered
 from interlock.models.model import Model
 from interlock.models.retried import Retried
+from interlock.models.route import each
 from interlock.models.streaming import Heard
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.registry.formats import offer
 from interlock.registry.registry import Registry
 
-_FREE = Price(0, 0)
 _VAIN_MAX = 5
 """Workers that may be lost over a run one after the other before anything comes of its next turn."""
 
@@ -140,27 +140,41 @@ class _Loop:
         if self._agent.confidence:
             reply = replace(reply, proposals=tuple(map(taken_out, reply.proposals)))
         await self._conversation.append([spoken(reply, self._agent.model.name, self._principal.id, final=final)])
-        self._tell_turn(turn, reply.usage)
+        self._tell_turn(turn)
 
     def _asked(self, turn: int) -> Model:
         """The model as it is asked for one turn: told on to whoever listens, on the meter, and tried again."""
-        run_id, model = self._run.run_id, self._agent.model
-        if self._listeners.any(run_id):
-            model = Heard(model, lambda piece: self._listeners.tell(run_id, Text(turn, piece)))
+        listened = self._listeners.any(self._run.run_id)
         meter = RunMeter(self._plane.limits, self._conversation, self._principal, self._plane.clock)
-        if meter.counts:
-            model = Metered(model, self._agent.price or _FREE, meter, self._plane.new_id)
-        return Retried(model, self._plane.executor.pause)
 
-    def _tell_turn(self, turn: int, usage: Usage | None) -> None:
-        run_id = self._run.run_id
-        if self._listeners.any(run_id):
-            cost = (self._agent.price or _FREE).of(usage) if usage is not None else NOTHING
+        def single(model: Model, *, draft: bool) -> Model:
+            if listened:
+                model = self._heard(model, turn, draft)
+            if meter.counts:
+                model = Metered(model, self._agent.price_of(model.name), meter, self._plane.new_id)
+            return model
+
+        return Retried(each(self._agent.model, single), self._plane.executor.pause)
+
+    def _heard(self, model: Model, turn: int, draft: bool) -> Model:
+        """The model, with its text and what it took told on."""
+        run_id, price = self._run.run_id, self._agent.price_of(model.name)
+
+        def hear(piece: str) -> None:
+            self._listeners.tell(run_id, Text(turn, piece))
+
+        def took(usage: Usage | None) -> None:
+            cost = NOTHING if usage is None else price.of(usage)
             self._listeners.tell(run_id, Spent(turn, cost.tokens, cost.micro_usd))
+
+        return Heard(model, None if draft else hear, took)
+
+    def _tell_turn(self, turn: int) -> None:
+        if self._listeners.any(self._run.run_id):
             for asked in self._transcript.turns[-1].calls:
                 text = text_of(asked.arguments)
                 proposed = Proposed(turn, asked.call_id, asked.tool, text, asked.confidence)
-                self._listeners.tell(run_id, proposed)
+                self._listeners.tell(self._run.run_id, proposed)
 
     async def _call(self) -> None:
         """Let every call of the last turn pass the path; asked again, each tells what is recorded of it."""

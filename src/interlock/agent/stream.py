@@ -76,7 +76,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a turn of the model took, after it.
+    """What an answer of a model took, once it is there. A turn that two models had a part in has two of them.
 
     Attributes:
         turn: Number of the turn.

@@ -39,10 +39,18 @@ class Usage(NamedTuple):
 
     Attributes:
         input_tokens, output_tokens: Read and written, cached and hidden ones included.
+        cached_tokens: Those read from the provider's cache, a part of `input_tokens`; 0 where it does not say.
+        reasoning_tokens: Those that were written and not shown, a part of `output_tokens`; 0 where it does not say.
     """
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def plus(self, other: Usage | None) -> Usage:
+        """Both together."""
+        return self if other is None else Usage(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class Finish(StrEnum):
@@ -64,6 +72,7 @@ class Message:
         answers: Provider's call id, of a tool's message.
         finish: Why a model's turn ended: it was whole, cut off at its length, or the provider declined.
         usage: What a model's turn took; None where nobody counted.
+        model: Who said it, where several models could have; empty for the one that was asked.
     """
 
     role: Role
@@ -72,3 +81,4 @@ class Message:
     answers: str = ""
     finish: Finish = Finish.WHOLE
     usage: Usage | None = None
+    model: str = ""

@@ -18,15 +18,18 @@ TEXT_MAX = 1 << 20
 CALLS_MAX = 256
 """Calls that are kept of one turn; each of them gets a record of its own."""
 
+_PARTS = ("cached_tokens", "reasoning_tokens")
+"""Parts of the other counts: kept where there are any."""
+
 
 def spoken(message: Message, model: str, principal_id: str, *, final: bool) -> Fact:
     """The fact of one turn of a model.
 
     Args:
-        model: Name of the model.
+        model: Name of the model that was asked; where the message says who answered, that one is recorded.
         final: It was asked to answer without calls.
     """
-    body: dict[str, Any] = {"role": "model", "text": _kept(message.text), "model": model}
+    body: dict[str, Any] = {"role": "model", "text": _kept(message.text), "model": message.model or model}
     if message.proposals:
         body["calls"] = [_call(proposal) for proposal in message.proposals[:CALLS_MAX]]
     if message.finish is not Finish.WHOLE:
@@ -36,7 +39,8 @@ def spoken(message: Message, model: str, principal_id: str, *, final: bool) -> F
     if final:
         body["final"] = True
     if message.usage is not None:
-        body["usage"] = message.usage._asdict()
+        said = message.usage._asdict()
+        body["usage"] = {name: count for name, count in said.items() if count or name not in _PARTS}
     return Fact(Kind.MESSAGE, body, principal_id=principal_id)
 
 

@@ -45,14 +45,18 @@ class Price:
 
     Attributes:
         input, output: Millionths of a US dollar for a million tokens read and written.
+        cached: For a million read from the provider's cache; None where they cost what others do.
     """
 
     input: int
     output: int
+    cached: int | None = None
 
     def of(self, usage: Usage) -> Cost:
         """What that many tokens cost; a part of a millionth counts as a whole one."""
-        total = usage.input_tokens * self.input + usage.output_tokens * self.output
+        cached = 0 if self.cached is None else min(usage.cached_tokens, usage.input_tokens)
+        total = (usage.input_tokens - cached) * self.input + usage.output_tokens * self.output
+        total += cached * (self.cached or 0)
         return Cost(usage.input_tokens + usage.output_tokens, -(-total // _MILLION))
 
 
@@ -124,7 +128,7 @@ class Metered:
             message = await self._model.reply(messages, tools)
             if message.usage is not None:
                 actual = self._price.of(message.usage)
-                self.usage = Usage(*(a + b for a, b in zip(self.usage, message.usage, strict=True)))
+                self.usage = self.usage.plus(message.usage)
             return message
         except ModelError as error:
             if error.turned_away:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from interlock.core.message import Message
+from interlock.core.message import Message, Usage
 from interlock.core.tool import Offer
 from interlock.errors import ModelError
 from interlock.models.model import Model
@@ -25,21 +25,34 @@ class StreamingModel(Protocol):
 
 
 class Heard:
-    """A model whose text somebody hears as it comes, or at its end where it cannot stream. It is a `Model` itself.
+    """A model that somebody listens to. It is a `Model` itself.
 
     Attributes:
         name, output_max: Those of the model.
     """
 
-    def __init__(self, model: Model, hear: Callable[[str], None]) -> None:
-        self._model, self._hear = model, hear
+    def __init__(
+        self, model: Model, hear: Callable[[str], None] | None, took: Callable[[Usage | None], None]
+    ) -> None:  # fmt: skip
+        """A model with a listener.
+
+        Args:
+            hear: Told its text as it comes, or at its end where it cannot stream; None where the text is a draft.
+            took: Told what the turn took, once it is whole.
+        """
+        self._model, self._hear, self._took = model, hear, took
         self.name, self.output_max = model.name, model.output_max
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
         """See `Model`."""
-        if not isinstance(self._model, StreamingModel):
+        message = await self._heard(messages, tools)
+        self._took(message.usage)
+        return message
+
+    async def _heard(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
+        if self._hear is None or not isinstance(self._model, StreamingModel):
             message = await self._model.reply(messages, tools)
-            if message.text:
+            if message.text and self._hear is not None:
                 self._hear(message.text)
             return message
         whole: Message | None = None
