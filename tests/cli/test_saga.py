@@ -119,6 +119,15 @@ def test_what_could_not_be_undone_is_resumed_by_an_operator(office: Shell) -> No
     assert (mended["status"], mended["steps"][0]["undo"]) == ("compensated", "done")
 
 
+def test_a_saga_is_called_off_by_whom_it_runs_for(office: Shell) -> None:
+    held = visited(office, 100)
+    assert office.run("saga", "cancel", held, "--reason", "not mine", who="maria").code == 5
+    called_off = office.json("saga", "cancel", held, "--reason", "went elsewhere", who="ana", code=1)
+    assert (called_off["status"], called_off["steps"][0]["undo"]) == ("compensated", "done")
+    late = office.run("saga", "cancel", visited(office, 7), "--reason", "too late", who="ana")
+    assert late.code == 1 and "past its pivot" in late.err
+
+
 def test_what_is_no_saga_is_said_to_be_none(office: Shell) -> None:
     office.run("call", "look", '{"order_id": 7}')
     [run] = office.json("runs", "list")["runs"]

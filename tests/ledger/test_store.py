@@ -292,6 +292,20 @@ async def test_a_driven_run_is_due_when_its_claim_lapses_or_is_given_back_until_
     assert await store.due() == []
 
 
+async def test_a_run_of_which_something_was_said_since_it_was_put_to_rest_stays_due(
+    store: Store, clock: FrozenClock
+) -> None:
+    """What somebody says at that moment is looked at, whoever wrote first."""
+    await store.append(to(RUN, started(driver="saga"), claim=Claim("a", 30)))
+    said = Fact(Kind.OPERATOR, {"act": "saga.resume", "by": "opa", "reason": "again"}, principal_id="opa")
+    await store.append(to(RUN, said))
+    await store.append(to(RUN, Fact(Kind.RUN_WAITING, {"for": [], "seen": 2})))
+    await store.release(RUN, 1)
+    assert [due.run_id for due in await store.due()] == [RUN]
+    await store.append(to(RUN, Fact(Kind.RUN_WAITING, {"for": [], "seen": 4})))
+    assert await store.due() == []
+
+
 async def test_a_call_left_open_by_whoever_gave_the_claim_back_is_due_at_once(store: Store, clock: FrozenClock) -> None:
     """K1: found by simulation; nobody looked at such a run again."""
     await store.append(to(RUN, started(), proposed("call_1"), intent("call_1"), claim=Claim("a", 30)))

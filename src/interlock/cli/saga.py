@@ -99,6 +99,19 @@ def resume(deployment: Deployment, run_id: str, reason: str) -> Report:
     return _report(*deployment.with_store(partial(_one, run_id, person.tenant)))
 
 
+@command("cancel", saga, example='interlock saga cancel run_0194f3a2b1c4 --reason "the tenant went elsewhere"')
+@click.argument("run_id")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept for the audit.")
+def cancel(deployment: Deployment, run_id: str, reason: str) -> Report:
+    """Call a saga off that is not past its pivot: what was done is undone, here and now.
+
+    For whom it runs for, or an operator; needs settings that have its tools. The exit code is that of `saga show`.
+    """
+    person = deployment.person
+    deployment.with_plane(lambda plane: plane.cancel_saga(run_id, person, reason=reason))
+    return _report(*deployment.with_store(partial(_one, run_id, person.tenant)))
+
+
 def _report(run: RunState, outcome: SagaOutcome) -> Report:
     subject = run.principal
     rows = [
