@@ -103,9 +103,9 @@ def resume(deployment: Deployment, run_id: str, reason: str) -> Report:
 @click.argument("run_id")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept for the audit.")
 def cancel(deployment: Deployment, run_id: str, reason: str) -> Report:
-    """Call a saga off that is not past its pivot: what was done is undone, here and now.
+    """Call a saga off: what was done is undone.
 
-    For whom it runs for, or an operator; needs settings that have its tools. The exit code is that of `saga show`.
+    Until its pivot is done; for whom it runs for, or an operator. Needs settings that have its tools. The exit code is that of `saga show`.
     """
     person = deployment.person
     deployment.with_plane(lambda plane: plane.cancel_saga(run_id, person, reason=reason))
