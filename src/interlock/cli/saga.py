@@ -105,7 +105,8 @@ def resume(deployment: Deployment, run_id: str, reason: str) -> Report:
 def cancel(deployment: Deployment, run_id: str, reason: str) -> Report:
     """Call a saga off: what was done is undone.
 
-    Until its pivot is done; for whom it runs for, or an operator. Needs settings that have its tools. The exit code is that of `saga show`.
+    Until its pivot is done; for whom it runs for, or an operator. Needs settings that have its tools. The exit code is
+    that of `saga show`.
     """
     person = deployment.person
     deployment.with_plane(lambda plane: plane.cancel_saga(run_id, person, reason=reason))
