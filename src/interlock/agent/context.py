@@ -17,7 +17,7 @@ from interlock.core.run import RunState, speaker
 from interlock.core.transcript import TurnState
 
 SMALL = 512
-"""Characters of a result that is kept however old it is: dropping it would save next to nothing."""
+"""Bytes of an outcome that is kept however old it is: dropping it would save next to nothing."""
 
 
 class Context:
@@ -33,45 +33,39 @@ class Context:
         self._limits = limits
         self._messages = [Message(role=Role.SYSTEM, text=system), Message(role=Role.USER, text=run.words or "")]
         self._begins: list[int] = []
-        self._dropped = 0
+        self._short = 0
 
     def messages(self) -> Sequence[Message]:
         """All of it, oldest first, with what has come since it was last asked. The last turn's calls are answered."""
         assert self._run.transcript is not None, "an agent's run has a transcript"
         turns = self._run.transcript.turns
-        for turn in turns[len(self._begins) :]:
-            self._begins.append(len(self._messages))
-            self._messages.append(_spoken(turn))
-            self._messages += [
-                Message(role=Role.TOOL, text=text, answers=id)
-                for id, text in zip(_ids(turn), self._told(turn), strict=True)
-            ]
-        self._drop(turns)
-        return tuple(self._messages)
-
-    def _told(self, turn: TurnState) -> list[str]:
-        """The results of one turn, each in its envelope."""
-        most = self._limits.result_bytes_max
-        found = []
-        for place, asked in enumerate(turn.calls):
-            call = speaker(self._run, asked.call_id)
-            told = turn.told[place] if turn.told else call.told if call is not None else b""
-            found.append(envelope(asked, call, told, most))
-        return found
-
-    def _drop(self, turns: Sequence[TurnState]) -> None:
-        """Shorten the results of turns that are too old by now."""
         kept = self._limits.results_kept
         old = max(0, (len(turns) // kept - 1) * kept)
-        for turn in turns[self._dropped : old]:
+        self._shorten(turns[self._short : min(old, len(self._begins))])
+        for turn in turns[len(self._begins) :]:
+            self._begins.append(len(self._messages))
+            self._messages += [_spoken(turn), *self._results(turn, short=turn.number <= old)]
+        self._short = max(self._short, old)
+        return tuple(self._messages)
+
+    def _shorten(self, turns: Sequence[TurnState]) -> None:
+        """Drop the results of turns that were shown whole until now."""
+        for turn in turns:
             first = self._begins[turn.number - 1] + 1
-            for place, (asked, told) in enumerate(zip(turn.calls, turn.told, strict=True)):
-                said = self._messages[first + place]
-                if len(said.text) <= SMALL:
-                    continue
-                text = dropped(asked, speaker(self._run, asked.call_id), told)
-                self._messages[first + place] = Message(role=Role.TOOL, text=text, answers=said.answers)
-        self._dropped = max(self._dropped, old)
+            self._messages[first : first + len(turn.calls)] = self._results(turn, short=True)
+
+    def _results(self, turn: TurnState, *, short: bool) -> list[Message]:
+        """What became of one turn's calls, each in its envelope, and short where it is old and large."""
+        found = []
+        for place, (id, asked) in enumerate(zip(_ids(turn), turn.calls, strict=True)):
+            call = speaker(self._run, asked.call_id)
+            told = turn.told[place] if turn.told else call.told if call is not None else b""
+            if short and len(told) > SMALL:
+                text = dropped(asked, call, told)
+            else:
+                text = envelope(asked, call, told, self._limits.result_bytes_max)
+            found.append(Message(role=Role.TOOL, text=text, answers=id))
+        return found
 
 
 def _spoken(turn: TurnState) -> Message:
