@@ -4,6 +4,9 @@ These are the names for callers; everything else is imported from the module tha
 """
 
 from interlock.agent.agent import Agent, AgentLimits
+from interlock.agent.graph import Graph, Node, When, chain
+from interlock.agent.graph_standing import GraphOutcome
+from interlock.agent.merge import Merge
 from interlock.agent.result import AgentResult, End
 from interlock.agent.run import AgentRun
 from interlock.app import Interlock, open_plane
@@ -16,6 +19,7 @@ from interlock.core.principal import Principal
 from interlock.core.problem import Problem
 from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.errors import BadInput, InterlockError, LedgerError, NotSent, Rejected, TryLater
+from interlock.graphs import GraphRun
 from interlock.policy.flags import Scope
 from interlock.registry.define import foreign_tool, tool
 from interlock.runs import Run
@@ -37,9 +41,14 @@ __all__ = [
     "End",
     "Entity",
     "GrantTerms",
+    "Graph",
+    "GraphOutcome",
+    "GraphRun",
     "Interlock",
     "InterlockError",
     "LedgerError",
+    "Merge",
+    "Node",
     "NotSent",
     "Outcome",
     "OutcomeKind",
@@ -57,7 +66,9 @@ __all__ = [
     "Step",
     "Tool",
     "TryLater",
+    "When",
     "World",
+    "chain",
     "foreign_tool",
     "given",
     "load_settings",

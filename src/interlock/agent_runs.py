@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import anyio
 
-from interlock.agent.loop import Agents, driven_by
+from interlock.agent.loop import Agents
 from interlock.agent.run import AgentRun
 from interlock.core.principal import Principal
 from interlock.errors import NotFound
+from interlock.family import Family
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
-from interlock.runs import Start, advance, leave, own_run, started
+from interlock.runs import Start, leave, own_run, started
 
 
 @asynccontextmanager
@@ -45,13 +45,14 @@ async def open_agent(
             raise NotFound(f"run {run_id!r} is none of agent {name!r}", code="run.not_found")
     else:
         new = plane.new_id("run")
-        fact = driven_by(agent, await started(plane, principal, start, new))
+        fact = await started(plane, principal, start, new)
+        fact = fact._replace(body={**fact.body, **agents.start_of(agent, plane.registry)})
         conversation = await plane.ledger.open(new, principal.tenant, fact, claim)
-    work = partial(advance, plane, claim, conversation.state.run_id, principal.tenant)
+    family = Family(plane, claim, conversation.state.run_id, principal.tenant)
     try:
         async with anyio.create_task_group() as tasks:
             try:
-                yield AgentRun(conversation, principal, work, agents.listeners, tasks)
+                yield AgentRun(conversation, principal, family, agents.listeners, tasks)
             finally:
                 tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:

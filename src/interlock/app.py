@@ -11,6 +11,8 @@ import anyio
 import anyio.to_thread
 
 from interlock.agent.agent import Agent
+from interlock.agent.graph import Graph
+from interlock.agent.graph_standing import GraphOutcome
 from interlock.agent.run import AgentRun
 from interlock.agent_runs import open_agent
 from interlock.answers import answer, approval, delegate, undelegate, withdraw
@@ -26,6 +28,7 @@ from interlock.core.tool import Tool
 from interlock.dead_letters import retry
 from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.errors import NotFound
+from interlock.graphs import GraphRun, Laid, graph_outcome, open_graph
 from interlock.inbox import Item, inbox
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
@@ -147,6 +150,30 @@ class Interlock:
         """
         start = Start(words=words, budget=budget or {}, parent=parent)
         return open_agent(self.plane, self._claim, name, principal, start, run_id)
+
+    def graph(
+        self, graph: Graph, principal: Principal, given: Mapping[str, Any] | None = None, *, words: str | None = None,
+        name: str = "", budget: Mapping[str, int] | None = None,
+    ) -> AbstractAsyncContextManager[GraphRun]:  # fmt: skip
+        """Start a graph of calls: `async with plane.graph(GRAPH, principal, {…}) as run: print(await run.outcome())`.
+
+        Args:
+            graph: Its calls.
+            principal: On whose behalf they are made.
+            given: What they take by `given(…)`.
+            words: The user's own words; None where they are not seen.
+            name: Your name of this one: starting it again by it comes back to the first; empty for a new one.
+            budget: As of `run`.
+
+        Raises:
+            BadInput, Conflict: Nothing has run; see `graphs.open_graph`.
+        """
+        start = Start(words=words, budget=budget or {})
+        return open_graph(self.plane, self._claim, principal, Laid(graph, given or {}, name), start)
+
+    async def graph_outcome(self, run_id: str, tenant: str = "default") -> GraphOutcome:
+        """How a graph stands; see `graphs.graph_outcome`."""
+        return await graph_outcome(self.plane, run_id, tenant)
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""

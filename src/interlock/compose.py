@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from interlock.agent.agent import Agent
+from interlock.agent.graph_drive import GraphDriver
 from interlock.agent.loop import Agents
 from interlock.approvals.delegation import Delegations
 from interlock.approvals.grants import Grants
@@ -164,14 +165,14 @@ def compose(
     settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None, agents: Iterable[Agent] = ()
 ) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
     """The gates' parts, and how to load the policy again."""
-    registry = open_registry(settings, tools)
+    known = Agents([*import_agents(settings.agents, settings.folder), *agents])
+    registry = open_registry(settings, [*tools, *known.tools])
     policy = load_policy(settings, registry)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
     plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
-    known = Agents([*import_agents(settings.agents, settings.folder), *agents])
-    known.check(registry)
+    known.bind(plane)
     plane.drivers["agent"] = known
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
     return plane, lambda: load_policy(settings, plane.registry)
@@ -238,4 +239,5 @@ def plane_of(
         new_id=new_id,
     )  # fmt: skip
     plane.drivers["saga"] = SagaDriver(plane)
+    plane.drivers["graph"] = GraphDriver(plane)
     return plane

@@ -171,7 +171,8 @@ async def call_in_order(
 
     Args:
         needs: For each call, by its name, which others of them it comes after.
-        made: The call of that name, asked for when those are done; None where it is not to run any more.
+        made: The call of that name, asked for when those are done; None where it is not to run (any more): for those
+            that come after it, that counts as done.
         done: Told what came of a call; whether those that come after it may run.
 
     Raises:
@@ -191,10 +192,13 @@ async def call_in_order(
             tasks.cancel_scope.cancel()
 
     def start() -> None:
-        for name in [name for name, needed in left.items() if needed <= met]:
-            del left[name]
-            if (call := made(name)) is not None:
-                tasks.start_soon(one, name, call)
+        while ready := [name for name, needed in left.items() if needed <= met]:
+            for name in ready:
+                del left[name]
+                if (call := made(name)) is not None:
+                    tasks.start_soon(one, name, call)
+                else:
+                    met.add(name)
 
     async with anyio.create_task_group() as tasks:
         start()

@@ -40,7 +40,7 @@ from tests.docs.page import DOCS, blocks, first_codes, rows
 REFERENCE = DOCS / "reference"
 
 NOT_MADE_BY_CALLERS = {
-    "Interlock", "Run", "AgentRun", "SagaRun", "Effect", "End", "OutcomeKind", "SagaStatus", "Scope",
+    "Interlock", "Run", "AgentRun", "SagaRun", "GraphRun", "Effect", "End", "OutcomeKind", "SagaStatus", "Scope",
 }  # fmt: skip
 METHODS_ELSEWHERE = {"MemoryStore"}
 """A store's methods are the protocol's, which ledger.md describes as far as callers need it."""

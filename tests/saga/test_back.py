@@ -492,7 +492,7 @@ async def test_nothing_of_a_saga_is_erased_before_it_is_over() -> None:
         stage.obey(ALLOW)
         outcome = await gone_through(stage, in_line("abc"))
         erased = await erase_subject(stage.plane.store, ANA.id, "request 7", root)
-        assert (erased.events, {kept.why for kept in erased.kept}) == (0, {"its saga is not over"})
+        assert (erased.events, {kept.why for kept in erased.kept}) == (0, {"what drives it is not over"})
         again = await stage.plane.resume_saga(outcome.run_id, OPA, reason="unlocked")
         assert again.status is SagaStatus.COMPENSATED
         assert (await erase_subject(stage.plane.store, ANA.id, "request 7", root)).kept == []

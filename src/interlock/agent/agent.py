@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from interlock.core.run import DEPTH_MAX
 from interlock.errors import DefinitionError
 from interlock.models.metered import Price
 from interlock.models.model import Model
@@ -26,15 +27,18 @@ class AgentLimits:
             beginning, with its size and digest. Screening cuts values beyond 64 KiB already.
         results_kept: Turns whose results are shown whole, 2 to 1000. Older ones are dropped so many turns at a time,
             all at once, so that in between every request begins with what the one before said.
+        depth_max: Runs below each other that it may have started for it, 0 to 8: its workers', theirs, and so on.
     """
 
     turns_max: int = 25
     result_bytes_max: int = 65_536
     results_kept: int = 8
+    depth_max: int = DEPTH_MAX
 
     def __post_init__(self) -> None:
         for name, least, most in (
             ("turns_max", 1, 1000), ("result_bytes_max", 1024, 1 << 20), ("results_kept", 2, 1000),
+            ("depth_max", 0, 8),
         ):  # fmt: skip
             value = getattr(self, name)
             if not (type(value) is int and least <= value <= most):
@@ -53,6 +57,11 @@ class Agent:
         limits: How far one run goes.
         price: What the model costs, or by name what each of several costs; None where only tokens count.
         confidence: Whether the model is asked how sure it is of each call. What it says is recorded, and no gate.
+        about: What it is good for, told to the agents that may start it.
+        workers: Names of the agents that it may have do a part of its task. Each says its `tools`.
+        peers: Names of the agents that it may hand its user over to: what one answers is then its answer.
+        plans: Whether it may lay out several calls at once, as a plan that the plane runs.
+        budget: What one run of it may use at most, by unit, where another agent starts it.
     """
 
     name: str
@@ -62,6 +71,11 @@ class Agent:
     limits: AgentLimits = field(default_factory=AgentLimits)
     price: Price | Mapping[str, Price] | None = None
     confidence: bool = False
+    about: str = ""
+    workers: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    plans: bool = False
+    budget: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -69,10 +83,14 @@ class Agent:
                 f"agent name {self.name!r}", code="agent.name",
                 remedy="Begin with a lower-case letter; then letters, digits, '_' and '-', at most 64.",
             )  # fmt: skip
-        if isinstance(self.tools, str):
-            raise DefinitionError(f"agent {self.name!r}: tools is a text", code="agent.tools", remedy="Give a tuple.")
-        if self.tools is not None and not isinstance(self.tools, tuple):
-            object.__setattr__(self, "tools", tuple(self.tools))
+        for part in ("tools", "workers", "peers"):
+            names = getattr(self, part)
+            if isinstance(names, str):
+                raise DefinitionError(
+                    f"agent {self.name!r}: {part} is a text", code="agent.tools", remedy="Give a tuple."
+                )
+            if names is not None and not isinstance(names, tuple):
+                object.__setattr__(self, part, tuple(names))
         if isinstance(self.price, Mapping):
             for model in leaves(self.model):
                 if model.name not in self.price:

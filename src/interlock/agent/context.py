@@ -7,12 +7,15 @@ in between, a request begins with all of the one before it, which providers' pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from interlock.agent.agent import AgentLimits
 from interlock.agent.confidence import put_back
 from interlock.agent.envelope import dropped, envelope
-from interlock.core.message import Message, Proposal, Role
+from interlock.agent.report import THIRD
+from interlock.core.message import TASK, Message, Proposal, Role
 from interlock.core.run import RunState, speaker
 from interlock.core.transcript import TurnState
 
@@ -32,6 +35,8 @@ class Context:
         self._run = run
         self._limits = limits
         self._messages = [Message(role=Role.SYSTEM, text=system), Message(role=Role.USER, text=run.words or "")]
+        if run.task:
+            self._messages += _task(run.task)
         self._begins: list[int] = []
         self._short = 0
 
@@ -66,6 +71,15 @@ class Context:
                 text = envelope(asked, call, told, self._limits.result_bytes_max)
             found.append(Message(role=Role.TOOL, text=text, answers=id))
         return found
+
+
+def _task(task: Mapping[str, Any]) -> list[Message]:
+    """What another run wants, as the result of a call: what an agent says speaks as no user, to no agent."""
+    said = {"kind": "task", "from": task["from"], "origin": THIRD, "task": task["text"]}
+    said |= {part: task[part] for part in ("given", "data") if part in task}
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    asked = Proposal(tool=TASK, arguments={}, id=TASK)
+    return [Message(role=Role.MODEL, proposals=(asked,)), Message(role=Role.TOOL, text=text, answers=TASK)]
 
 
 def _spoken(turn: TurnState) -> Message:

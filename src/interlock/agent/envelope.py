@@ -16,7 +16,7 @@ from interlock.screening.screen import cut
 _DIGEST = 16
 """Hexadecimal digits of a digest that the model is shown: to tell results apart, not to prove anything."""
 
-_KEPT = ("outcome", "call_id", "tool", "code", "message", "next_step", "approval_id")
+_KEPT = ("from", "origin", "outcome", "call_id", "tool", "code", "message", "next_step", "approval_id")
 """What of an old result stays beside its size."""
 
 
@@ -52,8 +52,11 @@ def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any
     said: dict[str, Any] = {"kind": "tool_result"}
     if not told:
         return said | {"outcome": "unknown", "call_id": asked.call_id, "tool": asked.tool, "code": "recall.erased"}
+    event = json.loads(told)
+    if "origin" in event:  # of what another run said: nobody's instruction, whoever it was
+        said |= {"from": event["by"], "origin": event["origin"]}
     call_id, tool = (asked.call_id, asked.tool) if speaker is None else (speaker.call_id, speaker.tool)
-    return said | outcome_from_json(json.loads(told)["outcome"], call_id, tool).as_json()
+    return said | outcome_from_json(event["outcome"], call_id, tool).as_json()
 
 
 def _cut(value: Any, text: bytes, bytes_max: int) -> dict[str, Any]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from interlock.agent.agent import Agent
+from interlock.agent.authority import check, start_of
 from interlock.agent.confidence import asking, taken_out
 from interlock.agent.context import Context
+from interlock.agent.delegate import Delegation
+from interlock.agent.plan import plan_tool
 from interlock.agent.prompt import FINAL, system_prompt
-from interlock.agent.result import End
-from interlock.agent.steps import Step, end_of, next_step
+from interlock.agent.report import cancelled, finish, orphaned
+from interlock.agent.result import End, last_words
+from interlock.agent.steps import Step, end_now, next_step
 from interlock.agent.stream import Ended, Listeners, Proposed, Spent, Text, Waiting
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.event import Fact, Kind
@@ -52,21 +57,26 @@ class Agents:
                     f"two agents are called {agent.name!r}", code="agent.twice", remedy="Rename one of them."
                 )
         self.listeners = Listeners()
+        self._delegation = Delegation(self.start_of)
 
-    def check(self, registry: Registry) -> None:
-        """Hold each agent's tools against those that there are.
+    @property
+    def tools(self) -> list[Tool]:
+        """Those by which these agents start runs of each other, and plans."""
+        plans = any(agent.plans for agent in self._agents.values())
+        return [*self._delegation.tools(self._agents), *([plan_tool(self._delegation)] if plans else ())]
+
+    def bind(self, plane: Plane) -> None:
+        """Drive runs on this plane.
 
         Raises:
-            DefinitionError: An agent names a tool that is not registered.
+            DefinitionError: An agent names a tool or an agent that there is not; see `authority.check`.
         """
-        known = {tool.name for tool in registry.tools}
-        for agent in self._agents.values():
-            for name in agent.tools or ():
-                if name not in known:
-                    raise DefinitionError(
-                        f"agent {agent.name!r}: no tool is called {name!r}", code="agent.tools",
-                        remedy="Register the tool, or take it from the agent's list.",
-                    )  # fmt: skip
+        check(self._agents, plane.registry)
+        self._delegation.bind(plane)
+
+    def start_of(self, agent: Agent, registry: Registry) -> dict[str, Any]:
+        """What the start of an agent's run says of it; see `authority.start_of`."""
+        return start_of(agent, self._agents, registry)
 
     def find(self, name: str) -> Agent | None:
         """The agent of that name, where this process knows it."""
@@ -102,12 +112,14 @@ class _Loop:
         tools = _offered(plane.registry, self._transcript.tools)
         offers = map(offer, tools)
         self._offers: tuple[Offer, ...] = tuple(map(asking, offers) if agent.confidence else offers)
-        self._context = Context(system_prompt(agent, tools), self._run, agent.limits)
+        self._context = Context(system_prompt(agent, tools, tasked=bool(self._run.task)), self._run, agent.limits)
 
     async def go_on(self) -> None:
         """Until the run is over or waits for somebody."""
         if self._run.vain > _VAIN_MAX:
             await self._finish(End.MODEL_FAILED)
+        if await orphaned(self._plane, self._run):
+            return await self._conversation.append(cancelled(self._run, self._principal.id, "its starter is cancelled"))
         while True:
             match next_step(self._run, self._agent.limits):
                 case Step.CALL:
@@ -117,11 +129,11 @@ class _Loop:
                 case Step.ANSWER:
                     await self._ask(final=True)
                 case Step.WAIT:
-                    return await self._wait()
+                    await self._wait()
+                    if self._run.waits:
+                        return
                 case Step.END:
-                    end = end_of(self._transcript)
-                    assert end is not None
-                    await self._finish(end)
+                    await self._finish(end_now(self._run))
                 case Step.OVER:
                     return
 
@@ -199,23 +211,19 @@ class _Loop:
             self._listeners.tell(self._run.run_id, Ended(turn, outcome))
 
     async def _wait(self) -> None:
-        """Say that the run waits, once: then nobody looks for it until somebody answers."""
-        held = [speaker(self._run, asked.call_id) for asked in self._transcript.turns[-1].calls]
-        ids = [call.approval_id for call in held if call is not None and call.status == "held"]
+        """Say that the run waits, once: then nobody looks for it until somebody answers, or a run that it started."""
+        calls = [speaker(self._run, asked.call_id) for asked in self._transcript.turns[-1].calls]
+        ids = [call.approval_id for call in calls if call is not None and call.status == "held"]
+        runs = [call.awaits for call in calls if call is not None and call.awaits]
         if not self._run.waits:
-            await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": ids})])
+            await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": ids + runs, "seen": self._run.seq})])
         self._listeners.tell(self._run.run_id, Waiting(tuple(ids)))
 
     async def _finish(self, end: End) -> None:
-        await self._conversation.append([Fact(Kind.RUN_FINISHED, {"reason": end.value})])
+        text = last_words(self._run, end)
+        await finish(self._plane, self._conversation, end.value, {"text": text}, done=end is End.ANSWER)
 
 
 def _offered(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
     """The tools that the run may call, in the order of registration."""
     return [tool for tool in registry.offered if names is None or tool.name in names]
-
-
-def driven_by(agent: Agent, started: Fact) -> Fact:
-    """The start of a run, as that of an agent's."""
-    said = {**started.body, "driver": "agent", "agent": agent.name}
-    return started._replace(body=said if agent.tools is None else said | {"tools": list(agent.tools)})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from interlock.core.run import RunState
+from interlock.core.call_state import CallState
+from interlock.core.run import RunState, speaker
 
 
 class End(StrEnum):
@@ -55,19 +56,39 @@ class AgentResult:
 _ENDS = {end.value: end for end in End}
 
 
-def result_of(run: RunState) -> AgentResult:
-    """How an agent's run stands, from its fold."""
+def result_of(run: RunState, below: tuple[str, ...] = ()) -> AgentResult:
+    """How an agent's run stands, from its fold.
+
+    Args:
+        below: Ids of the approval requests that the runs which it started wait for.
+    """
     transcript = run.transcript
     assert transcript is not None, "an agent's run has a transcript"
-    waiting = tuple(call.approval_id for call in run.calls.values() if call.status == "held")
-    last = transcript.turns[-1] if transcript.turns else None
+    waiting = tuple(call.approval_id for call in run.calls.values() if call.status == "held") + below
     end = _end(run, bool(waiting))
-    said = last is not None and end in (End.ANSWER, End.LIMIT, End.DECLINED)
     return AgentResult(
-        run_id=run.run_id, end=end, text=last.text if last is not None and said else "",
+        run_id=run.run_id, end=end, text=last_words(run, end),
         waiting=waiting if end is End.WAITING else (), turns=len(transcript.turns),
         input_tokens=transcript.input_tokens, output_tokens=transcript.output_tokens,
     )  # fmt: skip
+
+
+def handed_over(run: RunState) -> CallState | None:
+    """The call of the last turn by which a peer has taken over, and has come to its end; None for none."""
+    if run.transcript is None or not run.transcript.turns:
+        return None
+    calls = [speaker(run, asked.call_id) for asked in run.transcript.turns[-1].calls]
+    return next((call for call in calls if call is not None and call.starts == "peer" and call.reported), None)
+
+
+def last_words(run: RunState, end: End) -> str:
+    """What was said last: by the model, or by the peer that took over; empty where the end is not one of words."""
+    if end not in (End.ANSWER, End.LIMIT, End.DECLINED) or run.transcript is None:
+        return ""
+    if (peer := handed_over(run)) is not None:
+        said = peer.outcome
+        return str(said.value["text"]) if said is not None and isinstance(said.value, dict) else ""
+    return run.transcript.turns[-1].text if run.transcript.turns else ""
 
 
 def _end(run: RunState, waiting: bool) -> End:

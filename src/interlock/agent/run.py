@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 
 from interlock.agent.result import AgentResult, result_of
 from interlock.agent.stream import Finished, Listener, Listeners, StreamEvent
-from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.errors import InterlockError
 from interlock.ledger.conversation import Conversation
 
 _LOOK_S = 0.05
+
+
+class Work(Protocol):
+    """What goes on with a run and with those below it."""
+
+    async def go_on(self) -> None:
+        """As far as it goes now."""
+        ...
+
+    async def waiting(self) -> tuple[str, ...]:
+        """Ids of the approval requests that the runs below it wait for."""
+        ...
+
+    async def cancel(self, by: str, reason: str) -> None:
+        """End it here and now, and all below it."""
+        ...
 
 
 class AgentRun:
@@ -26,7 +42,7 @@ class AgentRun:
     """
 
     def __init__(
-        self, conversation: Conversation, principal: Principal, work: Callable[[], Awaitable[object]],
+        self, conversation: Conversation, principal: Principal, work: Work,
         listeners: Listeners, tasks: TaskGroup,
     ) -> None:  # fmt: skip
         self.run_id = conversation.state.run_id
@@ -54,7 +70,7 @@ class AgentRun:
         await self._settled(wait_s)
         if self._error is not None:
             raise self._error
-        return result_of(self._conversation.state)
+        return result_of(self._conversation.state, await self._work.waiting())
 
     async def stream(self, *, wait_s: float = 0.0) -> AsyncIterator[StreamEvent]:
         """What happens in the run from now on, as it happens: text, calls, outcomes, waits and, last, its end.
@@ -92,23 +108,8 @@ class AgentRun:
             await self._stopped.wait()
         self._begun = True
         self._stopped.set()
-        conversation = self._conversation
-        async with conversation.advancing:
-            await conversation.refresh()
-            state = conversation.state
-            if state.status == "open":
-                body = {"by": self.principal.id, "reason": reason}
-                facts = [Fact(Kind.RUN_CANCELLED, body, principal_id=self.principal.id)]
-                for call in state.calls.values():
-                    if call.status == "held" and state.approvals[call.approval_id].status == "pending":
-                        withdrawn = Fact(
-                            Kind.APPROVAL_WITHDRAWN, body, call.call_id, 0, 0, self.principal.id,
-                            approval_id=call.approval_id,
-                        )  # fmt: skip
-                        facts.append(withdrawn)
-                await conversation.append_outside(facts)
-        await self._work()  # tells the held calls
-        return result_of(conversation.state)
+        await self._work.cancel(self.principal.id, reason)
+        return result_of(self._conversation.state)
 
     def _begin(self) -> None:
         """Work on the run, once, beside whoever listens."""
@@ -119,7 +120,7 @@ class AgentRun:
     async def _worked(self) -> None:
         try:
             with self._working:
-                await self._work()
+                await self._work.go_on()
         except InterlockError as error:
             self._error = error  # told to whoever asks for the result, as itself
         finally:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 
 from interlock.agent.agent import AgentLimits
-from interlock.agent.result import End
+from interlock.agent.result import End, handed_over
 from interlock.core.call_state import CallState
 from interlock.core.message import Finish
 from interlock.core.run import RunState, speaker
@@ -35,13 +36,23 @@ def next_step(run: RunState, limits: AgentLimits) -> Step:
     calls = _last_calls(run, transcript)
     if any(call is None or call.status in ("proposed", "intent") for call in calls):
         return Step.CALL
-    if any(call is not None and call.status == "held" for call in calls):
+    if any(call is not None and (call.status == "held" or call.awaits) for call in calls):
         return Step.WAIT
-    if end_of(transcript) is not None:
+    if handed_over(run) is not None or end_of(transcript) is not None:
         return Step.END
     if len(transcript.turns) >= limits.turns_max or any(call is not None and _final(call) for call in calls):
         return Step.ANSWER
     return Step.ASK
+
+
+def end_now(run: RunState) -> End:
+    """How a run ends whose next step is its end: as its last turn says, or as the peer's that took over."""
+    assert run.transcript is not None, "an agent's run has a transcript"
+    end = end_of(run.transcript)
+    if (peer := handed_over(run)) is not None:
+        end = End(json.loads(peer.told)["end"])
+    assert end is not None, "it is not over"
+    return end
 
 
 def end_of(transcript: Transcript) -> End | None:

@@ -42,6 +42,9 @@ class CallState:
         undone: What came of undoing it, `done` or `failed`; empty where that was not said.
         undone_turn: In which turn that was said, from 1; 0 for none.
         told_at: Number of the event that told the last outcome; 0 before the first.
+        starts: What it starts beside itself (`Tool.starts`), by its intent; empty for nothing.
+        child: The run that it starts; empty for none.
+        reported: That run has reported: what it said is the call's outcome from then on.
     """
 
     call_id: str
@@ -67,6 +70,14 @@ class CallState:
     undone: str = ""
     undone_turn: int = 0
     told_at: int = 0
+    starts: str = ""
+    child: str = ""
+    reported: bool = False
+
+    @property
+    def awaits(self) -> str:
+        """The run that it started and that has not reported; empty for none."""
+        return self.child if self.status == "closed" and not self.reported else ""
 
     @property
     def outcome(self) -> Outcome | None:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CALL_RECONCILED = "call.reconciled"
     CALL_SCREENED = "call.screened"
     CALL_COMPENSATED = "call.compensated"
+    CALL_REPORTED = "call.reported"
     CALL_DEAD_LETTERED = "call.dead_lettered"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
@@ -99,6 +100,10 @@ class Fact(NamedTuple):
             return f"compensated/{self.call_id}/{self.attempt}/{self.outcome}"
         if self.outcome in CLOSING:
             return "closed/" + self.call_id
+        if self.kind is Kind.CALL_REPORTED:
+            return "reported/" + self.call_id
+        if self.kind is Kind.RUN_STARTED:
+            return "started"
         if self.kind in (Kind.CALL_INTENT, Kind.BUDGET_RESERVED):
             return "intent/" + self.call_id
         if self.kind is Kind.APPROVAL_CONSUMED:

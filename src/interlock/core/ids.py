@@ -58,6 +58,11 @@ def fallback_call_id(run_id: str, call_id: str) -> str:
     return named_call_id(run_id, f"fallback/{call_id}")
 
 
+def child_run_id(run_id: str, call_id: str) -> str:
+    """The id of the run that a call starts: one per call, the same on every ask."""
+    return "run_" + named_call_id(run_id, f"child/{call_id}").removeprefix("call_")
+
+
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id (prefix, underscore, lower-case letters and digits)."""
     return _ID.fullmatch(text) is not None

@@ -53,6 +53,10 @@ class Usage(NamedTuple):
         return self if other is None else Usage(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+TASK = "task"
+"""Id of the turn by which an agent takes up what another run wants of it: nobody proposed it, it binds the data."""
+
+
 class Finish(StrEnum):
     """Why a model's turn ended. Only a turn that is whole may be acted on."""
 

@@ -10,7 +10,7 @@ from interlock.core.approval import Requests
 from interlock.core.call_state import CallState
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind, nothing_since
-from interlock.core.ids import fallback_call_id
+from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
 from interlock.core.repeats import Repeats, ended
 from interlock.core.transcript import Transcript
@@ -18,6 +18,9 @@ from interlock.core.undo import undo_from
 
 VAIN_MAX = 5
 """Workers that may be lost over a run one after the other before anything comes of its next call."""
+
+DEPTH_MAX = 3
+"""Runs below each other that a run may start where nothing else is said."""
 
 SETTLED_WITHIN_S = 600
 """Seconds within which what reserves and is no call is settled; open longer, it was lost, and is charged in full."""
@@ -32,7 +35,15 @@ class RunState:
         seq: Number of the last event absorbed; 0 for a run that is not started.
         principal: On whose behalf; None before the start.
         words: The user's own words; None where they are not seen.
-        course: What its driver goes by, of a saga: its definition (`saga`) and what it was given (`input`).
+        course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
+            (`input`).
+        parent: The run that it was started for; empty for none.
+        task: What it was started for by another run's call: `call`, `from`, `how`, `text`, `given`, `data`; empty where
+            it was not.
+        tools: Names of the tools that it may call; None for all that there are.
+        authority: The same, with those that the runs may call which it starts, and which these start.
+        depth_left: How deep runs may still be started below it.
+        reports: How many of those that it started have reported.
         turn: How often a person had what failed tried again.
         called_off: Who asked that what was done be undone; empty for nobody.
         driver: What says which calls it makes: `calls` (whoever holds it), `saga` or `agent`.
@@ -60,6 +71,12 @@ class RunState:
     words: str | None = None
     driver: str = "calls"
     course: dict[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    task: dict[str, Any] = field(default_factory=dict)
+    tools: frozenset[str] | None = None
+    authority: frozenset[str] | None = None
+    depth_left: int = DEPTH_MAX
+    reports: int = 0
     turn: int = 0
     called_off: str = ""
     waits: bool = False
@@ -152,12 +169,18 @@ def _run_started(run: RunState, event: Event) -> None:
     run.tenant = event.tenant
     run.words = body.get("words")
     run.driver = body["driver"]
-    run.course = {name: body[name] for name in ("saga", "input") if name in body}
+    run.course = {name: body[name] for name in ("saga", "graph", "input") if name in body}
+    run.parent, run.task = body.get("parent", ""), body.get("task", {})
+    run.tools, run.authority = _names(body.get("tools")), _names(body.get("authority", body.get("tools")))
+    run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
-        tools = body.get("tools")
-        run.transcript = Transcript(body["agent"], None if tools is None else frozenset(tools))
+        run.transcript = Transcript(body["agent"], run.tools)
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
+
+
+def _names(said: list[str] | None) -> frozenset[str] | None:
+    return None if said is None else frozenset(said)
 
 
 def _run_claimed(run: RunState, event: Event) -> None:
@@ -225,6 +248,8 @@ def _call_intent(run: RunState, event: Event) -> None:
     call.grant_id = event.fact.body.get("grant_id", "")
     call.undo = undo_from(event.fact.body)
     call.reserved = reserved_by(event.fact.body)
+    if starts := event.fact.body.get("starts", ""):
+        call.starts, call.child = starts, child_run_id(run.run_id, call.call_id)
 
 
 def _budget_reserved(run: RunState, event: Event) -> None:
@@ -252,17 +277,28 @@ def _call_told(run: RunState, event: Event) -> None:
 def _tell(run: RunState, call: CallState, event: Event) -> None:
     if call.status == "closed":
         return  # a late word (the result was written, but its writer could not know) does not reopen a call
-    call.told, call.told_at = event.payload, event.seq
     kind = event.fact.outcome
+    if not call.reported:  # else what it started was quicker than its own record
+        call.told, call.told_at = event.payload, event.seq
     if kind not in CLOSING:
         call.status = kind
         return
     call.status, call.reserved = "closed", ()
+    if kind != "done" and not call.reported:
+        call.child = ""
     if kind == "refused":
         run.refusals += 1
     run.forget_open(call.call_id, call.digest)
     if call.digest and event.payload:
         run.repeats.end(ended(call, kind, event.fact.body), lambda other: run.calls[other].told)
+
+
+def _call_reported(run: RunState, event: Event) -> None:
+    """What a call started is over, and what came of it is the call's outcome."""
+    run.reports += 1
+    run.waits = False
+    if (call := run.calls.get(event.fact.call_id)) is not None:
+        call.told, call.told_at, call.reported = event.payload, event.seq, True
 
 
 def _call_compensated(run: RunState, event: Event) -> None:
@@ -297,6 +333,7 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.CALL_UNKNOWN: _call_told,
     Kind.CALL_RECONCILED: _call_told,
     Kind.CALL_COMPENSATED: _call_compensated,
+    Kind.CALL_REPORTED: _call_reported,
     Kind.RECOVERY: _recovery,
     Kind.BUDGET_RESERVED: _budget_reserved,
     Kind.BUDGET_SETTLED: _budget_settled,

@@ -133,6 +133,8 @@ class Tool:
             with `/arguments` or `/result`.
         reconcile: Read tool that answers whether a call was done, `{"done": bool, "result": …}`, from
             `idempotency_key` and those of the call's arguments that it has parameters for; empty for none.
+        starts: What a call of it starts beside itself, `worker`, `peer` or `plan`: a run that reports to the call when
+            it is over; empty for every tool but the plane's own.
         category, tags: For finding it.
         examples: Valid arguments.
         deprecated: What to use instead; empty while current.
@@ -168,6 +170,7 @@ class Tool:
     compensate: str = ""
     compensate_with: Mapping[str, str] = field(default_factory=dict)
     reconcile: str = ""
+    starts: str = ""
     category: str = ""
     tags: tuple[str, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()

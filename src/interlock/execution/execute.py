@@ -142,6 +142,8 @@ def _intent(approved: ApprovedCall, key: str, executor: Executor, far_end: FarEn
             tool.compensate, "" if found is None else found.tool.digest, tool.compensate_with, valid.arguments
         )
         intent |= {"compensate": undo.tool, "compensate_with": undo.as_json()}
+    if tool.starts:
+        intent["starts"] = tool.starts
     if tool.invalidates:
         intent["invalidates"] = list(tool.invalidates)
     return intent

@@ -89,7 +89,7 @@ def _run_claimed(rows: Rows, event: Event) -> None:
 
 def _run_waiting(rows: Rows, event: Event) -> None:
     if row := rows.get("run", (event.chain,)):
-        row["waits"] = int(nothing_since(event))
+        row["waits"] = int(event.fact.kind is Kind.RUN_WAITING and nothing_since(event))
         rows.put("run", (event.chain,), row)
 
 
@@ -359,6 +359,7 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.CALL_UNKNOWN: _call_came_out,
     Kind.CALL_RECONCILED: _call_came_out,
     Kind.CALL_COMPENSATED: _call_compensated,
+    Kind.CALL_REPORTED: _run_waiting,
     Kind.CALL_DEAD_LETTERED: _call_dead_lettered,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,

@@ -30,9 +30,16 @@ def again(outcome: Outcome) -> Outcome:
 
 
 def out_of_turn(call: ToolCall, run: RunState) -> Stop | None:
-    """Why a call of an agent's turn goes no further: its message was no whole one, or its tool is not the agent's."""
+    """Why a call goes no further: its turn's message was no whole one, or its tool is none that its run may call.
+
+    What is made for another call (a look-up, a fallback) is as its tool's operator declared it.
+    """
     transcript = run.transcript
-    if transcript is None or not transcript.turns or call.parent_id:
+    if call.parent_id:
+        return None
+    if run.driver == "graph" and run.tools is not None and call.tool not in run.tools:
+        return _not_offered(call, run.course["graph"]["name"])
+    if transcript is None or not transcript.turns:
         return None
     turn = transcript.turns[-1]
     place = next((nth for nth, asked in enumerate(turn.calls, 1) if asked.call_id == call.call_id), 0)
@@ -51,11 +58,15 @@ def out_of_turn(call: ToolCall, run: RunState) -> Stop | None:
             next_step="Look at the outcomes of the first ones, then propose fewer.", audit={"place": place},
         )  # fmt: skip
     if transcript.tools is not None and call.tool not in transcript.tools:
-        return refuse(
-            call, "recall.not_offered", f"you have no tool that is called {call.tool!r}",
-            next_step="Use one of your tools, or say that you cannot do it.", audit={"agent": transcript.agent},
-        )  # fmt: skip
+        return _not_offered(call, transcript.agent)
     return None
+
+
+def _not_offered(call: ToolCall, who: str) -> Stop:
+    return refuse(
+        call, "recall.not_offered", f"you have no tool that is called {call.tool!r}",
+        next_step="Use one of your tools, or say that you cannot do it.", audit={"agent": who},
+    )  # fmt: skip
 
 
 def erased(call: ToolCall) -> Stop:

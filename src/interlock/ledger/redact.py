@@ -217,8 +217,8 @@ def _needed(event: Event, run: RunState) -> str:
         return "it is no run's, and says what holds for all"
     if fact.call_id in run.reservations:
         return "what it reserves is not settled"
-    if run.course and run.status == "open":
-        return "its saga is not over"
+    if (run.course or run.task) and run.status == "open":
+        return "what drives it is not over"
     if fact.call_id:
         status = run.calls[fact.call_id].status if fact.call_id in run.calls else "closed"
         return "" if status == "closed" else f"its call is {status}"

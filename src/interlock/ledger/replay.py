@@ -309,6 +309,11 @@ def _compensated(event: Event) -> Iterator[_Said]:
     yield "", f"{event.fact.call_id} is {how}.", dict(body)
 
 
+def _reported(event: Event) -> Iterator[_Said]:
+    body = event.fact.body
+    yield "", f"{body['by']} reports to {event.fact.call_id}: {body['end']}.", dict(body)
+
+
 def _redacted(event: Event) -> Iterator[_Said]:
     body = event.fact.body
     which = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in body["events"])
@@ -338,5 +343,6 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.APPROVAL_SUPERSEDED: _approval_over,
     Kind.APPROVAL_CONSUMED: _approval_over,
     Kind.CALL_COMPENSATED: _compensated,
+    Kind.CALL_REPORTED: _reported,
     Kind.REDACT: _redacted,
 }

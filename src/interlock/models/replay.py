@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from interlock.core.event import Event, Kind
-from interlock.core.message import Finish, Message, Proposal, Role, Usage
+from interlock.core.message import TASK, Finish, Message, Proposal, Role, Usage
 from interlock.core.tool import Offer
 
 _PIECE = re.compile(r"\S*\s*")
@@ -34,7 +34,7 @@ class ReplayModel:
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
         """The turn at this place."""
-        place = sum(message.role is Role.MODEL for message in messages)
+        place = sum(message.role is Role.MODEL and not _took_up(message) for message in messages)
         return self._turns[place] if place < len(self._turns) else Message(role=Role.MODEL)
 
     async def stream(self, messages: Sequence[Message], tools: Sequence[Offer]) -> AsyncIterator[str | Message]:
@@ -44,6 +44,10 @@ class ReplayModel:
             if piece:
                 yield piece
         yield turn
+
+
+def _took_up(message: Message) -> bool:
+    return bool(message.proposals) and message.proposals[0].id == TASK
 
 
 def turns_of(messages: Iterable[Mapping[str, Any]]) -> list[Message]:

@@ -144,7 +144,9 @@ def _registered(tool: Tool, pins: Pins | None) -> Registered:
         check_definition(tool, compiled, fill)
     except DefinitionError as error:
         raise DefinitionError(f"tool {tool.name!r}: {error}", code=error.code) from None
-    return Registered(tool, compiled, output, fill, outliner(tool), "" if pins is None else pins.objection(tool))
+    return Registered(
+        tool, compiled, output, fill, outliner(tool), "" if pins is None or tool.starts else pins.objection(tool)
+    )
 
 
 def _taken(tool: Tool, other: str, known: Registered | None) -> DefinitionError:

@@ -1,0 +1,79 @@
+"""How a run that another one's call started is over: its report to that call, then its end.
+
+In this order, so that whoever is killed in between leaves a run that ends again, and a report that stands once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.core.call import Outcome, OutcomeKind, outcome_to_json
+from interlock.core.event import Fact, Kind
+from interlock.core.run import RunState
+from interlock.errors import DuplicateFact
+from interlock.ledger.conversation import Conversation
+from interlock.pipeline import Plane
+
+THIRD = "third"
+"""Origin of whatever a run says to another one: a third party's, however it came to say it."""
+
+
+async def finish(plane: Plane, conversation: Conversation, end: str, value: Any = None, *, done: bool) -> None:
+    """End a run for this reason; where a call started it, tell that call first.
+
+    Args:
+        value: What came of it, as data for whoever reads it; told only where it is `done`.
+        done: Whether it did what it was started for.
+    """
+    await report(plane, conversation.state, end, value, done=done)
+    await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": end})])
+
+
+async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, done: bool) -> None:
+    """Tell the call that started a run what came of it; nothing for a run that nobody started, or for nobody."""
+    if not run.task:
+        return
+    parent = await plane.ledger.conversation(run.parent, run.tenant)
+    await parent.refresh()
+    if parent.state.status != "open":
+        return
+    call = parent.state.calls[run.task["call"]]
+    told = Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=value) if done else Outcome(
+        kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code="delegate.no_answer",
+        message=f"{who(run)} came to no answer: {end}",
+        next_step="Do without it, ask for something smaller, or say that it is not done.",
+    )  # fmt: skip
+    body: Mapping[str, Any] = {
+        "outcome": outcome_to_json(told), "by": who(run), "run": run.run_id, "end": end, "origin": THIRD,
+    }  # fmt: skip
+    try:
+        await parent.append_outside([Fact(Kind.CALL_REPORTED, dict(body), call.call_id, call.step)])
+    except DuplicateFact:
+        await parent.read_tail()
+
+
+async def orphaned(plane: Plane, run: RunState) -> bool:
+    """Whether the run that started this one is cancelled: then this one has nobody to answer to."""
+    if not run.task:
+        return False
+    parent = await plane.ledger.conversation(run.parent, run.tenant)
+    await parent.refresh()
+    return parent.state.status == "cancelled"
+
+
+def who(run: RunState) -> str:
+    """What a run is called by those that it reports to."""
+    if run.transcript is not None:
+        return run.transcript.agent
+    return str(run.course["graph"]["name"]) if "graph" in run.course else run.driver
+
+
+def cancelled(run: RunState, by: str, reason: str) -> list[Fact]:
+    """The facts that end a run here and now: its own, and of each request that it waits for."""
+    body = {"by": by, "reason": reason}
+    return [Fact(Kind.RUN_CANCELLED, body, principal_id=by)] + [
+        Fact(Kind.APPROVAL_WITHDRAWN, body, call.call_id, 0, 0, by, approval_id=call.approval_id)
+        for call in run.calls.values()
+        if call.status == "held" and run.approvals[call.approval_id].status == "pending"
+    ]
