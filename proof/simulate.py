@@ -39,7 +39,6 @@ class Part(NamedTuple):
 def simulator() -> Simulator:
     """The one of this process; made when it is first asked for."""
     if not _MADE:
-        logging.getLogger("interlock").setLevel(logging.CRITICAL)  # faults are what this is about
         _MADE.append(Simulator(every_class(_FAR), _FAR, any_wishes()))
     return _MADE[0]
 
@@ -57,6 +56,7 @@ def part(seeds: range) -> Part:
 
 def main() -> int:
     options = _options()
+    logging.getLogger("interlock").setLevel(logging.CRITICAL)  # faults are what this is about
     if options.seed is not None:
         return _one(options.seed, options.trace)
     began = time.monotonic()

@@ -12,6 +12,15 @@ from proof.crash.combination import CLASSES, PLACES, combination
 from proof.crash.crew import Found
 from proof.crash.judge import KINDS
 
+ELSEWHERE = {
+    "attempt.paused": "tests/crash/test_failing.py",
+    "fallback.before": "tests/crash/test_failing.py",
+    "notice.before": "tests/notices/test_processes.py",
+    "notice.sent": "tests/notices/test_processes.py",
+    "notice.recorded": "tests/notices/test_processes.py",
+}
+"""Points that no trial passes, because its tools neither fail nor tell anybody, and the tests that kill there."""
+
 SHOWN_MAX = 20
 """Failing combinations that are printed."""
 
@@ -87,7 +96,8 @@ class Tally:
         own = sorted(set(self.points) - set(NAMES))
         for point in (*NAMES, *own):
             counts = "".join(f"{self.points[point][depth] or '-':>12}" for depth in range(len(titles)))
-            lines.append(f"{point:<22}{counts if self.points.get(point) else '  not passed'}")
+            not_here = f"  see {ELSEWHERE[point]}" if point in ELSEWHERE else "  not passed"
+            lines.append(f"{point:<22}{counts if self.points.get(point) else not_here}")
         return lines
 
     def _failing(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from interlock.core.call import Outcome, OutcomeKind, ToolCall
 from interlock.core.event import Fact, Kind
-from interlock.core.ids import named_call_id
+from interlock.core.ids import derived_call_id
 from interlock.core.principal import OPERATOR, Principal
 from interlock.errors import Conflict, DuplicateFact, NotEntitled, NotFound
 from interlock.ledger.conversation import Conversation
@@ -118,4 +118,4 @@ async def _open_retry(plane: Plane, before: _Before, call_id: str, tenant: str) 
 
 
 def _again(run_id: str, call_id: str) -> str:
-    return named_call_id(run_id, f"retry/{call_id}")
+    return derived_call_id(run_id, "retry", call_id)

@@ -132,7 +132,8 @@ class KeyPeople:
         try:
             found = self._file.stat()
         except FileNotFoundError:
-            self._people = {}
+            if self._version is not None:
+                self._people, self._version = {}, (0, 0, 0)  # that of no file: one that comes back is read again
             return
         except OSError as error:
             raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None

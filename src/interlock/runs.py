@@ -18,7 +18,7 @@ from interlock.core.principal import OPERATOR, Principal
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
-from interlock.limits.budget import own_budgets
+from interlock.limits.budget import COUNTED, own_budgets
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.recovery import SUSPECT_FROM, do_what_is_due, due, overdue
 
@@ -335,6 +335,12 @@ async def started(plane: Plane, principal: Principal, start: Start, run_id: str)
     if start.words is not None:
         body["words"] = start.words
     budgets = own_budgets(principal.tenant, run_id, start.budget)
+    known = COUNTED.union(*(tool.units for tool in plane.registry.tools)) if start.budget else COUNTED
+    if uncounted := sorted(set(start.budget) - known):
+        raise BadInput(
+            f"budget: nothing here costs {uncounted[0]!r}, so that it would limit nothing", code="run.budget",
+            remedy=f"Use {', '.join(sorted(known))}.",
+        )  # fmt: skip
     if start.parent:
         body["parent"] = start.parent
         budgets += await _above(plane, principal, start.parent)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.core.ids import CountedIds, RandomIds, is_id, named_call_id
+from interlock.core.ids import CountedIds, RandomIds, derived_call_id, fallback_call_id, is_id, named_call_id
 from interlock.testing import FrozenClock
 
 NAMES = st.text(max_size=12)
@@ -50,3 +51,10 @@ def test_what_only_looks_like_an_id_is_none() -> None:
     """Defect 3: the whole text must match, a trailing line break included."""
     for text in ("run_1\n", "run_", "_1", "Run_1", "run-1", "run_1/../x", "run_é", ""):
         assert not is_id(text), text
+
+
+@pytest.mark.parametrize("name", ["fallback/call_1", "fallback/5:run_1call_1", "retry/call_1", "5:run_1call_1"])
+def test_no_name_of_a_client_gives_the_id_of_a_call_that_is_made_for_another(name: str) -> None:
+    derived = {fallback_call_id("run_1", "call_1"), derived_call_id("run_1", "retry", "call_1")}
+    assert len(derived) == 2 and all(map(is_id, derived))
+    assert named_call_id("run_1", name) not in derived

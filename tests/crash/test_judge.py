@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from interlock.core.points import NAMES
 from proof.crash.combination import CLASSES, Combination, Kill, combination
 from proof.crash.judge import judge
+from proof.crash.report import ELSEWHERE, Tally
 from proof.crash.trial import Trial
 
 CALL, KEY = "call_1", "k1"
@@ -134,3 +137,12 @@ def test_a_combination_is_read_as_it_is_written() -> None:
     assert combination(str(tried)) == tried
     with pytest.raises(ValueError, match="come first"):
         combination("keyd/alone")
+
+
+def test_every_point_that_no_trial_passes_is_named_with_the_test_that_kills_there() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert set(ELSEWHERE) <= set(NAMES)
+    for point, file in ELSEWHERE.items():
+        assert f'"{point}"' in (root / file).read_text(encoding="utf-8")
+    assert "notice.sent             see tests/notices/test_processes.py" in Tally().as_text()
+    assert "not passed" not in Tally().as_text().split("notice.before")[1]

@@ -343,3 +343,14 @@ async def test_a_cancelled_read_is_charged_in_full(tmp_path: Path) -> None:
         [call] = (await stage.state(run.run_id)).calls.values()
         assert call.outcome is not None
         assert call.outcome.code == "call.cancelled"
+
+
+@pytest.mark.parametrize("unit", ["callz", "microusd", "cents"])
+async def test_a_runs_budget_in_a_unit_that_nothing_costs_is_refused_and_limits_no_nothing(unit: str) -> None:
+    """T29: a slip of the pen would leave the run without a limit."""
+    async with staged(Far().tool("ask", costs={"pages": 1})) as stage:
+        with pytest.raises(BadInput) as caught:
+            async with stage.plane.run(ANA, budget={"pages": 5, unit: 100}):
+                pass
+        assert caught.value.code == "run.budget"
+        assert "pages" in caught.value.remedy

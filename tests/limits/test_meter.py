@@ -9,6 +9,7 @@ import pytest
 
 from interlock.core.event import Kind
 from interlock.core.guard_row import rows_of
+from interlock.core.message import Message, Role, Usage
 from interlock.limits.budget import Budget, Budgets
 from interlock.limits.limit import Limits
 from interlock.limits.quota import Quotas
@@ -68,3 +69,16 @@ async def test_a_run_without_budgets_records_no_reservation() -> None:
         assert not kinds & {Kind.BUDGET_RESERVED, Kind.BUDGET_SETTLED}
         decided = (await stage.events(run.run_id, outcome.call_id))[0].fact
         assert decided.body["verify"]["tokens"] == {"input": 100, "output": 10}, "it stands in the verdict"
+
+
+@pytest.mark.parametrize("told", [Usage(-1_000_000, 0), Usage(5, -3), Usage(10**30, 1), Usage(True, 1)])
+async def test_a_count_that_can_be_none_is_settled_as_the_worst(told: Usage, ledger: Path | None) -> None:
+    """T29: a far end that took less than nothing would fill the budget up."""
+    far, answer = Far(), Message(role=Role.MODEL, text="I do not know.", usage=told)
+    async with staged(far.tool("put", "reversible"), ledger=ledger) as stage, stage.run() as run:
+        paying(stage, Mind(answer), Budget(name="t", unit="tokens", most=20_000))
+        await run.call("put", {"n": 1})
+        [reserved] = [event.fact for event in await stage.events(run.run_id) if event.fact.kind is Kind.BUDGET_RESERVED]
+        [[_, _, worst]] = reserved.body["reserved"]
+        assert worst > 500
+        assert list((await stage.plane.store.guards(rows_of("default"))).values()) == [worst]

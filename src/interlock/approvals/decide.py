@@ -119,10 +119,15 @@ def _bound(request: Mapping[str, Any], answer: Answer) -> None:
             code="approval.digest" if digest_differs else "approval.nonce",
             remedy="Show the request again and decide on what it says now.",
         )
-    if len(answer.words) > _WORDS_MAX:
-        raise BadInput(f"words: more than {_WORDS_MAX} characters", code="approval.words", remedy="Say it shorter.")
-    if (answer.arguments is not None) != (answer.decision == "edit"):
+    if type(answer.words) is not str or len(answer.words) > _WORDS_MAX:
+        raise BadInput(
+            f"words: no text of at most {_WORDS_MAX} characters", code="approval.words", remedy="Say it shorter."
+        )
+    arguments = answer.arguments
+    if (arguments is not None) != (answer.decision == "edit"):
         raise BadInput("arguments go with an edit, and only with it", code="approval.arguments")
+    if arguments is not None and not isinstance(arguments, str | bytes | Mapping):
+        raise BadInput("arguments: neither JSON text nor an object", code="approval.arguments")
     if answer.value is not None and answer.decision != "respond":
         raise BadInput("a value goes only with a response", code="approval.value")
     viewed_ms = answer.viewed_ms

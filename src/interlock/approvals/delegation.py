@@ -19,6 +19,10 @@ from interlock.ledger.store import Append, Store, tenant_chain
 DELEGATION_MAX_S = 30 * 86_400
 """Seconds that a role may be lent for."""
 
+_REASON_MAX = 2000
+_ID_MAX = 256
+"""Characters."""
+
 
 class Delegation(NamedTuple):
     """What one person has lent to another.
@@ -104,7 +108,7 @@ def delegated(
     """
     if lender.kind != "user":
         raise NotEntitled(f"{lender.id!r} is a service; only people decide", code="delegation.service")
-    if not borrower or borrower == lender.id:
+    if not 0 < len(borrower) <= _ID_MAX or borrower == lender.id:
         raise BadInput("to: name somebody else", code="delegation.to")
     if not groups:
         raise BadInput("groups: name at least one role", code="delegation.groups")
@@ -115,8 +119,8 @@ def delegated(
         )  # fmt: skip
     if not 0 < seconds <= DELEGATION_MAX_S:
         raise BadInput("until: more than now, at most 30 days from now", code="delegation.until")
-    if not reason.strip():
-        raise BadInput("reason: say why", code="delegation.reason")
+    if not reason.strip() or len(reason) > _REASON_MAX:
+        raise BadInput(f"reason: say why, in at most {_REASON_MAX} characters", code="delegation.reason")
     until_us = now_us + int(seconds * SECOND_US)
     body = {"to": borrower, "groups": sorted(set(groups)), "until_us": until_us, "reason": reason}
     return Fact(Kind.APPROVAL_DELEGATED, body, principal_id=lender.id)

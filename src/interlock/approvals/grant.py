@@ -77,14 +77,16 @@ class GrantTerms:
 
     def __post_init__(self) -> None:
         where_of(self.where)
-        if not 1 <= self.uses <= USES_MAX:
+        if type(self.uses) is not int or not 1 <= self.uses <= USES_MAX:
             raise BadInput(f"uses: {self.uses}", code="grant.uses", remedy=f"Give 1 to {USES_MAX}.")
-        if not 1 <= self.lasts_s * SECOND_US <= LIFE_MAX_US:
+        if type(self.lasts_s) is not int or not 1 <= self.lasts_s * SECOND_US <= LIFE_MAX_US:
             raise BadInput(f"expires: in {self.lasts_s} s", code="grant.expires", remedy="Give 1 second to 30 days.")
-        if not 1 <= len(self.reason.strip()) <= REASON_MAX:
+        if type(self.reason) is not str or not 1 <= len(self.reason.strip()) <= REASON_MAX:
             raise BadInput(
                 "reason: none, or too long", code="grant.reason", remedy=f"Give 1 to {REASON_MAX} characters."
             )
+        if type(self.subject) is not str:
+            raise BadInput("subject: no id", code="grant.subject", remedy="Give a principal's id, or nothing.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,8 +98,9 @@ class Entitlement:
         """The person with those of the roles that they still have."""
         try:
             found = await self.people.now(said)
-        except InterlockError as error:
-            raise StoreUnavailable(f"who may approve cannot be found out: {error}", code="people.unavailable") from None
+        except Exception as error:  # whoever supplies it: whatever it raises, nobody is entitled, and the call waits
+            why = error if isinstance(error, InterlockError) else type(error).__name__
+            raise StoreUnavailable(f"who may approve cannot be found out: {why}", code="people.unavailable") from None
         if found is None:
             return replace(said, roles=frozenset())
         kind = "user" if found.kind == said.kind == "user" else "service"

@@ -70,9 +70,9 @@ async def _of_approvers(asked: ApprovalState, tenant: str, who: Entitlement, now
         lent = body.get("lent_by", {})
         said = Principal(person_id, tenant, frozenset(role for role in body["roles"] if role not in lent))
         standing = await who.standing(said, now_us)
-        roles = standing.roles_for(body["roles"], excluded)[0] if standing.person.kind == "user" else []
-        if roles != sorted(body["roles"]):
-            found += _differ((f"approver {person_id}", list(body["roles"]), list(roles)))
+        roles, by = standing.roles_for(body["roles"], excluded) if standing.person.kind == "user" else ([], {})
+        still: list[Json] = [role for role in roles if role not in by or role in lent]  # what was their own still is
+        found += _differ((f"approver {person_id}", sorted(body["roles"]), still))
     return found
 
 

@@ -100,16 +100,26 @@ class Requests(dict[str, ApprovalState]):
 
 
 def as_one(who: str, body: Mapping[str, Any], approvals: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether this voice counts already: by the same person, or by one of a pair of whom one has lent the other a role.
+    """Whether this voice counts already.
+
+    By the same person, by one of a pair of whom one has lent the other a role, or by somebody who speaks in the place
+    of the same lender alone.
 
     Args:
         body: Of the decision; `as_one_with` names the other ones of such pairs.
         approvals: Bodies of the decisions that count, by person.
     """
-    others = body.get("as_one_with", ())
+    others, lenders = body.get("as_one_with", ()), _spoken_for(body)
     return who in approvals or any(
-        other in others or who in said.get("as_one_with", ()) for other, said in approvals.items()
+        other in others or who in said.get("as_one_with", ()) or lenders & _spoken_for(said)
+        for other, said in approvals.items()
     )
+
+
+def _spoken_for(body: Mapping[str, Any]) -> set[str]:
+    """Those in whose place alone somebody speaks; nobody where a role is their own."""
+    lent: Mapping[str, str] = body.get("lent_by", {})
+    return set(lent.values()) if lent.keys() >= set(body.get("roles", ())) else set()
 
 
 def complete(approvals: Iterable[Mapping[str, Any]], request: Mapping[str, Any]) -> bool:

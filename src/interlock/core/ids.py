@@ -55,7 +55,17 @@ def named_call_id(run_id: str, name: str) -> str:
 
 def fallback_call_id(run_id: str, call_id: str) -> str:
     """The call id of the call that is made in the place of one that failed: the same, however often it is asked."""
-    return named_call_id(run_id, f"fallback/{call_id}")
+    return derived_call_id(run_id, "fallback", call_id)
+
+
+def derived_call_id(run_id: str, how: str, call_id: str) -> str:
+    """The call id of a call that Interlock makes for another one; no client can name a call of its own like it.
+
+    Args:
+        how: Why it is made, a word.
+    """
+    text = f"{how}/{len(run_id)}:{run_id}{call_id}"  # what a client names begins with a digit
+    return "call_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def child_run_id(run_id: str, call_id: str) -> str:

@@ -14,6 +14,9 @@ from interlock.core.run import RunState
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
 
+COUNTED = frozenset({"calls", "ms", "tokens", "micro_usd"})
+"""Units that are counted whatever tools declare: of every call, and of models."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

@@ -20,6 +20,9 @@ _FRAME = 64
 
 _MILLION = 1_000_000
 
+_TOKENS_MAX = 10**9
+"""Tokens that one answer can be said to have taken."""
+
 _LAST_WORD_S = 5.0
 """Seconds that settling may take where the call was cancelled: shielded, so it needs a bound of its own."""
 
@@ -115,7 +118,9 @@ class Metered:
         self.usage = Usage(0, 0)
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
-        """See `Model`. What nobody can know is settled as the worst: an answer that was lost, tokens not counted.
+        """See `Model`.
+
+        What nobody can know is settled as the worst: an answer that was lost, tokens not counted, a count that is none.
 
         Raises:
             GuardRefused: A budget has not so much left; the model was not asked.
@@ -126,7 +131,7 @@ class Metered:
         actual = worst
         try:
             message = await self._model.reply(messages, tools)
-            if message.usage is not None:
+            if message.usage is not None and _is_count(message.usage):
                 actual = self._price.of(message.usage)
                 self.usage = self.usage.plus(message.usage)
             return message
@@ -142,6 +147,11 @@ class Metered:
         """Settle even where the wait for the answer was cancelled: what was asked is paid for."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_WORD_S):
             await self._meter.settle(ref, actual)
+
+
+def _is_count(usage: Usage) -> bool:
+    """Whether this can be what an answer took: a far end that says less than nothing must not fill a budget up."""
+    return all(type(tokens) is int and 0 <= tokens <= _TOKENS_MAX for tokens in usage)
 
 
 def _input_max(messages: Sequence[Message], tools: Sequence[Offer]) -> int:
