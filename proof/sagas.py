@@ -4,7 +4,8 @@ The process is played: at the n-th crash point or append everything that it had 
 nothing more from it. Another one, on the same ledger, goes on once the claim has lapsed; with `--second` that one is
 killed too. A step that was refused after its worker was lost is unknown, because the first try may have got through: a
 person looks at the far end and settles it. What the saga came to, how each step and its undoing stand, and what the far
-end did are held against the same saga undisturbed.
+end did are held against the same saga undisturbed; of steps that run together, what is left at the far end, because
+which of them had begun when another failed is not the same each time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import anyio
@@ -90,6 +92,17 @@ SAGA = Saga("tenant_onboarding", [
     for number, name in enumerate(STEPS)
 ])  # fmt: skip
 
+GRAPH = Saga("together", [
+    Step("record", "record", {"n": 1}),
+    Step("keys", "keys", {"n": result("record", "/n")}, after=()),
+    Step("lease", "lease", {"n": result("record", "/n")}, after=()),
+    Step("deposit", "deposit", {"n": 2}, after=("keys",)),
+    Step("welcome", "welcome", {"n": 3}, pivot=True),
+])  # fmt: skip
+"""The same steps, of which two and two may run together."""
+
+SAGAS = {"line": SAGA, "graph": GRAPH}
+
 
 class Life:
     """One process: it lives until it has passed so many points, of the path and of its appends; 0 for ever."""
@@ -154,11 +167,18 @@ class Trial(NamedTuple):
     @property
     def end(self) -> tuple[Any, ...]:
         """What must be the same however often it was killed."""
+        if self.outcome.name == GRAPH.name:
+            return self.outcome.status, sorted(_left(self.done)), self.due
         steps = [(step.id, step.status, step.undo) for step in self.outcome.steps]
         return self.outcome.status, steps, sorted(self.done), self.due
 
 
-async def tried(refuses: str, *lives: int) -> Trial:
+def _left(done: list[str]) -> set[str]:
+    """What is there at the far end after these effects."""
+    return {name for name in done if name in STEPS and f"un{name}" not in done}
+
+
+async def tried(shape: str, refuses: str, *lives: int) -> Trial:
     """Play a saga of which one step is refused; its processes live so long, in turn, and the last one for ever."""
     clock, far = FrozenClock(), Far(refuses)
     store = MemoryStore(clock)
@@ -168,13 +188,13 @@ async def tried(refuses: str, *lives: int) -> Trial:
         first = first or life
         outcome = None
         with suppress(Killed, BaseExceptionGroup):
-            outcome = await _lived(store, clock, far, life)
+            outcome = await _lived(SAGAS[shape], store, clock, far, life)
         clock.advance(3600)
     assert first is not None and outcome is not None, "the last one lives"
     return Trial(outcome, far.done, first.passed, first.where, len(await store.due()))
 
 
-async def _lived(store: MemoryStore, clock: FrozenClock, far: Far, life: Life) -> SagaOutcome:
+async def _lived(saga: Saga, store: MemoryStore, clock: FrozenClock, far: Far, life: Life) -> SagaOutcome:
     """What one process does: start the saga, or go on with what is due."""
 
     async def no_pause(seconds: float) -> None:
@@ -189,8 +209,8 @@ async def _lived(store: MemoryStore, clock: FrozenClock, far: Far, life: Life) -
         inner.policy = Policy([Source("test.cedar", "permit (principal, action, resource);")], inner.registry.tools)
         started = await store.rows("run")
         if not started:
-            async with plane.saga(SAGA, ANA, {"n": 7}) as saga:
-                return await saga.outcome()
+            async with plane.saga(saga, ANA, {"n": 7}) as begun:
+                return await begun.outcome()
         run_id = started[0]["run_id"]
         while due := await inner.ledger.store.due():
             assert {each.run_id for each in due} == {run_id}, "nothing else is there"
@@ -201,9 +221,9 @@ async def _lived(store: MemoryStore, clock: FrozenClock, far: Far, life: Life) -
         return await plane.saga_outcome(run_id)
 
 
-def lives(refuses: str, every: int, second: int, offset: int = 0) -> Iterator[tuple[int, ...]]:
+def lives(shape: str, refuses: str, every: int, second: int, offset: int = 0) -> Iterator[tuple[int, ...]]:
     """Where to kill: each n-th point of the first process, and with `second` also each so-manieth of its successor."""
-    whole = anyio.run(tried, refuses)
+    whole = anyio.run(tried, shape, refuses)
     for at in range(1 + offset % every, whole.passed + 1, every):
         yield (at,)
         if second:
@@ -219,19 +239,19 @@ def main() -> int:
     options = parser.parse_args()
     wrong = kills = 0
     started = time.perf_counter()
-    for refuses in ("", *STEPS):
-        whole, ends, points = anyio.run(tried, refuses), Counter[bool](), set[str]()
-        for each in lives(refuses, options.every, options.second):
-            trial = anyio.run(tried, refuses, *each)
+    for shape, refuses in product(SAGAS, ("", *STEPS)):
+        whole, ends, points = anyio.run(tried, shape, refuses), Counter[bool](), set[str]()
+        for each in lives(shape, refuses, options.every, options.second):
+            trial = anyio.run(tried, shape, refuses, *each)
             same = trial.end == whole.end
             ends[same] += 1
             points.add(trial.where)
             if not same:
-                print(f"  {refuses or 'nothing'} fails, killed at {each} ({trial.where}): {trial.end}")
+                print(f"  {shape}: {refuses or 'nothing'} fails, killed at {each} ({trial.where}): {trial.end}")
         kills += ends.total()
         wrong += ends[False]
         print(
-            f"{refuses or 'nothing':8} fails: {whole.outcome.status.value:11} {len(whole.done)} effects; "
+            f"{shape}: {refuses or 'nothing':8} fails: {whole.outcome.status.value:11} {len(whole.done)} effects; "
             f"{ends.total():,} kills at {len(points)} kinds of point, {ends[False]} ended otherwise",
             flush=True,
         )

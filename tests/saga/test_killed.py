@@ -15,28 +15,29 @@ from interlock.core.points import Points, pass_by
 from interlock.saga.outcome import SagaOutcome
 from interlock.testing import CrashAt, EffectOracle, FrozenClock
 from interlock.testing.crash import end_of, fork
-from proof.sagas import ANA, SAGA, STEPS, lives, tried
+from proof.sagas import ANA, SAGA, SAGAS, STEPS, lives, tried
 from tests.planes import OPA
 
-EVERY = 13
+EVERY = 23
 """Of the points of each saga, one in so many; `python -m proof.sagas` takes them all."""
 
 
+@pytest.mark.parametrize("shape", SAGAS)
 @pytest.mark.parametrize("refuses", ["", *STEPS])
-def test_killed_at_any_point_a_saga_ends_as_it_would_have(refuses: str) -> None:
+def test_killed_at_any_point_a_saga_ends_as_it_would_have(refuses: str, shape: str) -> None:
     """C4, defects 36 and 41; issue 5, shown by 1: same end, same effects, nothing left due."""
-    whole = anyio.run(tried, refuses)
+    whole = anyio.run(tried, shape, refuses)
     assert whole.outcome.status == ("compensated" if refuses else "completed")
-    for each in lives(refuses, EVERY, 0, offset=STEPS.index(refuses) if refuses else 7):
-        trial = anyio.run(tried, refuses, *each)
+    for each in lives(shape, refuses, EVERY, 0, offset=STEPS.index(refuses) if refuses else 7):
+        trial = anyio.run(tried, shape, refuses, *each)
         assert trial.end == whole.end, f"killed at {each}, {trial.where}"
 
 
 def test_whoever_goes_on_can_be_killed_too() -> None:
     """K4: inside the recovery as well."""
-    whole = anyio.run(tried, "deposit")
-    for each in list(lives("deposit", 29, 31))[:30]:
-        assert anyio.run(tried, "deposit", *each).end == whole.end, f"killed at {each}"
+    whole = anyio.run(tried, "line", "deposit")
+    for each in list(lives("line", "deposit", 29, 31))[:30]:
+        assert anyio.run(tried, "line", "deposit", *each).end == whole.end, f"killed at {each}"
 
 
 def tools(oracle: EffectOracle) -> list[Tool]:
