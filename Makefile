@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench approvals soak conversations crash simulate tamper sagas transient cache loops verification \
+.PHONY: help demo demo-support test check bench approvals soak conversations crash simulate tamper sagas transient cache loops verification \
 	waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -14,6 +14,9 @@ help: ## this list
 
 demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every expectation held
 	@$(PY) -m examples.property_management
+
+demo-support: $(VENV)/.stamp ## the customer-support example: an agent whose run waits for a person and goes on elsewhere
+	@$(PY) -m examples.customer_support
 
 test: $(VENV)/.stamp ## every test; says what was skipped and why
 	@$(PY) -m pytest -q $(ARGS)
@@ -74,7 +77,7 @@ format: $(VENV)/.stamp ## write the format and the mends that are safe
 venv: $(VENV)/.stamp ## only the virtual environment
 
 clean: ## remove virtual environments, caches and build products
-	@rm -rf $(VENV) $(BENCH) .interlock-demo build dist htmlcov .coverage .hypothesis \
+	@rm -rf $(VENV) $(BENCH) .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -31,6 +31,21 @@ class Expect(NamedTuple):
     repeated: bool = False
 
 
+class Ask(NamedTuple):
+    """One call that a model proposes.
+
+    Attributes:
+        name: The client's own name of it; empty for none.
+        dry_run: The client only wants to know what would happen.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    expect: Expect
+    name: str = ""
+    dry_run: bool = False
+
+
 class Row(NamedTuple):
     """One line of the table.
 
@@ -74,17 +89,16 @@ class Teller(Protocol):
 
 @dataclass
 class Scene:
-    """One session with everybody who takes part.
+    """What goes on, with everybody who takes part.
 
     Attributes:
-        plane, run: The control plane, and the run that the agent's calls belong to.
+        plane: The control plane.
         far_end: The service.
         teller: Who tells it.
         rows: What happened, in order.
     """
 
     plane: interlock.Interlock
-    run: interlock.Run
     far_end: FarEnd
     teller: Teller
     rows: list[Row] = field(default_factory=list)
@@ -97,6 +111,10 @@ class Scene:
         self._effects = max((effect["n"] for effect in found), default=self._effects)
         return found
 
+    async def peek(self) -> list[dict[str, Any]]:
+        """The same, which it goes on being."""
+        return await anyio.to_thread.run_sync(self.far_end.effects, self._effects)
+
     async def call_ended(self, outcome: interlock.Outcome, expect: Expect, effects: int) -> None:
         """Write down what came of a proposed call."""
         self._calls += 1
@@ -105,6 +123,17 @@ class Scene:
         wrong = _difference(outcome, expect, effects)
         row = Row(self._calls, outcome.tool, decision, why, outcome.kind.value, effects, wrong)
         self._write(row)
+
+    async def call_recorded(self, call: dict[str, Any], expect: Expect, effects: int) -> None:
+        """The same of a call of which there is only what the ledger has: its row."""
+        self._calls += 1
+        decision, rules = await self._decided(call["call_id"])
+        why = _SHORT.get(call["code"] or "") or ", ".join(rules) or (call["code"] or "")
+        told = " ".join(word for word in (call["outcome"], call["code"]) if word)
+        expected = f"{expect.outcome.value} {expect.code}".strip()
+        as_expected = (told, effects) == (expected, expect.effects)
+        wrong = "" if as_expected else _unlike(expected, expect.effects, told, effects)
+        self._write(Row(self._calls, call["tool"], decision, why, call["outcome"] or "open", effects, wrong))
 
     async def person_did(self, what: str, told: str, expected: str, *, why: str = "", effects: int = 0) -> None:
         """Write down what a person did, and what it came to: a word, and a code where it was refused.
@@ -116,8 +145,8 @@ class Scene:
         wrong = "" if (told, counted) == (expected, effects) else _unlike(expected, effects, told, counted)
         self._write(Row(0, what, "", why, told.partition(" ")[0], counted, wrong))
 
-    def taken_up(self, what: str, told: str, expected: str, why: str, effects: tuple[int, int]) -> None:
-        """Write down what a restarted runtime made of a call: an outcome, and how it came to it.
+    def came_about(self, what: str, told: str, expected: str, why: str, effects: tuple[int, int]) -> None:
+        """Write down what a process made of a call or a run by itself: an outcome, and how it came to it.
 
         Args:
             effects: What the service did for it meanwhile, and what it must have done.
@@ -125,7 +154,7 @@ class Scene:
         counted, wanted = effects
         wrong = "" if (told, counted) == (expected, wanted) else _unlike(expected, wanted, told, counted)
         outcome = told.partition(" ")[0]
-        self._write(Row(0, f"{what} is taken up", "", why, outcome, counted, wrong, named=True))
+        self._write(Row(0, what, "", why, outcome, counted, wrong, named=True))
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)

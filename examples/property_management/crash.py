@@ -143,7 +143,7 @@ async def _recovered(scene: Scene, held: list[interlock.Outcome]) -> None:
         how = await _how(scene, row)
         done = sum(fate.arguments.items() <= effect["body"].items() for effect in effects)
         told, expected = f"{row['outcome']} {how}", f"{fate.outcome.value} {fate.how}"
-        scene.taken_up(fate.name, told, expected, fate.told, (done, fate.effects))
+        scene.came_about(f"{fate.name} is taken up", told, expected, fate.told, (done, fate.effects))
 
 
 async def _settled(scene: Scene, fee: interlock.Outcome) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import anyio.to_thread
 
 import interlock
@@ -10,11 +12,23 @@ from examples.property_management.deployment import AGENT
 from examples.scene import Scene
 from interlock import Scope
 
+
+@dataclass(kw_only=True)
+class Session(Scene):
+    """The first act, which is one run.
+
+    Attributes:
+        run: What the agent's calls belong to.
+    """
+
+    run: interlock.Run
+
+
 CALENDAR = "schedule_visit"
 FEE = "charge_late_fee"
 
 
-async def stop_the_calendar(scene: Scene, _: interlock.Outcome | None) -> None:
+async def stop_the_calendar(scene: Session, _: interlock.Outcome | None) -> None:
     """An operator stops a tool: the next call of it is refused, in every process on this ledger."""
     reason = "the calendar moves house until noon"
     scene.teller.says(OPERATOR.id, f"stops {CALENDAR}: {reason}.")
@@ -22,14 +36,14 @@ async def stop_the_calendar(scene: Scene, _: interlock.Outcome | None) -> None:
     await scene.person_did(f"{OPERATOR.id} stops it", await _switched(scene), "stopped", why=reason)
 
 
-async def resume_the_calendar(scene: Scene, _: interlock.Outcome | None) -> None:
+async def resume_the_calendar(scene: Session, _: interlock.Outcome | None) -> None:
     """The operator takes the stop back."""
     scene.teller.says(OPERATOR.id, f"resumes {CALENDAR}.")
     await scene.plane.resume(Scope.TOOL, CALENDAR, OPERATOR)
     await scene.person_did(f"{OPERATOR.id} resumes it", await _switched(scene), "resumed")
 
 
-async def decide_the_refund(scene: Scene, held: interlock.Outcome | None) -> None:
+async def decide_the_refund(scene: Session, held: interlock.Outcome | None) -> None:
     """The agent would approve its own call, and may not; somebody of finance reads what would run, and does."""
     assert held is not None, "a decision follows a call"
     if held.kind is not interlock.OutcomeKind.HELD:
@@ -54,12 +68,12 @@ async def decide_the_refund(scene: Scene, held: interlock.Outcome | None) -> Non
     await scene.person_did(f"{FINANCE.id} approves it", outcome.kind.value, "done", why=why, effects=1)
 
 
-async def break_the_fees(scene: Scene, _: interlock.Outcome | None) -> None:
+async def break_the_fees(scene: Session, _: interlock.Outcome | None) -> None:
     """The service will charge the next fee, and then never answer."""
     await anyio.to_thread.run_sync(scene.far_end.arm, FEE, "stall_after_effect")
 
 
-async def settle_the_fee(scene: Scene, repeat: interlock.Outcome | None) -> None:
+async def settle_the_fee(scene: Session, repeat: interlock.Outcome | None) -> None:
     """An operator looks into the service's own books, and says what became of the call."""
     where = {"run_id": scene.run.run_id, "tool": FEE, "status": "unknown"}
     unknown = await scene.plane.store.rows("tool_call", where)
@@ -74,7 +88,7 @@ async def settle_the_fee(scene: Scene, repeat: interlock.Outcome | None) -> None
     await scene.person_did(f"{OPERATOR.id} settles it", outcome.kind.value, "done", why=found)
 
 
-async def _switched(scene: Scene) -> str:
+async def _switched(scene: Session) -> str:
     """How the switch stands for the agent's calendar, read back from the ledger."""
     flags = await scene.plane.plane.switch.flags(AGENT.tenant)
     return "resumed" if flags.stopped(CALENDAR, "local", AGENT.id, AGENT.tenant) is None else "stopped"

@@ -7,11 +7,11 @@ wrong in the ways in which agents are known to get things wrong.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import interlock
 from examples.property_management import people
-from examples.scene import Expect, Scene
+from examples.scene import Ask, Expect
 from interlock import OutcomeKind
 
 WORDS = (
@@ -19,23 +19,8 @@ WORDS = (
     "for January. Quentin Nwosu paid late again, charge him the 25. And Freya Sato is leaving, take her off the books."
 )
 
-Act = Callable[[Scene, interlock.Outcome | None], Awaitable[None]]
+Act = Callable[[people.Session, interlock.Outcome | None], Awaitable[None]]
 """Something that people do; it gets the last outcome of the turn where it comes after one."""
-
-
-class Ask(NamedTuple):
-    """One call.
-
-    Attributes:
-        name: The client's own name of it; empty for none.
-        dry_run: The client only wants to know what would happen.
-    """
-
-    tool: str
-    arguments: dict[str, Any]
-    expect: Expect
-    name: str = ""
-    dry_run: bool = False
 
 
 class Turn(NamedTuple):

@@ -12,10 +12,11 @@ from examples.account import Account, account_of
 from examples.far_end import FarEnd
 from examples.property_management.crash import lose_the_runtime
 from examples.property_management.deployment import AGENT
+from examples.property_management.people import Session
 from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
 from examples.property_management.standing import stand_and_stop
 from examples.runtime import verify
-from examples.scene import Scene, Teller
+from examples.scene import Teller
 from interlock.core.message import Message, Role
 from interlock.core.tool import Offer
 from interlock.models.scripted import ScriptedModel
@@ -24,7 +25,7 @@ from interlock.models.scripted import ScriptedModel
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
     """One session, from Bartholomew's words to its end; one that a crash goes through; one within limits."""
     async with interlock.open_plane(settings) as plane, plane.run(AGENT, words=WORDS) as run:
-        scene = Scene(plane, run, far_end, teller)
+        scene = Session(plane, far_end, teller, run=run)
         await _converse(scene)
     # Without an engine: what is approved is carried out by a runtime of its own, so that it can be lost.
     async with interlock.open_plane(settings, engine=False) as plane:
@@ -35,7 +36,7 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
     return account._replace(verdict=await anyio.to_thread.run_sync(verify, settings.folder))
 
 
-async def _converse(scene: Scene) -> None:
+async def _converse(scene: Session) -> None:
     """The loop. What the model is offered and told is all that it goes by."""
     model = ScriptedModel(*map(_message, TURNS), Message(role=Role.MODEL, text=FAREWELL))
     offers = [Offer(tool.name, tool.description, tool.input_schema) for tool in scene.plane.plane.registry.offered]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import apsw
 import pytest
@@ -24,6 +21,7 @@ from interlock.errors import Conflict
 from interlock.policy.cases import read_cases, run_cases
 from interlock.policy.cedar import Policy
 from interlock.registry.registry import Registry
+from tests.examples.demonstration_process import Played, played
 from tests.examples.property_process import LEAK, ROOT, Service
 
 TOOLS = [tool for tool in vars(tools).values() if isinstance(tool, interlock.Tool)]
@@ -33,36 +31,13 @@ CONTEXT = interlock.CallContext(
 )  # fmt: skip
 
 
-class Played(NamedTuple):
-    code: int
-    out: str
-    folder: Path
-
-    @property
-    def table(self) -> list[str]:
-        lines = self.out.splitlines()
-        start = next(index for index, line in enumerate(lines) if "decision" in line and "outcome" in line)
-        return lines[start + 1 : lines.index("", start)]
-
-    @property
-    def commands(self) -> list[str]:
-        return [line.strip() for line in self.out.splitlines() if line.startswith(("  export ", "  .venv", "  /"))]
-
-
-def played(folder: Path, *options: str, columns: int = 120) -> Played:
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.property_management", *options],
-        cwd=ROOT, env=os.environ | {"COLUMNS": str(columns), "TMPDIR": str(folder.parent)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.stderr == ""
-    return Played(done.returncode, done.stdout, folder)
+PROPERTY = "examples.property_management"
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Played:
     folder = tmp_path_factory.mktemp("demo") / "kept"
-    return played(folder, "--keep", str(folder))
+    return played(PROPERTY, folder, "--keep", str(folder))
 
 
 # The session
@@ -139,7 +114,7 @@ def test_the_script_covers_the_published_failure_modes() -> None:
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Played:
     fault = ("--fault", "list_maintenance_requests", "error_after_effect")
-    return played(tmp_path_factory.mktemp("spoiled") / "kept", "--no-keep", *fault, columns=80)
+    return played(PROPERTY, tmp_path_factory.mktemp("spoiled") / "kept", "--no-keep", *fault, columns=80)
 
 
 def test_what_is_not_as_expected_is_named_and_the_exit_code_is_1(spoiled: Played) -> None:
