@@ -9,10 +9,35 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from typing import Any, NamedTuple
 
 CLOSE = "close"
 """What an answer says that is none: the connection is reset."""
+
+
+ODD = (1, 2, 3, 5, 7, 11, 13, 64)
+"""Bytes of a stream's pieces, over and over: they end anywhere."""
+
+
+class Stream(NamedTuple):
+    """Server-sent events.
+
+    Attributes:
+        events: As bytes.
+        broken: Whether the connection is reset after them.
+    """
+
+    events: tuple[bytes, ...]
+    broken: bool = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of odd sizes."""
+        whole, sizes = b"".join(self.events), cycle(ODD)
+        while whole:
+            size = next(sizes)
+            yield whole[:size]
+            whole = whole[size:]
 
 
 class Said(NamedTuple):
@@ -20,7 +45,7 @@ class Said(NamedTuple):
 
     Attributes:
         status: HTTP status.
-        body: An object, or bytes as they are; `CLOSE` for a reset.
+        body: An object, or bytes as they are; `CLOSE` for a reset; a `Stream` piece by piece.
         headers: Besides the usual ones.
         wait: Set when the answer may go out; None for at once.
     """
@@ -59,6 +84,8 @@ def provider(*answers: Said | Answers) -> Iterator[Provider]:
     told.answers = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             said = told.answers[min(len(told.asked), len(told.answers) - 1)]
@@ -69,10 +96,9 @@ def provider(*answers: Said | Answers) -> Iterator[Provider]:
             if said.wait is not None:
                 said.wait.wait(10)
             if said.body == CLOSE:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-                self.close_connection = True
-                return
+                return self.reset()
+            if isinstance(said.body, Stream):
+                return self.stream(said.status, said.body)
             whole = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
             self.send_response(said.status)
             for name, value in (("content-type", "application/json"), *said.headers):
@@ -80,6 +106,23 @@ def provider(*answers: Said | Answers) -> Iterator[Provider]:
             self.send_header("content-length", str(len(whole)))
             self.end_headers()
             self.wfile.write(whole)
+
+        def stream(self, status: int, stream: Stream) -> None:
+            self.send_response(status)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for piece in stream.pieces():
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            if stream.broken:
+                return self.reset()
+            self.wfile.write(b"0\r\n\r\n")
+
+        def reset(self) -> None:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

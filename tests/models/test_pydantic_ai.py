@@ -95,7 +95,7 @@ async def test_calls_that_are_proposed_together_come_as_they_were_said() -> None
     with provider(Said(200, anthropic(*uses, stop="tool_use"))) as server:
         answer = await model(server, "anthropic").reply(ASKED, OFFERS)
     assert [(each.tool, each.arguments, each.id) for each in answer.proposals] == [
-        ("get", {"n": 0}, "toolu_0"), ("get", {"n": 1}, "toolu_1")
+        ("get", '{"n":0}', "toolu_0"), ("get", '{"n":1}', "toolu_1")
     ]  # fmt: skip
 
 
