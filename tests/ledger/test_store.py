@@ -304,6 +304,8 @@ async def test_a_run_of_which_something_was_said_since_it_was_put_to_rest_stays_
     assert [due.run_id for due in await store.due()] == [RUN]
     await store.append(to(RUN, Fact(Kind.RUN_WAITING, {"for": [], "seen": 4})))
     assert await store.due() == []
+    await store.append(to(RUN, said))
+    assert [due.run_id for due in await store.due()] == [RUN], "whoever said it may be gone before acting on it"
 
 
 async def test_a_call_left_open_by_whoever_gave_the_claim_back_is_due_at_once(store: Store, clock: FrozenClock) -> None:

@@ -274,6 +274,11 @@ def _call_told(run: RunState, event: Event) -> None:
     _tell(run, run.calls[event.fact.call_id], event)
 
 
+def _call_settled(run: RunState, event: Event) -> None:
+    run.waits = False
+    _call_told(run, event)
+
+
 def _tell(run: RunState, call: CallState, event: Event) -> None:
     if call.status == "closed":
         return  # a late word (the result was written, but its writer could not know) does not reopen a call
@@ -307,6 +312,7 @@ def _call_compensated(run: RunState, event: Event) -> None:
 
 
 def _operator(run: RunState, event: Event) -> None:
+    run.waits = False
     act = event.fact.body.get("act")
     if act == "saga.resume":
         run.turn += 1
@@ -331,7 +337,7 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.CALL_INTENT: _call_intent,
     Kind.CALL_RESULT: _call_told,
     Kind.CALL_UNKNOWN: _call_told,
-    Kind.CALL_RECONCILED: _call_told,
+    Kind.CALL_RECONCILED: _call_settled,
     Kind.CALL_COMPENSATED: _call_compensated,
     Kind.CALL_REPORTED: _call_reported,
     Kind.RECOVERY: _recovery,

@@ -18,8 +18,7 @@ _LAST = {kind: kind.value.partition(".")[2] for kind in Kind}
 
 def fold(event: Event, rows: Rows) -> None:
     """Change the rows that one event is about. Events of a chain come in order, each once."""
-    change = _FOLDS.get(event.fact.kind)
-    if change is not None:
+    if (change := _FOLDS.get(event.fact.kind)) is not None:
         change(rows, event)
 
 
@@ -79,8 +78,7 @@ def _run_claimed(rows: Rows, event: Event) -> None:
     if event.chain == NOTICES:
         return
     body = event.fact.body
-    row = rows.get("run", (event.chain,))
-    if row is None:
+    if (row := rows.get("run", (event.chain,))) is None:
         row = dict.fromkeys(TABLES["run"].columns)
         row |= {"run_id": event.chain, "tenant": event.tenant, "status": "open"}
     row |= {"worker": body.get("worker"), "epoch": body.get("epoch"), "waits": 0}
@@ -168,8 +166,9 @@ def _call_intent(rows: Rows, event: Event) -> None:
 
 def _call_came_out(rows: Rows, event: Event) -> None:
     """`call.result`, `call.unknown` and `call.reconciled`: one row each, and the call moves on."""
-    fact = event.fact
-    body = fact.body
+    fact, body = event.fact, event.fact.body
+    if fact.kind is Kind.CALL_RECONCILED:
+        _run_waiting(rows, event)  # somebody has said what its run may wait for
     call = rows.get("tool_call", (event.chain, fact.call_id))
     rows.put("tool_result", (event.chain, event.seq), {
         **_where(event),
@@ -360,6 +359,7 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.CALL_RECONCILED: _call_came_out,
     Kind.CALL_COMPENSATED: _call_compensated,
     Kind.CALL_REPORTED: _run_waiting,
+    Kind.OPERATOR: _run_waiting,
     Kind.CALL_DEAD_LETTERED: _call_dead_lettered,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,
