@@ -47,7 +47,7 @@ async def account_of(scene: Scene, run_id: str) -> Account:
     return Account(
         run_id=run_id,
         rows=scene.rows,
-        look_ups=sum(bool(call["parent_id"]) for call in calls),
+        look_ups=sum(bool(call["parent_id"]) and call["effect"] == "read" for call in calls),
         verdict=Verdict("it was not asked for", 0, 0),
         done=sum(call["outcome"] == "done" and call["effect"] != "read" for call in calls),
         effects=len(await anyio.to_thread.run_sync(scene.far_end.effects)),

@@ -7,6 +7,7 @@ The agent's session opens it as the command line does, from its `interlock.toml`
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import interlock
@@ -26,22 +27,23 @@ RUNTIME = interlock.Principal("runtime", roles=frozenset({"operator"}), kind="se
 
 _MARK = "# Made by {maker}, which replaces this folder when it runs again.\n"
 
-_TOOLS = '''\
-"""Where the `interlock` command finds the example's tools, which stand in the checkout."""
+_MODULE = '''\
+"""Where the `interlock` command finds this part of the example, which stands in the checkout."""
 
 import sys
 
 sys.path.append({root!r})
 
-from {tools} import *  # noqa
+from examples.{example}.{part} import *  # noqa
 '''
 
 
-def deploy(folder: Path, example: str, settings: str) -> interlock.Settings:
+def deploy(folder: Path, example: str, parts: Sequence[str], settings: str) -> interlock.Settings:
     """Make the deployment in a folder, in place of an earlier one of the same demonstration's.
 
     Args:
-        example: Name of its package; the settings find its tools as `<example>_tools`.
+        example: Name of its package.
+        parts: Modules of it that the settings name, as `<example>_<part>`.
         settings: What its settings say.
 
     Raises:
@@ -54,8 +56,9 @@ def deploy(folder: Path, example: str, settings: str) -> interlock.Settings:
         raise Conflict(f"{folder} holds something else", remedy="Name an empty folder, or one that does not exist.")
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(mark + settings, encoding="utf-8")
-    tools = _TOOLS.format(root=str(ROOT), tools=f"examples.{example}.tools")
-    (folder / f"{example}_tools.py").write_text(tools, encoding="utf-8")
+    for part in parts:
+        module = _MODULE.format(root=str(ROOT), example=example, part=part)
+        (folder / f"{example}_{part}.py").write_text(module, encoding="utf-8")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     keys = Keys(folder / "keys.json")
     for person in (FINANCE, OPERATOR, RUNTIME):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from examples.deployment import OPERATOR, RUNTIME, key_file
-from examples.far_end import ROOT
 from interlock.settings import FILE
 
 INTERLOCK = Path(sys.executable).parent / "interlock"
@@ -26,19 +25,15 @@ START_S = END_S = 15.0
 class Runtime:
     """One such process, at work when this returns. Blocks while it starts and ends; use it from a thread.
 
-    Args:
-        folder: The deployment's.
-        command: What to run there: `interlock work` where nothing is said. It says a line when it is at work.
-
     Attributes:
         pid: Its number.
     """
 
-    def __init__(self, folder: Path, *command: str) -> None:
+    def __init__(self, folder: Path) -> None:
         key = key_file(folder, RUNTIME).read_text(encoding="utf-8").strip()
         self._process = subprocess.Popen(
-            [*(command or (str(INTERLOCK), "work", "--json")), "--settings", str((folder / FILE).resolve())],
-            cwd=ROOT, env=os.environ | {"INTERLOCK_KEY": key}, stdout=subprocess.PIPE,
+            [str(INTERLOCK), "work", "--json", "--settings", str(folder / FILE)],
+            env=os.environ | {"INTERLOCK_KEY": key}, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._process.stdout is not None
         self.pid = self._process.pid

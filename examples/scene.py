@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import anyio
 import anyio.to_thread
 
 import interlock
 from examples.far_end import FarEnd
 from interlock import OutcomeKind
+
+PATIENCE_S = 20.0
+"""Seconds that anything here may take before it counts as not happening."""
 
 
 class Expect(NamedTuple):
@@ -216,3 +221,12 @@ def _difference(outcome: interlock.Outcome, expect: Expect, effects: int) -> str
 
 def _unlike(expected: str, effects: int, told: str, counted: int) -> str:
     return f"expected {expected} with effects {effects}, got {told} with effects {counted}"
+
+
+async def comes_true(holds: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether something holds before everybody's patience is at its end."""
+    with anyio.move_on_after(PATIENCE_S):
+        while not await holds():
+            await anyio.sleep(0.02)
+        return True
+    return False

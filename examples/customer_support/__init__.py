@@ -7,7 +7,6 @@ what its customer writes:
     tools.py                what the desk can do, documents among it
     policy/                 who may do what, in Cedar, with a table of cases
     desk.py                 the agent: instructions, tools, and a model that is written down
-    worker.py               a process that goes on with the agent's runs
     script.py               what the model says, turn by turn, and what must come of each call
     session.py              the day, and what came of it
 

@@ -17,6 +17,7 @@ _SETTINGS = """
 ledger = "ledger.db"
 policy = {policy}
 tools  = ["customer_support_tools"]
+agents = ["customer_support_desk"]
 lease_s = 3
 
 [limits]
@@ -26,4 +27,5 @@ vain_max = 2
 
 def deploy(folder: Path) -> interlock.Settings:
     """Make it in a folder; see `deployment.deploy`."""
-    return deployment.deploy(folder, "customer_support", _SETTINGS.format(policy=json.dumps(str(POLICY))))
+    said = _SETTINGS.format(policy=json.dumps(str(POLICY)))
+    return deployment.deploy(folder, "customer_support", ("tools", "desk"), said)

@@ -11,8 +11,6 @@ from interlock.core.message import Message, Role
 from interlock.core.tool import Offer
 from interlock.models.replay import ReplayModel
 
-DESK = "desk"
-
 INSTRUCTIONS = """\
 You are the support desk of Larkspur Tents. You help customers with their orders, returns, refunds and complaints.
 Say what the rules are only as the knowledge base has them, with the source of each passage in brackets.
@@ -40,11 +38,6 @@ class WrittenModel:
         return await ReplayModel(*map(_message, turns)).reply(messages, tools)
 
 
-def desk() -> interlock.Agent:
-    """The agent, the same in every process."""
-    return interlock.Agent(DESK, WrittenModel(), INSTRUCTIONS, tools=TOOLS)
-
-
 def _message(turn: Turn) -> Message:
     """A turn as a provider would send it: arguments are JSON text."""
     proposals = tuple(
@@ -52,3 +45,7 @@ def _message(turn: Turn) -> Message:
         for place, ask in enumerate(turn.asks)
     )
     return Message(role=Role.MODEL, text=turn.says, proposals=proposals)
+
+
+DESK = interlock.Agent("desk", WrittenModel(), INSTRUCTIONS, tools=TOOLS)
+"""The agent, the same in every process: the settings name this module."""

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 
-import anyio
 import anyio.to_thread
 
 import interlock
 from examples.account import Account, account_of
 from examples.customer_support.deployment import AGENT
-from examples.customer_support.desk import DESK, desk
+from examples.customer_support.desk import DESK
 from examples.customer_support.script import TALKS, Talk, Turn
 from examples.deployment import FINANCE
 from examples.far_end import FarEnd
 from examples.runtime import Runtime, verify
-from examples.scene import Scene, Teller
+from examples.scene import Scene, Teller, comes_true
 from interlock.core.run import RunState
 from interlock.core.transcript import TurnState
-
-WORKER = (sys.executable, "-m", "examples.customer_support.worker")
-
-PATIENCE_S = 20.0
-"""Seconds that another process may take."""
 
 _CITED = re.compile(r"\[([a-z]+#\d+)\]")
 
 
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
     """All conversations, one after the other. Without an engine here: what a run waits for goes on elsewhere."""
-    async with interlock.open_plane(settings, agents=[desk()], engine=False) as plane:
+    async with interlock.open_plane(settings, engine=False) as plane:
         scene = Scene(plane, far_end, teller)
         runs = {talk.words: await _talk(scene, settings, talk) for talk in TALKS}
         parked = next(runs[talk.words] for talk in TALKS if talk.parks)
@@ -44,7 +37,7 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
 async def _talk(scene: Scene, settings: interlock.Settings, talk: Talk) -> str:
     """One conversation, to its end; its run."""
     scene.teller.says(talk.who, talk.words)
-    async with scene.plane.agent(DESK, AGENT, words=talk.words) as run:
+    async with scene.plane.agent(DESK.name, AGENT, words=talk.words) as run:
         result = await run.result()
     state = await _state(scene, run.run_id)
     await _told(scene, talk.turns, _turns(state))
@@ -74,16 +67,19 @@ async def _told(scene: Scene, written: Sequence[Turn], turns: Sequence[TurnState
 async def _elsewhere(scene: Scene, settings: interlock.Settings, talk: Talk, parked: interlock.AgentResult) -> None:
     """The run is parked and nobody holds it; finance answers, and another process goes on with it by itself."""
     plane, run_id, [approval_id] = scene.plane, parked.run_id, parked.waiting
-    worker = await anyio.to_thread.run_sync(Runtime, settings.folder, *WORKER)
+    worker = await anyio.to_thread.run_sync(Runtime, settings.folder)
     asked = await plane.approval(approval_id)
     cents = asked.request["arguments"]["amount_cents"]
-    scene.teller.says("worker", f"starts, process {worker.pid}. The run waits, and takes nothing anywhere.")
+    said = f"`interlock work` starts, process {worker.pid}. The run waits, and takes nothing anywhere."
+    scene.teller.says("worker", said)
     scene.teller.says(FINANCE.id, f"reads the request, {cents / 100:.2f} for the tent, and approves it.")
     yes = interlock.Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"])
     await plane.answer(approval_id, yes, FINANCE)
-    with anyio.move_on_after(PATIENCE_S):
-        while (await _state(scene, run_id)).status == "open":
-            await anyio.sleep(0.02)
+
+    async def over() -> bool:
+        return (await _state(scene, run_id)).status != "open"
+
+    await comes_true(over)
     await _released(scene, run_id, approval_id)
     await _told(scene, talk.turns[parked.turns :], _turns(await _state(scene, run_id))[parked.turns :])
     code, _ = await anyio.to_thread.run_sync(worker.end)

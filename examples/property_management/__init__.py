@@ -12,6 +12,8 @@ its customer writes:
     session.py              the agent's loop, and what came of it
     crash.py                the runtime is killed in the middle of four effects, and settles what it left open
     standing.py             what people need not be asked, and what runs away
+    onboarding.py           taking a tenant in, a saga
+    moving_in.py            two of them: one fails and is undone across a kill, one completes
 
 What it shares with the other examples stands beside it: `examples/service` (what far ends are made of), `client.py`,
 `far_end.py`, `deployment.py`, `scene.py`, `account.py` and `page.py`.

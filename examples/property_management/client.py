@@ -19,6 +19,7 @@ REASONS = {
     "payment_not_paid": "this payment was never made, so nothing of it can be given back",
     "refund_exceeds_payment": "this is more than is left of the payment",
     "attendee_unknown": "somebody who is to attend is not in the directory",
+    "not_at_present": "the service cannot do this at present",
     "invalid_parameter": "the service does not accept one of the values",
     "idempotency_key_reused": "the service knows this call's key from another request",
     "unauthorized": "the service does not let this deployment in",

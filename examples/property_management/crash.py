@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import interlock
 from examples.deployment import FINANCE, OPERATOR
 from examples.property_management.deployment import AGENT, LEASE_S
 from examples.runtime import Runtime
-from examples.scene import Expect, Scene
+from examples.scene import Expect, Scene, comes_true
 from examples.service.faults import STALL_AFTER_EFFECT, STALL_BEFORE
 from interlock import OutcomeKind
 
@@ -21,9 +20,6 @@ WORDS = (
     "The boiler also failed Orla Chaudhry and Malik Lindqvist: give them 60 back each. Write to Eirlys that Copperline "
     "comes on Tuesday. And charge Quentin Nwosu 30 for December, he knows why."
 )
-
-PATIENCE_S = 20.0
-"""Seconds that anything here may take before it counts as not happening."""
 
 
 class Fate(NamedTuple):
@@ -117,7 +113,7 @@ async def _approved(scene: Scene, fate: Fate, held: interlock.Outcome) -> None:
     async def taken() -> bool:
         return not await anyio.to_thread.run_sync(scene.far_end.armed, fate.tool)
 
-    told = "sent" if await _comes_true(taken) else "not sent"
+    told = "sent" if await comes_true(taken) else "not sent"
     done = 0 if fate.fault == STALL_BEFORE else 1
     why = f"{fate.name}: the service {'has done it' if done else 'has done nothing yet'}, and does not answer"
     await scene.person_did(f"{FINANCE.id} approves it", told, "sent", why=why, effects=done)
@@ -136,7 +132,7 @@ async def _recovered(scene: Scene, held: list[interlock.Outcome]) -> None:
     async def moved_on() -> bool:
         return all([(await _row(scene, outcome))["status"] != "intent" for outcome in held])
 
-    await _comes_true(moved_on)
+    await comes_true(moved_on)
     effects = await scene.new_effects()
     for fate, outcome in zip(FATES, held, strict=True):
         row = await _row(scene, outcome)
@@ -169,12 +165,3 @@ async def _how(scene: Scene, row: dict[str, Any]) -> str:
     events = await scene.plane.store.read(row["run_id"])
     said = [event.fact.body["do"] for event in events if event.fact.kind == "recovery"]
     return said[-1] if said else ""
-
-
-async def _comes_true(holds: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether something holds before everybody's patience is at its end."""
-    with anyio.move_on_after(PATIENCE_S):
-        while not await holds():
-            await anyio.sleep(0.02)
-        return True
-    return False

@@ -19,11 +19,10 @@ from pydantic import Field
 import interlock
 from examples.far_end import FarEnd
 from examples.property_management import client, tools
+from examples.property_management.deployment import POLICY
 from examples.property_management.far_end import serving
 from examples.property_management.records import Lease, Tenant
 from interlock import Saga, SagaOutcome, Step, given, result
-
-POLICY = Path(__file__).parent / "onboarding.cedar"
 
 MANAGER = interlock.Principal("beatrix", roles=frozenset({"property_manager"}))
 """On whose behalf tenants are taken in."""
@@ -93,9 +92,12 @@ def void_lease(context: interlock.CallContext, lease_id: LeaseId) -> Lease:
 
 
 TOOLS = [
-    create_tenant, generate_lease, void_lease, tools.delete_tenant, tools.get_property, tools.suggest_properties,
-    tools.get_tenant, tools.send_notice, tools.find_notice,
-]  # fmt: skip
+    *(tool for tool in vars(tools).values() if isinstance(tool, interlock.Tool)),
+    create_tenant,
+    generate_lease,
+    void_lease,
+]
+"""The office's, with those that only the saga needs."""
 
 ONBOARDING = Saga("tenant_onboarding", [
     Step("flat", "get_property", {"property_id": given("/property_id")}),
@@ -118,6 +120,9 @@ ADA = {
 }  # fmt: skip
 
 
+BO = ADA | {"name": "Bo Lind", "email": "bo@mail.example", "phone": "+44 1632 960002", "property_id": 1003}
+
+
 async def take_in(plane: interlock.Interlock, person: dict[str, Any]) -> SagaOutcome:
     """Take somebody in as a tenant; asked again for the same address, it is the same saga."""
     words = f"Take {person['name']} in as a tenant."
@@ -127,11 +132,10 @@ async def take_in(plane: interlock.Interlock, person: dict[str, Any]) -> SagaOut
 
 async def _both(folder: Path, far_end: FarEnd) -> int:
     settings = interlock.Settings(ledger=folder / "ledger.db", folder=folder, policy=POLICY)
-    bo = ADA | {"name": "Bo Lind", "email": "bo@mail.example", "property_id": 1003}
     async with interlock.open_plane(settings, tools=TOOLS) as plane:
         first = await take_in(plane, ADA)
         await anyio.to_thread.run_sync(partial(far_end.arm, "send_notice", "drop_before", 10))
-        second = await take_in(plane, bo)
+        second = await take_in(plane, BO)
     done = len(await anyio.to_thread.run_sync(far_end.effects))
     for outcome in (first, second):
         sys.stdout.write(f"{outcome}\n")

@@ -12,6 +12,7 @@ from examples.account import Account, account_of
 from examples.far_end import FarEnd
 from examples.property_management.crash import lose_the_runtime
 from examples.property_management.deployment import AGENT
+from examples.property_management.moving_in import take_tenants_in
 from examples.property_management.people import Session
 from examples.property_management.script import FAREWELL, TURNS, WORDS, Turn
 from examples.property_management.standing import stand_and_stop
@@ -23,7 +24,7 @@ from interlock.models.scripted import ScriptedModel
 
 
 async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) -> Account:
-    """One session, from Bartholomew's words to its end; one that a crash goes through; one within limits."""
+    """One session, from Bartholomew's words to its end; one that a crash goes through; one within limits; two sagas."""
     async with interlock.open_plane(settings) as plane, plane.run(AGENT, words=WORDS) as run:
         scene = Session(plane, far_end, teller, run=run)
         await _converse(scene)
@@ -32,6 +33,7 @@ async def play(settings: interlock.Settings, far_end: FarEnd, teller: Teller) ->
         scene.plane = plane
         await lose_the_runtime(scene, settings.folder)
         await stand_and_stop(scene, settings.folder)
+        await take_tenants_in(scene, settings.folder)
         account = await account_of(scene, scene.run.run_id)
     return account._replace(verdict=await anyio.to_thread.run_sync(verify, settings.folder))
 

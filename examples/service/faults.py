@@ -22,7 +22,10 @@ STALL_AFTER_EFFECT = "stall_after_effect"
 ERROR_AFTER_EFFECT = "error_after_effect"
 """Do it, commit it, and answer 500: the caller is told of a failure that was none."""
 
-MODES = (DROP_BEFORE, STALL_BEFORE, STALL_AFTER_EFFECT, ERROR_AFTER_EFFECT)
+REFUSE = "refuse"
+"""Refuse it in the typed form, as a service does that cannot do it at present: nothing was done, and it says so."""
+
+MODES = (REFUSE, DROP_BEFORE, STALL_BEFORE, STALL_AFTER_EFFECT, ERROR_AFTER_EFFECT)
 
 
 class Fault(NamedTuple):

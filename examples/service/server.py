@@ -17,6 +17,7 @@ from examples.service.endpoint import Endpoint, admin, find
 from examples.service.faults import (
     DROP_BEFORE,
     ERROR_AFTER_EFFECT,
+    REFUSE,
     STALL_AFTER_EFFECT,
     STALL_BEFORE,
     Faults,
@@ -126,6 +127,8 @@ class Exchange(BaseHTTPRequestHandler):
         spend = self.server.faults.spend
         if spend(endpoint.name, DROP_BEFORE):
             return None
+        if spend(endpoint.name, REFUSE):
+            raise Problem(409, "not_at_present", "This cannot be done at present; nothing was.")
         if spend(endpoint.name, STALL_BEFORE):
             return self._stall()
         answer = endpoint.run(self.server.store, Request(in_query | in_path, in_body, key))

@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from examples.far_end import FarEnd
+from examples.property_management.deployment import POLICY
 from examples.property_management.far_end import serving
-from examples.property_management.onboarding import ADA, POLICY, TOOLS, main, take_in
+from examples.property_management.onboarding import ADA, TOOLS, main, take_in
 from interlock import SagaOutcome, SagaStatus, Settings, World, open_plane
 from interlock.core.points import Points, pass_by
 from interlock.testing import CrashAt, FrozenClock

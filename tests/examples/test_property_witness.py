@@ -130,6 +130,14 @@ def test_an_error_after_the_effect_says_500_though_it_was_done(service: Service)
     assert len(happened) == 1
 
 
+def test_a_refusal_on_demand_is_typed_and_does_nothing(service: Service) -> None:
+    service.arm("create_maintenance_request", "refuse")
+    with service.watched() as happened:
+        assert service.post("/v1/maintenance-requests", LEAK).refusal == (409, "not_at_present")
+    assert happened == []
+    assert service.post("/v1/maintenance-requests", LEAK).status == 201
+
+
 def test_a_drop_before_hangs_up_and_does_nothing(service: Service) -> None:
     service.arm("create_maintenance_request", "drop_before", times=2)
     with service.watched() as happened:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import interlock
 from examples.customer_support import tools
 from examples.customer_support.deployment import POLICY
-from examples.customer_support.desk import INSTRUCTIONS, WrittenModel, desk
+from examples.customer_support.desk import DESK, INSTRUCTIONS
 from examples.customer_support.script import TALKS
 from interlock.agent.prompt import system_prompt
 from interlock.policy.cases import read_cases, run_cases
@@ -105,14 +104,14 @@ def test_the_policy_says_what_its_cases_expect() -> None:
 
 def test_every_tool_is_registered_with_an_effect_a_time_and_an_example() -> None:
     registry = Registry(TOOLS)
-    assert {tool.name for tool in registry.tools} >= set(desk().tools or ())
+    assert {tool.name for tool in registry.tools} >= set(DESK.tools or ())
     for tool in TOOLS:
         assert {"effect", "timeout_s", "examples"} <= tool.declared, tool.name
         assert tool.output_schema is not None, tool.name
 
 
 def test_what_the_model_is_told_says_what_it_can_do_and_how_it_declines() -> None:
-    prompt = system_prompt(desk(), TOOLS)
+    prompt = system_prompt(DESK, TOOLS)
     assert prompt.startswith(INSTRUCTIONS.strip())
     assert "say in one sentence that you cannot" in prompt
 
@@ -121,4 +120,3 @@ def test_the_script_has_every_scene() -> None:
     expected = [ask.expect for talk in TALKS for turn in talk.turns for ask in turn.asks]
     assert {expect.code for expect in expected} == {"", "approve.held", "authorize.denied", "limit.loop"}
     assert sum(len(talk.turns) for talk in TALKS) == 14
-    assert WrittenModel.name in json.dumps(desk().model.name)
