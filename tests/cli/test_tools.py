@@ -41,6 +41,21 @@ def test_lint_prints_findings_by_rule_with_a_score_and_fails_at_the_threshold(sh
     assert {"code", "severity", "tool", "place", "message"} <= set(said["findings"][0])
 
 
+def test_lint_names_the_models_of_agents_whose_names_are_aliases(shell: Shell) -> None:
+    """C12: a model that changes under its name changes what an agent does."""
+    (shell.folder / "aliased_agents.py").write_text(
+        "from interlock import Agent\n"
+        "from interlock.models.replay import ReplayModel\n"
+        "from interlock.models.route import Fallback\n"
+        "MODELS = (ReplayModel(name='openai:gpt-5'), ReplayModel(name='anthropic:claude-opus-5'))\n"
+        "DESK = Agent('desk', Fallback(*MODELS))\n"
+    )
+    settings = shell.folder / "interlock.toml"
+    settings.write_text('agents = ["aliased_agents"]\n' + settings.read_text())
+    found = [each for each in shell.json("tools", "lint")["findings"] if each["code"] == "model.floating"]
+    assert [each["message"].count("openai:gpt-5 of desk") for each in found] == [1]
+
+
 def test_pinned_tools_do_not_differ(shell: Shell) -> None:
     said = shell.json("tools", "pin")
     assert (said["tools"], said["changed"]) == (6, 6)

@@ -15,11 +15,13 @@ from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Exit, Report
 from interlock.core.tool import Tool
 from interlock.errors import NotFound
-from interlock.registry.findings import Severity
+from interlock.models.names import floating
+from interlock.models.route import leaves
+from interlock.registry.findings import Finding, Severity
 from interlock.registry.lint import counted, lint, worst
 from interlock.registry.lint_tool import score
 from interlock.registry.pin import Pins, pins_of, read_pins, write_pins
-from interlock.sources.python import import_tools
+from interlock.sources.python import import_agents, import_tools
 
 PINS = Path("tools.pins.json")
 """Name of the pin file where the settings name none."""
@@ -58,10 +60,11 @@ def list_(deployment: Deployment) -> Report:
 def lint_(deployment: Deployment, fail_on: str) -> Report:
     """What invites mistakes of a model, and a score for each tool.
 
-    Vague descriptions, free text where there is a choice, missing bounds and units, and so on.
+    Vague descriptions, free text where there is a choice, missing bounds and units, and so on; and models of agents and
+    of [verify] whose names are aliases.
     """
     every = _tools(deployment)
-    found = lint(every)
+    found = [*lint(every), *_floating(deployment)]
     gravest = worst(found)
     failed = gravest is not None and gravest.rank >= Severity(fail_on).rank
     scores = {tool.name: score(tool) for tool in every}
@@ -137,6 +140,21 @@ _LINE_STYLES = {"+": "good", "-": "bad"}
 
 def _tools(deployment: Deployment) -> list[Tool]:
     return import_tools(deployment.settings.tools, deployment.settings.folder)
+
+
+def _floating(deployment: Deployment) -> list[Finding]:
+    """The models of agents and of the second reader whose names are aliases."""
+    settings = deployment.settings
+    named = [
+        (agent.name, model.name)
+        for agent in import_agents(settings.agents, settings.folder)
+        for model in leaves(agent.model)
+    ]
+    if settings.verify.model is not None:
+        named.append(("[verify]", settings.verify.model))
+    return [
+        Finding(code="model.floating", tool="", detail=f"{model} of {who}") for who, model in named if floating(model)
+    ]
 
 
 def _pins(deployment: Deployment) -> Pins | None:

@@ -64,6 +64,7 @@ RULES: Final[dict[str, Rule]] = {
     "deprecated": Rule(_NOTE, "is deprecated", "Remove it when nothing calls it any more."),
     "tools.many": Rule(_WARNING, "are many for one list", "Offer by category, or route."),
     "tools.too_many": Rule(_ERROR, "are more than a list may have", "Split the set."),
+    "model.floating": Rule(_WARNING, "are used by a model whose name may mean another tomorrow", "Name its version."),
     "tools.overlap": Rule(_WARNING, "says the same as another", "Say what tells them apart, or drop one."),
 }
 """Every rule by its code. A code is never renamed: configuration and pipelines name it."""
