@@ -119,3 +119,16 @@ async def test_only_an_operator_may_and_only_for_what_is_dead_and_took_no_effect
             await stage.plane.retry(unknown.call_id, OPA, reason="again")
         assert maybe.value.code == "retry.maybe_done"
         assert door.done == []
+
+
+async def test_what_is_proposed_again_may_cost_no_more_than_its_run_had_left() -> None:
+    """T29: no budget is passed by giving a call up and having it tried again."""
+    door, far = Door(), Far()
+    async with staged(far.tool("put", "reversible", door.knock), far.tool("look")) as stage:
+        stage.obey(PERMIT)
+        async with stage.plane.run(ANA, budget={"calls": 1}) as run:
+            failed = await run.call("put", {"n": 7})
+            assert (await run.call("look", {"n": 1})).done
+        door.open = True
+        again = await stage.plane.retry(failed.call_id, OPA, reason="it is open again")
+        assert (again.code, door.done) == ("limit.budget", [])

@@ -65,7 +65,8 @@ async def retry(plane: Plane, claim: Claim, call_id: str, person: Principal, rea
     run_id = await _open_retry(plane, before, call_id, person.tenant)
     subject = conversation.state.principal
     assert subject is not None, "a run that has calls was started"
-    async with open_run(plane, claim, subject, Start(words=conversation.state.words), run_id) as run:
+    start = Start(words=conversation.state.words, above=conversation.state.budgets)  # what the call may cost stays
+    async with open_run(plane, claim, subject, start, run_id) as run:
         if not run_id:
             body = {"act": "retry", "by": person.id, "reason": reason, "run_id": run.run_id}
             fact = Fact(Kind.OPERATOR, body, call_id, 0, before.retries + 1, person.id)

@@ -123,11 +123,13 @@ class Start:
         words: The user's own words; None where they are not seen.
         budget: What it may use at most, by unit; with it everything that is started for it may.
         parent: The principal's own open run that it is started for, whose budgets it uses too; empty for none.
+        above: Further budgets that it uses, those of a run that it goes on for though that is over: row, unit, most.
     """
 
     words: str | None = None
     budget: Mapping[str, int] = field(default_factory=dict)
     parent: str = ""
+    above: tuple[tuple[str, str, int], ...] = ()
 
 
 @asynccontextmanager
@@ -341,6 +343,7 @@ async def started(plane: Plane, principal: Principal, start: Start, run_id: str)
             f"budget: nothing here costs {uncounted[0]!r}, so that it would limit nothing", code="run.budget",
             remedy=f"Use {', '.join(sorted(known))}.",
         )  # fmt: skip
+    budgets += start.above
     if start.parent:
         body["parent"] = start.parent
         budgets += await _above(plane, principal, start.parent)

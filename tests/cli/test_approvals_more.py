@@ -100,7 +100,9 @@ def test_a_role_is_lent_listed_and_taken_back(shell: Shell) -> None:
     assert shell.run("approvals", "delegations").out == "Nothing is lent.\n"
     lend = ("approvals", "delegate", "nils", "--group", "approver", "--hours", "48", "--reason", "on leave")
     assert shell.json(*lend, who="ana", code=5)["error"]["code"] == "delegation.role"
-    assert shell.run(*lend, who="maria").out == "nils may approve as approver for 48 hours.\n"
+    assert shell.run(*lend, who="maria").out.splitlines() == [
+        "nils may approve as approver for 48 hours.", "Take it back with `interlock approvals undelegate nils`.",
+    ]  # fmt: skip
     [lent] = shell.json("approvals", "delegations")["delegations"]
     assert (lent["from"], lent["to"], lent["groups"], lent["reason"]) == ("maria", "nils", ["approver"], "on leave")
     assert "on leave" in shell.run("approvals", "delegations").out

@@ -87,7 +87,7 @@ def test_an_open_runs_own_budget_is_shown_and_one_that_is_over_is_not(shell: She
 
 def test_there_is_nothing_to_show_where_nothing_is_limited(shell: Shell) -> None:
     shell.run("call", "look", '{"order_id": 1}')
-    assert shell.json("limits") == {"budgets": [], "rates": []}
+    assert shell.json("limits") == {"budgets": [], "rates": [], "idle": []}
 
 
 def test_a_ledger_with_budgets_verifies_before_and_after_something_of_it_was_erased(shell: Shell) -> None:
@@ -101,3 +101,18 @@ def test_a_ledger_with_budgets_verifies_before_and_after_something_of_it_was_era
     assert erased.code == 0, erased.out
     assert shell.run("ledger", "verify", who="root").code == 0
     assert shell.json("limits")["budgets"] == before
+
+
+def test_a_slip_in_a_limit_is_said_because_it_would_limit_nothing(shell: Shell) -> None:
+    """T29, T34: a tool or a unit that is misspelt leaves a budget that nobody ever uses up."""
+    limited(shell)
+    assert shell.json("limits")["idle"] == []
+    file = shell.folder / "interlock.toml"
+    slips = '[[limits.budgets]]\nname = "money"\nunit = "micro_uds"\nmost = 5\n'
+    slips += '[[limits.rates]]\nname = "few"\ncalls = 1\nper_s = 60\ntools = ["flacky", "look"]\n'
+    file.write_text(file.read_text(encoding="utf-8") + slips, encoding="utf-8")
+    assert shell.json("limits")["idle"] == [
+        "rate 'few' is about 'flacky', and there is no such tool here",
+        "budget 'money' counts 'micro_uds', which no tool here costs",
+    ]
+    assert "limits nothing: budget 'money'" in shell.run("limits").out

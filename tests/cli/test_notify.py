@@ -60,8 +60,8 @@ def test_a_channel_that_there_is_not_is_named_with_those_that_there_are(told: Sh
 
 def test_without_a_channel_there_is_nothing_to_test(shell: Shell) -> None:
     ran = shell.run("notify", "test", who="olga")
-    assert (ran.out, ran.code) == ("The settings name no channel.\n", 1)
-    assert shell.run("notify", "status", who="olga").out == "The settings name no channel.\n"
+    assert (ran.out, ran.code) == ("The settings name no channel: add one under [notify].\n", 1)
+    assert shell.run("notify", "status", who="olga").out == "The settings name no channel: add one under [notify].\n"
 
 
 @pytest.mark.parametrize("command", ["test", "status"])

@@ -114,3 +114,11 @@ async def test_a_rate_goes_on_where_the_clock_was_set_back(store: Store, clock: 
         clock.advance(0.5)
     assert passed == [2, 4, 6]
     assert await store.read("run_0") == []
+
+
+@pytest.mark.parametrize("least", [0, 3])
+def test_a_row_falls_to_its_lower_limit_and_no_further(least: int) -> None:
+    change = GuardChange("acme/uses", -4, at_least=least)
+    assert changed([change], lambda name: 4 + least, NOW) == {"acme/uses": least}
+    with pytest.raises(GuardRefused):
+        changed([change], lambda name: 3 + least, NOW)

@@ -354,3 +354,18 @@ async def test_a_runs_budget_in_a_unit_that_nothing_costs_is_refused_and_limits_
                 pass
         assert caught.value.code == "run.budget"
         assert "pages" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"rates": [{"name": "few", "calls": 1, "per_s": 60, "per": ["run"]}]},
+        {"budgets": [{"name": "few", "unit": "calls", "most": 1, "per": ["run"]}]},
+    ],
+)
+async def test_what_is_kept_for_each_run_is_each_runs_own(tmp_path: Path, limits: dict[str, Any]) -> None:
+    async with scene(tmp_path, "memory", Far().tool("ask"), **limits) as stage:
+        for _ in range(2):
+            async with stage.run() as run:
+                outcomes = [await run.call("ask", {"n": n}) for n in range(2)]
+                assert [outcome.done for outcome in outcomes] == [True, False]

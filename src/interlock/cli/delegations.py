@@ -9,7 +9,7 @@ from interlock.approvals.delegation import Delegations
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.fatigue import approvals as approvals  # told again: with it come the commands of three files
-from interlock.cli.layout import Listing, told
+from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
 from interlock.cli.times import ago, local
 from interlock.core.clock import iso
@@ -35,7 +35,8 @@ def delegate(deployment: Deployment, to: str, groups: tuple[str, ...], hours: fl
 
     deployment.with_plane(work)
     document = {"from": person.id, "to": to, "groups": sorted(set(groups)), "hours": hours, "reason": reason}
-    return Report(document, [told(f"{to} may approve as {', '.join(sorted(set(groups)))} for {hours:g} hours.")])
+    said = told(f"{to} may approve as {', '.join(sorted(set(groups)))} for {hours:g} hours.")
+    return Report(document, [said, note(f"Take it back with `interlock approvals undelegate {to}`.")])
 
 
 @command("undelegate", approvals, example="interlock approvals undelegate nils")

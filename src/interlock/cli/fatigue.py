@@ -89,7 +89,7 @@ def figures_(deployment: Deployment, days: int) -> Report:
             (
                 ("consequential calls", f"{found.calls} in {days} days"),
                 ("held", f"{found.held}, {per_100:.1f} of 100 calls"),
-                ("answered by people", f"{_bar(found.asked, found.held)} {found.asked}"),
+                ("put to people", f"{_bar(found.asked, found.held)} {found.asked}"),
                 ("answered by grants", f"{_bar(found.granted, found.held)} {found.granted}"),
             )
         ),

@@ -60,7 +60,10 @@ def list_(deployment: Deployment, every: bool) -> Report:
         for one in shown
     ]
     columns = ("grant", "tool", "for", "used", "given by", "stands")
-    return Report({"grants": [document(one, now_us) for one in shown]}, [Listing(columns, cells, empty="None.")])
+    return Report(
+        {"grants": [document(one, now_us) for one in shown]},
+        [Listing(columns, cells, empty="None. Give one with `interlock grants issue`.")],
+    )
 
 
 @command("show", grants, example="interlock grants show grant_0194f3a2b1c4")

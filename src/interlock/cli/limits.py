@@ -10,13 +10,13 @@ from rich.text import Text
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
-from interlock.cli.layout import Listing, heading, told
+from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Report
 from interlock.cli.times import ago
-from interlock.compose import limits_of
+from interlock.compose import limits_of, open_registry
 from interlock.core.clock import iso
-from interlock.ledger.store import Store
-from interlock.limits.use import BudgetUse, RateUse, budgets_used, rates_used
+from interlock.ledger.store import MemoryStore, Store
+from interlock.limits.use import BudgetUse, RateUse, budgets_used, idle, rates_used
 
 _BAR = 20
 """Characters of a bar."""
@@ -27,6 +27,8 @@ def limits(deployment: Deployment) -> Report:
     """Budgets and rates: what is used of each now, by whom, and when it begins anew.
 
     A bar shows what is spent (█), what is reserved for calls on their way or unknown (▒), and what is left (·).
+
+    Says as well which of them name a tool that these settings have not, or count what no tool costs.
     """
     now_us = deployment.now_us
     budgets, rates = deployment.with_store(partial(_found, deployment))
@@ -44,15 +46,24 @@ def limits(deployment: Deployment) -> Report:
         )
         for use in rates
     ]  # fmt: skip
+    quotas = limits_of(deployment.settings, MemoryStore(deployment.world.clock), deployment.world.clock).quotas
+    slips = idle(quotas, open_registry(deployment.settings).tools)
+    unset = (
+        []
+        if quotas.budgets.all or quotas.rates.all
+        else [note("Set them under [[limits.budgets]] and [[limits.rates]].")]
+    )
     columns = ("budget", "for", "use", "used", "reserved", "spent", "unit", "anew")
     return Report(
         {
             "budgets": [_budget(use) for use in budgets],
             "rates": [_rate(use) for use in rates],
+            "idle": slips,
         },
         [
             told("Budgets", "strong"), Listing(columns, budget_cells, empty="None."),
             heading("Rates"), Listing(("rate", "for", "calls", "free now"), rate_cells, empty="None used as yet."),
+            *(told(f"limits nothing: {slip}", "alarm") for slip in slips), *unset,
         ],
     )  # fmt: skip
 

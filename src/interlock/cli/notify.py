@@ -61,7 +61,7 @@ def test(deployment: Deployment, channel: str | None) -> Report:
         "channels": [{"channel": name, "answer": sent.verdict.value, "why": sent.why} for name, sent in answers]
     }
     rows = [(name, told(sent.verdict.value, _STYLES[sent.verdict]), sent.why) for name, sent in answers]
-    view = [Listing(("channel", "answer", "why"), rows, empty="The settings name no channel.")]
+    view = [Listing(("channel", "answer", "why"), rows, empty="The settings name no channel: add one under [notify].")]
     well = all(sent.verdict is Verdict.ACCEPTED for _, sent in answers)
     return Report(document, view, Exit.DONE if well and answers else Exit.NO)
 
@@ -85,7 +85,9 @@ def status(deployment: Deployment) -> Report:
     ]  # fmt: skip
     view: list[RenderableType] = [
         Listing(
-            ("channel", "delivered", "waiting", "given up on", "newest"), rows, empty="The settings name no channel."
+            ("channel", "delivered", "waiting", "given up on", "newest"),
+            rows,
+            empty="The settings name no channel: add one under [notify].",
         )
     ]
     if failed:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from interlock.core.event import Kind
 from interlock.core.guard_row import WHOM, Subject, read_row, rows_of
 from interlock.core.principal import Principal
+from interlock.core.tool import Tool
 from interlock.ledger.guards import ahead_us
 from interlock.ledger.store import Store
-from interlock.limits.budget import Budget, period, period_end_us
+from interlock.limits.budget import COUNTED, Budget, period, period_end_us
 from interlock.limits.quota import Quotas
 from interlock.limits.rate import Rate
 
@@ -91,6 +92,28 @@ async def rates_used(store: Store, quotas: Quotas, tenant: str, now_us: int) -> 
                 free = (change.at_most - ahead_us(value, change.at_most, now_us)) // change.add
                 found.append(RateUse(rate, dict(whose), free))
     return found
+
+
+def idle(quotas: Quotas, tools: Iterable[Tool]) -> list[str]:
+    """What limits nothing, or less than it says: rates and budgets of tools that are not there, or that nothing costs.
+
+    Args:
+        tools: Those of the deployment, as this process knows them.
+    """
+    known = list(tools)
+    names, units = {tool.name for tool in known}, COUNTED.union(*(tool.units for tool in known))
+    rules: list[tuple[str, Rate | Budget]] = [("rate", rate) for rate in quotas.rates.all]
+    rules += [("budget", budget) for budget in quotas.budgets.all]
+    found = [
+        f"{what} {rule.name!r} is about {tool!r}, and there is no such tool here"
+        for what, rule in rules
+        for tool in sorted(rule.tools - names)
+    ]
+    return found + [
+        f"budget {budget.name!r} counts {budget.unit!r}, which no tool here costs"
+        for budget in quotas.budgets.all
+        if budget.unit not in units
+    ]
 
 
 def _whole(tenant: str, budget: Budget, now_us: int) -> str:
