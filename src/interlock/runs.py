@@ -61,6 +61,22 @@ class Run:
         """
         return await call_tool(self._proposed(tool, arguments, name, dry_run), self._plane)
 
+    async def rehearse(
+        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None = None, *, name: str = ""
+    ) -> Outcome:  # fmt: skip
+        """Make a call if it only reads; else only validate and decide it.
+
+        The code of one that was not made and would be, at once or after an approval, begins with `rehearsal.`.
+
+        Args:
+            tool, arguments, name: As of `call`.
+
+        Raises:
+            LedgerError: It could not be recorded.
+        """
+        found = self._plane.registry.find(tool)
+        return await self.call(tool, arguments, name=name, dry_run=found is not None and found.tool.needs_intent)
+
     async def calls(self, proposals: Sequence[Proposal]) -> list[Outcome]:
         """Run calls that were proposed together: all decided before any runs, reads together, writes in order.
 

@@ -37,7 +37,7 @@ def loop(valid: ValidCall, loops: Loops, run: RunState) -> Stop | None:
     """Refuse a call of which nothing will come that had not come of its likes, or one too many of its turn.
 
     What is made for another call (a look-up, a fallback, a person's edit) and a rehearsal are no repeats; nor are the
-    steps of a saga, which its definition makes and a person has tried again.
+    steps of a saga or a graph, which its definition makes; a model's plan is an agent's own.
     """
     call = valid.call
     if call.place > loops.turn_max:
@@ -46,7 +46,7 @@ def loop(valid: ValidCall, loops: Loops, run: RunState) -> Stop | None:
             next_step="Look at their outcomes first, then make what is still needed in a later turn.",
             audit={"place": call.place},
         )  # fmt: skip
-    if call.parent_id or call.dry_run or run.driver == "saga":
+    if call.parent_id or call.dry_run or (run.driver in ("saga", "graph") and not run.task):
         return None
     equal, near = run.repeats.equal.get(valid.digest), run.repeats.near.get(valid.outline)
     if equal is not None:
