@@ -140,7 +140,8 @@ class Interlock:
         Args:
             name: The agent's, as it was given to `open_plane`.
             principal: On whose behalf its calls are made.
-            words: What the user wants, in their own words. A run keeps those that it started with.
+            words: What the user wants, in their own words; empty where they are not seen. A run keeps those that it
+                started with.
             run_id: A run of this principal and agent to come back to; empty for a new one.
             budget, parent: As of `run`.
 
@@ -148,7 +149,7 @@ class Interlock:
             NotFound: No such agent or run; see `agent_runs.open_agent`.
             Conflict, BadInput: As of `run`.
         """
-        start = Start(words=words, budget=budget or {}, parent=parent)
+        start = Start(words=words or None, budget=budget or {}, parent=parent)
         return open_agent(self.plane, self._claim, name, principal, start, run_id)
 
     def graph(

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from interlock.agent.result import AgentResult, result_of
 from interlock.agent.stream import Finished, Listener, Listeners, StreamEvent
 from interlock.core.principal import Principal
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, StaleClaim
 from interlock.ledger.conversation import Conversation
 
 _LOOK_S = 0.05
@@ -121,6 +121,8 @@ class AgentRun:
         try:
             with self._working:
                 await self._work.go_on()
+        except StaleClaim:
+            pass  # the claim lapsed, and another worker goes on: what it does is read
         except InterlockError as error:
             self._error = error  # told to whoever asks for the result, as itself
         finally:
