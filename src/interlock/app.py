@@ -140,8 +140,7 @@ class Interlock:
         Args:
             name: The agent's, as it was given to `open_plane`.
             principal: On whose behalf its calls are made.
-            words: What the user wants, in their own words; empty where they are not seen. A run keeps those that it
-                started with.
+            words: What the user wants, in their own words; empty where they are not seen. A run keeps its first.
             run_id: A run of this principal and agent to come back to; empty for a new one.
             budget, parent: As of `run`.
 

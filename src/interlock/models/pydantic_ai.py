@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interlock.core.message import Finish, Message, Proposal, Role, Usage
 from interlock.core.tool import Offer
@@ -226,8 +226,8 @@ class ProviderModel:
         async with self._client(keep if self._provider.raw is not None else None) as client:
             try:
                 answer = await model_request(
-                    self._wire(client), _sent(conversation), model_settings=self._settings,
-                    model_request_parameters=_offer(tools), instrument=False,
+                    self._wire(client), _sent(conversation), instrument=False,
+                    **self._request(conversation, tools),
                 )  # fmt: skip
                 raw = self._provider.raw(kept[-1]) if self._provider.raw is not None and kept else []
             except _FAILURES as error:
@@ -244,8 +244,8 @@ class ProviderModel:
         async with self._client(None) as client:
             try:
                 async with model_request_stream(
-                    self._wire(client), _sent(conversation), model_settings=self._settings,
-                    model_request_parameters=_offer(tools), instrument=False,
+                    self._wire(client), _sent(conversation), instrument=False,
+                    **self._request(conversation, tools),
                 ) as events:  # fmt: skip
                     async for event in events:
                         if piece := _piece(event):
@@ -262,6 +262,16 @@ class ProviderModel:
         return httpx2.AsyncClient(
             verify=self._tls, trust_env=False, follow_redirects=False, timeout=_TRY_S, event_hooks=hooks
         )  # fmt: skip
+
+    def _request(self, conversation: Sequence[Message], tools: Sequence[Offer]) -> dict[str, Any]:
+        """With tools beside a conversation that has calls, which Anthropic insists on; none may be called then."""
+        known = dict.fromkeys(call.tool for message in conversation for call in message.proposals if call.tool)
+        if tools or not known:
+            return {"model_settings": self._settings, "model_request_parameters": _offer(tools)}
+        named = [Offer(name, "", {"type": "object", "properties": {}}) for name in known]
+        return {
+            "model_settings": {**self._settings, "tool_choice": "none"}, "model_request_parameters": _offer(named)
+        }  # fmt: skip
 
     def _wire(self, client: httpx2.AsyncClient) -> Wire:
         return self._connect(self._model, self._key, self._base_url, client)
