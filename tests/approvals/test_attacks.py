@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from interlock import BadInput, Principal
+from interlock import BadInput, OutcomeKind, Principal
 from interlock.approvals.grant import GrantTerms
+from interlock.core.approval import ApprovalState
 from interlock.core.ids import named_call_id
 from interlock.core.principal import FIRST_TENANT
 from interlock.errors import InterlockError, StoreUnavailable
 from interlock.keys import KeyPeople, Keys
+from interlock.pipeline import call_tool
 from tests.approvals.test_answers import HOLDS, known, paying, refused
 from tests.execution.test_execute import failing
 from tests.execution.test_fallback import DOWN
-from tests.planes import BOB, CAY, PERMIT, Far, saying, staged
+from tests.planes import BOB, CAY, PERMIT, Far, proposed, saying, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -177,3 +179,35 @@ async def test_what_is_lent_fits_into_a_line_of_the_ledger(to: str, reason: str,
             await stage.plane.delegate(BOB, to, ["approver"], hours=1, reason=reason)
         assert caught.value.code == code
         assert await stage.plane.store.read(f"tenant/{FIRST_TENANT}") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("bob", {"as_one_with": ["dan"]}), ("dan", {"lent_by": {"approver": "bob"}, "as_one_with": ["bob"]})),
+        (("bob", {}), ("dan", {"lent_by": {"approver": "bob"}, "as_one_with": ["bob"]})),
+        (("dan", {"lent_by": {"approver": "bob"}}), ("eve", {"lent_by": {"approver": "bob"}})),
+        (("bob", {}), ("bob", {})),
+    ],
+)
+def test_of_two_who_count_as_one_and_answer_at_the_same_moment_only_the_first_counts(first: Any, second: Any) -> None:
+    """T24: neither saw the other's answer; the fold of the ledger is what decides."""
+    asked = ApprovalState("appr_1", "call_1", {"groups": ["approver"], "quorum": 2})
+    for who, said in (first, second):
+        asked.decide(who, {"decision": "approve", "roles": ["approver"], **said})
+    assert (asked.status, list(asked.approvals)) == ("pending", [first[0]])
+    asked.decide("cay", {"decision": "approve", "roles": ["approver"]})
+    assert asked.status == "approved"
+
+
+async def test_a_rehearsal_of_an_approved_call_runs_nothing() -> None:
+    """Under the very id of the call: what was approved is not used up by it either."""
+    far = Far()
+    async with staged(paying(far)) as stage, stage.run() as run:
+        stage.obey(HOLDS)
+        held = await run.call("pay", {"n": 1})
+        await stage.answer(run.run_id, held, BOB)
+        call = proposed(run, "pay", {"n": 1}, held.call_id, dry_run=True)
+        assert (await call_tool(call, stage.plane.plane)).kind is OutcomeKind.REFUSED
+        assert far.ran == []
+        assert (await stage.state(run.run_id)).approvals[held.approval_id].status == "approved"

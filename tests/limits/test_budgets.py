@@ -15,6 +15,7 @@ from interlock.core.clock import SECOND_US
 from interlock.core.guard_row import read_row
 from interlock.errors import BadInput, Conflict, NotFound
 from interlock.ledger.rebuild import differences
+from interlock.limits.budget import Budget
 from tests.planes import ANA, CAY, OPA, Far, Stage, codes, kinds, staged
 
 pytestmark = pytest.mark.anyio
@@ -369,3 +370,20 @@ async def test_what_is_kept_for_each_run_is_each_runs_own(tmp_path: Path, limits
             async with stage.run() as run:
                 outcomes = [await run.call("ask", {"n": n}) for n in range(2)]
                 assert [outcome.done for outcome in outcomes] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "of_pay", "of_look", "of_a_model"),
+    [
+        ({}, True, True, True),
+        ({"tools": frozenset({"pay"})}, True, False, False),
+        ({"effects": frozenset({"read"})}, False, True, False),
+        ({"tools": frozenset({"pay"}), "effects": frozenset({"read"})}, False, False, False),
+        ({"per": ("tool",)}, True, True, False),
+        ({"per": ("principal",)}, True, True, True),
+    ],
+)
+def test_what_a_budget_is_about(options: dict[str, Any], of_pay: bool, of_look: bool, of_a_model: bool) -> None:
+    """A budget of tools does not pay for models; one of everything does."""
+    far, about = Far(), Budget(name="b", unit="calls", most=1, **options).about
+    assert (about(far.tool("pay", "reversible")), about(far.tool("look")), about(None)) == (of_pay, of_look, of_a_model)
