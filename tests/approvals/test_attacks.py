@@ -211,3 +211,18 @@ async def test_a_rehearsal_of_an_approved_call_runs_nothing() -> None:
         assert (await call_tool(call, stage.plane.plane)).kind is OutcomeKind.REFUSED
         assert far.ran == []
         assert (await stage.state(run.run_id)).approvals[held.approval_id].status == "approved"
+
+
+async def test_a_flood_pauses_no_rehearsal() -> None:
+    """T26: nothing of it runs, and nobody is asked."""
+    far = Far()
+    tools = [paying(far), far.tool("put", "reversible", keyed=True)]
+    async with staged(*tools) as stage, stage.run() as run:
+        stage.obey(HOLDS)
+        put = proposed(run, "put", {"n": 1})
+
+        for n in range(21):
+            assert (await run.call("pay", {"n": n})).kind is OutcomeKind.HELD
+        assert (await call_tool(put, stage.plane.plane)).code == "approve.paused"
+        rehearsed = await run.call("put", {"n": 2}, dry_run=True)
+        assert rehearsed.code == "rehearsal.would_run"
