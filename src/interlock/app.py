@@ -41,6 +41,7 @@ from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
 from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
 from interlock.settings import Settings
+from interlock.sources.family import Family
 
 
 class Interlock:
@@ -273,7 +274,7 @@ class Interlock:
 async def open_plane(
     settings: Settings | None = None,
     *,
-    tools: Iterable[Tool] = (),
+    tools: Iterable[Tool | Family] = (),
     world: World | None = None,
     people: People | None = None,
     agents: Iterable[Agent] = (),
@@ -287,7 +288,7 @@ async def open_plane(
     Args:
         settings: What the deployment is made of; the defaults where None: a ledger in `.interlock/`
             under the working directory and the default policy.
-        tools: Tools beside those that the settings name.
+        tools: Tools, and families of ready-made ones, beside those that the settings name.
         world: Clocks, ids and randomness; the machine's where None.
         people: Who has which roles now, asked when somebody answers and again when the call runs. Where None, the
             deployment's file of keys, if it has one; else the roles with which a person answered stand.

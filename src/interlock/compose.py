@@ -48,6 +48,7 @@ from interlock.registry.registry import Registry
 from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Screens
 from interlock.settings import Settings
+from interlock.sources.family import NOWHERE, Family, Kept, members
 from interlock.sources.python import import_agents, import_rules, import_tools
 from interlock.verification.cache import Remembered
 from interlock.verification.model_verifier import ModelVerifier, Reading
@@ -105,10 +106,14 @@ def open_sinks(settings: Settings) -> list[Sink]:
     return [DatabaseSink(path) if path.suffix in databases else FileSink(path) for path in settings.sinks]
 
 
-def open_registry(settings: Settings, tools: Iterable[Tool] = ()) -> Registry:
-    """The tools that the settings name and the given ones, held against the pins where the settings name a file."""
+def open_registry(settings: Settings, tools: Iterable[Tool | Family] = (), kept: Kept = NOWHERE) -> Registry:
+    """The tools that the settings name and the given ones, held against the pins where the settings name a file.
+
+    Args:
+        kept: Where tools of families keep what they know.
+    """
     pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
-    return Registry([*import_tools(settings.tools, settings.folder), *tools], pins=pins)
+    return Registry([*import_tools(settings.tools, settings.folder, kept), *members(tools, kept)], pins=pins)
 
 
 def load_policy(settings: Settings, registry: Registry) -> Rules:
@@ -162,16 +167,19 @@ def open_verification(settings: Settings, world: World) -> Verification:
 
 
 def compose(
-    settings: Settings, tools: Iterable[Tool], world: World, people: People | None = None, agents: Iterable[Agent] = ()
+    settings: Settings, tools: Iterable[Tool | Family], world: World, people: People | None = None,
+    agents: Iterable[Agent] = (),
 ) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
     """The gates' parts, and how to load the policy again."""
     known = Agents([*import_agents(settings.agents, settings.folder), *agents])
-    registry = open_registry(settings, [*tools, *known.tools])
+    opened: list[Store] = []  # last of all: what is not acceptable leaves nothing open
+    registry = open_registry(settings, [*tools, *known.tools], Kept(lambda: opened[0], world.clock))
     policy = load_policy(settings, registry)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
-    plane = plane_of(settings, world, registry, policy, open_store(settings, world), key)
+    opened.append(open_store(settings, world))
+    plane = plane_of(settings, world, registry, policy, opened[0], key)
     known.bind(plane)
     plane.drivers["agent"] = known
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")

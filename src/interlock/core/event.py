@@ -41,6 +41,8 @@ class Kind(StrEnum):
     APPROVAL_UNDELEGATED = "approval.undelegated"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
+    MEMORY_REMEMBERED = "memory.remembered"
+    MEMORY_FORGOTTEN = "memory.forgotten"
     NOTICE_DELIVERED = "notice.delivered"
     NOTICE_FAILED = "notice.failed"
     FLAG = "flag"
@@ -65,7 +67,7 @@ class Fact(NamedTuple):
         kind: What it says.
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
-            has its own name in the place of a call's.
+            has its own name in the place of a call's, and what is remembered the key of its call.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -110,6 +112,8 @@ class Fact(NamedTuple):
             return "consumed/" + self.approval_id
         if self.kind is Kind.APPROVAL_DECIDED:
             return f"decided/{self.approval_id}/{self.principal_id}"
+        if self.kind in (Kind.MEMORY_REMEMBERED, Kind.MEMORY_FORGOTTEN):
+            return "memory/" + self.call_id
         if self.kind is Kind.KEY_ROTATED:
             return f"key/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:
@@ -123,7 +127,7 @@ class Event(NamedTuple):
     Attributes:
         fact: What it says; its body is empty where the payload was erased.
         tenant: Whose it is.
-        chain: Run id, `deployment`, `tenant/<id>` or `notices`.
+        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>` or `notices`.
         seq: 1, 2, 3, … within the chain.
         at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
         prev_hash: Hash of the event before it; empty for the first.

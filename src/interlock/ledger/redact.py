@@ -21,8 +21,13 @@ _REASON_MAX = 2000
 _PAGE = 1000
 """Events that are read at once."""
 
-_BARE = frozenset({Kind.RUN_CLAIMED, Kind.RUN_WAITING, Kind.REDACT, Kind.APPROVAL_CONSUMED})
+_BARE = frozenset(
+    {Kind.RUN_CLAIMED, Kind.RUN_WAITING, Kind.REDACT, Kind.APPROVAL_CONSUMED, Kind.MEMORY_FORGOTTEN}
+)  # fmt: skip
 """Kinds whose bodies are about nobody; a record of an erasure is never erased."""
+
+_FIRST = frozenset({Kind.RUN_CLAIMED, Kind.RUN_STARTED, Kind.MEMORY_REMEMBERED})
+"""What the chains begin with whose events may be erased one by one."""
 
 
 class Kept(NamedTuple):
@@ -178,7 +183,7 @@ def _entitled(approver: Principal, reason: str) -> None:
 
 async def _run(store: Store, chain: str, tenant: str) -> list[Event]:
     events = await store.read(chain)
-    if not events or events[0].tenant != tenant or events[0].fact.kind not in (Kind.RUN_CLAIMED, Kind.RUN_STARTED):
+    if not events or events[0].tenant != tenant or events[0].fact.kind not in _FIRST:
         raise NotFound(f"no run {chain!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
     return events
 
@@ -213,6 +218,8 @@ def _sorted_out(events: Sequence[Event], wanted: frozenset[int]) -> tuple[list[K
 def _needed(event: Event, run: RunState) -> str:
     """What still needs this event; empty where nothing does."""
     fact = event.fact
+    if fact.kind is Kind.MEMORY_REMEMBERED:
+        return ""
     if run.principal is None:
         return "it is no run's, and says what holds for all"
     if fact.call_id in run.reservations:

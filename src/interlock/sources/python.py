@@ -13,14 +13,16 @@ from typing import Any
 from interlock.agent.agent import Agent
 from interlock.core.tool import Tool
 from interlock.errors import SettingsError
+from interlock.sources.family import NOWHERE, Family, Kept, members
 
 
-def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
-    """Every `Tool` at the top level of the named modules, in the order of their definition.
+def import_tools(modules: Iterable[str], folder: Path, kept: Kept = NOWHERE) -> list[Tool]:
+    """Every `Tool` at the top level of the named modules, and those of each `Family`, in the order of definition.
 
     Args:
         modules: Dotted names; importing one runs its code, so only the operator's settings name them.
         folder: Put first on the import path, so that modules beside the settings file are found.
+        kept: Where tools of families keep what they know.
 
     Raises:
         SettingsError: A module cannot be imported or defines no tool.
@@ -29,7 +31,7 @@ def import_tools(modules: Iterable[str], folder: Path) -> list[Tool]:
     _find_in(names, folder)
     found: list[Tool] = []
     for name in names:
-        tools = list(_tools_of(name))
+        tools = list(members(_tools_of(name), kept))
         if not tools:
             raise SettingsError(
                 f"tools: module {name!r} defines no tool", remedy="Decorate a function with @interlock.tool."
@@ -92,8 +94,8 @@ def _text_of(module: ModuleType) -> bytes:
     return len(text).to_bytes(8, "big") + text
 
 
-def _tools_of(name: str) -> Iterator[Tool]:
-    return (value for value in vars(_imported("tools", name)).values() if isinstance(value, Tool))
+def _tools_of(name: str) -> Iterator[Tool | Family]:
+    return (value for value in vars(_imported("tools", name)).values() if isinstance(value, Tool | Family))
 
 
 def _imported(key: str, name: str) -> ModuleType:

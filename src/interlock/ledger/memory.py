@@ -1,0 +1,192 @@
+"""What is remembered for one principal: a fold over a chain of their own, and where each text came from.
+
+Nobody else's calls read or write that chain. A text that was overwritten or forgotten, or has expired, is told no
+more, and stands in its event until that is erased.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from interlock.core.canonical import digest
+from interlock.core.event import Event, Fact, GuardChange, Kind
+from interlock.core.origin import Origin
+
+SERVER = "memory"
+"""The server of the tools that remember, by which their own results are known in a run."""
+
+WORDS_MIN = 4
+"""Characters from which on a text that occurs in the user's words counts as theirs; a shorter one occurs anywhere."""
+
+SOURCES_MAX = 16
+"""Names of tools that a label has at most; the latest are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Where a remembered text came from.
+
+    Attributes:
+        origin: `user` where the words of its run have it, whole; `third_party` where the run had read what is neither
+            the user's nor the model's, or was started for another run; else `model`.
+        tools: Names of the tools whose results the run had by then, and that the text may be made of.
+        run_id, call_id: The call that remembered it.
+    """
+
+    origin: Origin
+    tools: tuple[str, ...]
+    run_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One remembered text.
+
+    Attributes:
+        key: What it is remembered under.
+        text: What was remembered, as given: data, whoever it is from.
+        version: Number of its event in the principal's chain; a later text under the same key has a higher one.
+        label: Where it came from.
+        at_us, expires_us: From when until when it is told, microseconds UTC.
+    """
+
+    key: str
+    text: str
+    version: int
+    label: Label
+    at_us: int
+    expires_us: int
+
+
+@dataclass(slots=True)
+class Memories:
+    """What one principal's chain says.
+
+    Attributes:
+        count: How many events have remembered or forgotten something: what the chain's guard row says, too.
+        by_call: Idempotency key of a call to what it came to: the version that it made, or those that it forgot.
+    """
+
+    count: int = 0
+    by_call: dict[str, list[int]] = field(default_factory=dict)
+    _kept: dict[int, Memory] = field(default_factory=dict)
+
+    def standing(self, now_us: int) -> dict[str, Memory]:
+        """Key to the newest text under it that was not forgotten; a key whose newest text has expired has none."""
+        newest = {memory.key: memory for memory in self._kept.values()}
+        return {key: memory for key, memory in newest.items() if now_us < memory.expires_us}
+
+    def versions(self, key: str, version: int = 0) -> list[int]:
+        """The versions under a key that were not forgotten: all of them, or that one alone."""
+        return [seq for seq, memory in self._kept.items() if memory.key == key and version in (0, seq)]
+
+    def absorb(self, events: Iterable[Event]) -> None:
+        """Fold in further events of the chain, in order. An erased text counts, and is not there."""
+        for event in events:
+            fact = event.fact
+            if fact.kind is Kind.MEMORY_REMEMBERED:
+                self.count += 1
+                self.by_call[fact.call_id] = [event.seq]
+                if fact.body:
+                    self._kept[event.seq] = _memory(event)
+            elif fact.kind is Kind.MEMORY_FORGOTTEN:
+                self.count += 1
+                self.by_call[fact.call_id] = list(fact.body["versions"])
+                for seq in fact.body["versions"]:
+                    self._kept.pop(seq, None)
+
+
+def memory_chain(tenant: str, principal_id: str) -> str:
+    """Chain of what is remembered for a principal: another for everybody, whatever stands in their names."""
+    return "memory/" + digest("interlock/memory/1", tenant.encode(), principal_id.encode()).hex()[:32]
+
+
+def next_write(tenant: str, principal_id: str, count: int) -> GuardChange:
+    """Lets a write pass only where as many stand before it as its writer has seen."""
+    name = f"{tenant}/{memory_chain(tenant, principal_id)}"
+    return GuardChange(name, 1, at_most=count + 1, at_least=count + 1)
+
+
+def remembered_body(key: str, text: str, label: Label, expires_us: int) -> dict[str, Any]:
+    """Body of `memory.remembered`."""
+    return {
+        "key": key, "text": text, "origin": label.origin.value, "tools": list(label.tools), "run_id": label.run_id,
+        "call_id": label.call_id, "expires_us": expires_us,
+    }  # fmt: skip
+
+
+def label_of(text: str, run: Sequence[Event], call_id: str) -> Label:
+    """Where a text comes from that a call of a run is about to remember, as far as can be told: rather from others.
+
+    Args:
+        run: The run's events so far.
+    """
+    words, parent = "", ""
+    named: dict[str, tuple[str, str]] = {}
+    tools: dict[str, None] = {}
+    origins: list[Origin] = []
+    for event in run:
+        fact = event.fact
+        if fact.kind is Kind.RUN_STARTED:
+            words, parent = fact.body.get("words") or "", fact.body.get("parent") or ""
+        elif fact.kind is Kind.CALL_DECIDED and (tool := fact.body.get("tool")):
+            named[fact.call_id] = tool["server"], tool["name"]
+        if fact.closes and fact.outcome != "refused" and fact.call_id != call_id:
+            server, name = named.get(fact.call_id, ("", ""))
+            if (found := _told_by(server, name, fact)) is not None:
+                origins.append(found)
+                tools.pop(name, None)
+                tools[name] = None
+    if parent:
+        origins.append(Origin.THIRD_PARTY)
+    theirs = not parent and _says(words, text)
+    return Label(
+        origin=Origin.USER if theirs else Origin.least([Origin.MODEL, *origins]),
+        tools=tuple(tools)[-SOURCES_MAX:], run_id=run[0].chain if run else "", call_id=call_id,
+    )  # fmt: skip
+
+
+def folded(text: str) -> str:
+    """A text as it is compared: without case, compatibility forms and width of spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _told_by(server: str, name: str, fact: Fact) -> Origin | None:
+    """Who is behind a result; None for one that says nothing but what was remembered or forgotten by it."""
+    if server != SERVER:
+        return Origin.THIRD_PARTY
+    if name != "recall":
+        return None
+    try:
+        return Origin.least(Origin(each["origin"]) for each in fact.body["outcome"]["value"]["memories"])
+    except (KeyError, TypeError, ValueError):  # erased, cut or not done: nobody can say what it was
+        return Origin.THIRD_PARTY
+
+
+def _says(words: str, text: str) -> bool:
+    """Whether the words have the text, whole and between borders of words."""
+    within, sought = folded(words), folded(text)
+    if len(sought) < WORDS_MIN:
+        return False
+    at = within.find(sought)
+    while at >= 0:
+        end = at + len(sought)
+        if not (at and within[at - 1].isalnum()) and not (end < len(within) and within[end].isalnum()):
+            return True
+        at = within.find(sought, at + 1)
+    return False
+
+
+def _memory(event: Event) -> Memory:
+    body: Mapping[str, Any] = event.fact.body
+    label = Label(
+        origin=Origin(body["origin"]), tools=tuple(body["tools"]), run_id=body["run_id"], call_id=body["call_id"]
+    )
+    return Memory(
+        key=body["key"], text=body["text"], version=event.seq, label=label, at_us=event.at_us,
+        expires_us=body["expires_us"],
+    )  # fmt: skip
