@@ -286,8 +286,7 @@ async def open_plane(
     is cancelled then. Held calls stay held.
 
     Args:
-        settings: What the deployment is made of; the defaults where None: a ledger in `.interlock/`
-            under the working directory and the default policy.
+        settings: What the deployment is made of; where None, a ledger in `./.interlock/` and the default policy.
         tools: Tools, and families of ready-made ones, beside those that the settings name.
         world: Clocks, ids and randomness; the machine's where None.
         people: Who has which roles now, asked when somebody answers and again when the call runs. Where None, the
