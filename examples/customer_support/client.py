@@ -26,6 +26,8 @@ REASONS = {
 }
 """Refusals that the service documents, in our words: its own are no text for a model."""
 
+_NOT_TAKEN = "the mail server does not take it"
+
 _SERVICE = Client(URL, TOKEN, REASONS)
 
 get, look_up, post = _SERVICE.get, _SERVICE.look_up, _SERVICE.post
@@ -49,8 +51,13 @@ def mail(context: interlock.CallContext, to: str, subject: str, text: str) -> No
         server = smtplib.SMTP(host, int(port), "support.example", context.deadline_s)
     except OSError as error:
         raise interlock.NotSent(f"{host}:{port}: {error}") from error
-    with server:
-        try:
-            server.send_message(message)
-        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-            raise interlock.Rejected(str(error), reason="the mail server does not take it") from error
+    try:
+        server.send_message(message)
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
+        raise interlock.Rejected(str(error), reason=_NOT_TAKEN) from error
+    except smtplib.SMTPDataError as error:
+        if not 400 <= error.smtp_code < 600:
+            raise  # an answer that broke off has a code, too: 2, of 250
+        raise interlock.Rejected(str(error), reason=_NOT_TAKEN) from error
+    finally:
+        server.close()  # without a QUIT, whose answer could only put in doubt what was accepted

@@ -48,7 +48,7 @@ async def _talk(scene: Scene, settings: interlock.Settings, talk: Talk) -> str:
     await _cited(scene, talk, state, last)
     said = f"{state.reason or state.status} after {len(_turns(state))} turns"
     expected = f"{talk.end.value} after {len(talk.turns)} turns"
-    await scene.person_did("the conversation ends", said, expected, why=f"{len(_turns(state))} turns of the model")
+    await scene.person_did("the conversation ends", said, expected, why=f"turns of the model: {len(_turns(state))}")
     return run.run_id
 
 

@@ -17,6 +17,7 @@ from examples.customer_support import client, tools
 from examples.customer_support.deployment import AGENT
 from examples.customer_support.far_end import serving
 from examples.far_end import FarEnd
+from interlock.testing import FaultProxy
 
 CONTEXT = interlock.CallContext(
     run_id="run_1", call_id="call_1", attempt=1, idempotency_key="key-1", principal_id="desk-agent", tenant="default",
@@ -109,6 +110,39 @@ def test_the_same_mail_again_is_kept_once_and_another_by_its_key_is_refused(far_
         client.mail(keyed("mail-4"), "imani@okafor.example", "A tent", "It is on its way.")
     with pytest.raises(interlock.Rejected):
         client.mail(keyed("mail-4"), "imani@okafor.example", "A tent", "It is not.")
+    assert len(mailed(far_end)) == before + 1
+
+
+async def no_pause(seconds: float) -> None:
+    """What a person would have waited."""
+
+
+async def written(subject: str) -> interlock.Outcome:
+    """A mail, by a governed call."""
+    settings = interlock.Settings(ledger=None, mode="evaluate_only")
+    mail = {"ticket_id": 9001, "to": "noor@haddad.example", "subject": subject, "text": "It comes on Friday."}
+    desk = [tools.send_mail, tools.find_mail, tools.get_ticket]
+    world = interlock.World(pause=no_pause)
+    async with interlock.open_plane(settings, tools=desk, world=world) as plane, plane.run(AGENT) as run:
+        return await run.call("send_mail", mail)
+
+
+BEFORE_THE_MAIL = len("220 support.example\r\n" + 3 * "250 ok\r\n")
+WITHIN_ITS_RECEIPT = BEFORE_THE_MAIL + len("354 go on\r\n2")
+
+
+@pytest.mark.parametrize("answered", [BEFORE_THE_MAIL, WITHIN_ITS_RECEIPT])
+def test_a_mail_whose_fate_is_unknown_is_asked_about_and_arrives_once(
+    far_end: FarEnd, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    """The connection breaks before the mail is taken, or while that it was is said."""
+    before = len(mailed(far_end))
+    with FaultProxy(int(os.environ[client.SMTP].partition(":")[2])) as proxy:
+        monkeypatch.setenv(client.SMTP, f"127.0.0.1:{proxy.port}")
+        proxy.cut_after(answered, "response")
+        outcome = anyio.run(written, f"Cut after {answered}")
+    assert outcome.kind is interlock.OutcomeKind.DONE, outcome
+    assert outcome.value == {"recipient": "noor@haddad.example", "subject": f"Cut after {answered}"}
     assert len(mailed(far_end)) == before + 1
 
 
