@@ -226,3 +226,29 @@ async def test_a_flood_pauses_no_rehearsal() -> None:
         assert (await call_tool(put, stage.plane.plane)).code == "approve.paused"
         rehearsed = await run.call("put", {"n": 2}, dry_run=True)
         assert rehearsed.code == "rehearsal.would_run"
+
+
+async def test_what_a_lender_lent_who_is_a_service_by_now_counts_no_more() -> None:
+    """Spec approvals 2: only people decide, and nobody in a program's place."""
+    async with staged(paying(Far())) as stage, stage.run() as run:
+        directory = known(stage, BOB, DAN)
+        stage.obey(HOLDS)
+        await stage.plane.delegate(BOB, "dan", ["approver"], hours=2, reason="on leave")
+        held = await run.call("pay", {"n": 1})
+        directory.people["bob"] = replace(BOB, kind="service")
+        assert await refused(stage, run, held, DAN) == "approval.group"
+        directory.people["bob"] = BOB
+        await stage.answer(run.run_id, held, DAN)
+
+
+async def test_what_a_person_made_of_a_held_call_is_asked_about_though_the_run_is_paused() -> None:
+    """T26: an edit takes one question away and puts another one; a flood does not end it."""
+    async with staged(paying(Far())) as stage, stage.run() as run:
+        stage.obey(HOLDS)
+        held = [await run.call("pay", {"n": n}) for n in range(21)]
+        assert (await run.call("pay", {"n": 99})).code == "approve.paused"
+        await stage.answer(run.run_id, held[0], BOB, "edit", arguments={"n": 50})
+        assert len((await stage.state(run.run_id)).approvals.pending) == 20
+        stage.plane.plane.approvals = replace(stage.plane.plane.approvals, pending_max=5)
+        await stage.plane.advance(run.run_id)
+        assert len((await stage.state(run.run_id)).approvals.pending) == 21

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from interlock import Entity, Proposal
-from tests.planes import Far, codes, kinds, staged
+from interlock.pipeline import call_tool
+from tests.planes import Far, codes, kinds, proposed, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +72,16 @@ async def test_what_is_looked_up_for_a_call_is_no_loop_of_the_models() -> None:
         outcomes = [await run.call("put", {"n": 1, "note": str(number)}) for number in range(10)]
         assert codes(outcomes) == [""] * 10
         assert kinds([await run.call("find", {"n": 1}) for _ in range(3)]) == ["done"] * 3, "nor counted with its own"
+
+
+async def test_a_second_try_for_the_same_call_waits_for_the_first_unless_that_is_unknown() -> None:
+    """What undoes a call is tried once more where nobody knows of the first try, never beside one that is held."""
+    far = Far()
+    held = '@id("held") @approvers("approver") forbid (principal, action == Action::"undo", resource);'
+    async with staged(far.tool("undo", "reversible", idempotent=True)) as stage, stage.run() as run:
+        stage.obey("permit (principal, action, resource);" + held)
+        tries = [proposed(run, "undo", {"n": 1}, call_id, parent_id="call_p") for call_id in ("call_a", "call_b")]
+        assert codes([await call_tool(each, stage.plane.plane) for each in tries]) == [
+            "approve.held",
+            "limit.duplicate",
+        ]
