@@ -59,7 +59,8 @@ class Appender:
         self._rows = RowBuffer(database)
         self._chains: dict[str, _Chain] = {}
         self._guards: dict[str, int] = {}
-        self._once: set[tuple[str, int]] = set()
+        self._once: dict[int, set[str]] = {}
+        self._once_known = 0
         self._claimed: dict[int, _Chain] = {}
         self._released: set[str] = set()
         self._guarded: set[str] = set()
@@ -77,7 +78,7 @@ class Appender:
             self._pos = database.execute("SELECT ifnull(max(pos), 0) FROM event").get
             self._chain_no = database.execute("SELECT ifnull(max(no), 0) FROM chain").get
             database.execute("UPDATE mark SET value = ? WHERE name = 'writer'", (self._number,))
-        elif max(len(self._chains), len(self._guards), len(self._once)) > _KNOWN_MAX:
+        elif max(len(self._chains), len(self._guards), self._once_known) > _KNOWN_MAX:
             self._forget_known()
 
     def append(self, append: Append, now_us: int) -> list[Event]:
@@ -100,7 +101,8 @@ class Appender:
         if events:
             self._take(append, chain, events)
         for key in once:
-            self._once.add((key, chain.no))
+            self._once.setdefault(chain.no, set()).add(key)
+            self._once_known += 1
             self._unique.values += (key, chain.no)
         if append.claim is not None:
             chain.epoch, chain.worker = epoch, append.claim.worker
@@ -166,7 +168,8 @@ class Appender:
             self._guarded.clear()
             self._database.executemany("INSERT OR REPLACE INTO guard VALUES (?, ?)", changed)
         for name in self._released:  # it is over, or waits, and is read again when somebody comes back to it
-            self._chains.pop(name, None)
+            if (chain := self._chains.pop(name, None)) is not None:
+                self._once_known -= len(self._once.pop(chain.no, ()))
         self._released.clear()
 
     def forget(self) -> None:
@@ -184,6 +187,7 @@ class Appender:
         self._chains.clear()
         self._guards.clear()
         self._once.clear()
+        self._once_known = 0
 
     def _take(self, append: Append, chain: _Chain, events: list[Event]) -> None:
         if not chain.no:
@@ -205,9 +209,10 @@ class Appender:
     def _standing_once(self, facts: Sequence[Fact], chain: _Chain) -> list[str]:
         """Keys of the facts that may stand once."""
         keys: list[str] = []
+        known = self._once.get(chain.no, ())
         for fact in facts:
             if key := fact.unique:
-                if (key, chain.no) in self._once or key in keys or (self.careful and self._stands(key, chain)):
+                if key in known or key in keys or (self.careful and self._stands(key, chain)):
                     raise DuplicateFact(f"{key} stands already")
                 keys.append(key)
         return keys
