@@ -109,6 +109,7 @@ AIMS: tuple[Aim, ...] = (
     _cpu("peers", "agent", Row(AGENT, 10), Row("pydantic-ai, agent", 10), 1),
     _cpu("peers", "agent", Row(AGENT, 10), Row("openai-agents, agent", 10), 1),
     _cpu("peers", "agent", Row(AGENT, 10), Row("langgraph, agent", 10), 1),
+    _wall("graph", "graph", Row("interlock, graph", 1), Row("reads by hand", 1), 1.1),
     _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),
 )
 

@@ -90,6 +90,12 @@ SUITES: tuple[Suite, ...] = (
         counts=True,
     ),
     Suite(
+        name="graph",
+        title="A graph of ten reads of 50 ms, four of them one after the other",
+        rounds=9,
+        seconds=0.0,
+    ),
+    Suite(
         name="import",
         title="A whole process that imports and ends",
         rounds=11,

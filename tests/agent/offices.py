@@ -17,11 +17,12 @@ async def no_pause(_: float) -> None:
 
 @asynccontextmanager
 async def office(
-    *agents: Agent, tools: tuple[Tool, ...] = (), world: World | None = None, settings: Mapping[str, Any] | None = None
+    *agents: Agent, tools: tuple[Tool, ...] = (), world: World | None = None, settings: Mapping[str, Any] | None = None,
+    engine: bool = False,
 ) -> AsyncIterator[Stage]:  # fmt: skip
-    """A plane in memory without an engine that knows these agents."""
+    """A plane in memory that knows these agents."""
     clock = FrozenClock()
     world = world or World(clock=clock, new_id=CountedIds(), pause=no_pause)
     made = Settings(ledger=None, **(settings or {}))
-    async with open_plane(made, tools=tools, world=world, agents=agents, engine=False) as plane:
+    async with open_plane(made, tools=tools, world=world, agents=agents, engine=engine) as plane:
         yield Stage(plane, clock, [])

@@ -243,6 +243,27 @@ async def test_a_worker_whose_call_is_held_parks_the_whole_and_goes_on_when_it_i
         assert far.names == ["pay"]
 
 
+async def test_an_engine_goes_on_with_all_of_them_when_somebody_has_answered() -> None:
+    """Nobody holds the first run any more: a report makes whoever waits for it due."""
+    far = Far()
+    made = (
+        Agent("boss", ReplayModel(says("", ("ask_mid", {"task": "t"})), says("Paid.")), tools=(), workers=("mid",)),
+        Agent("mid", ReplayModel(says("", ("ask_low", {"task": "t"})), says("Low paid.")), tools=(), workers=("low",)),
+        Agent("low", ReplayModel(says("", ("pay", {"n": 5})), says("I paid.")), tools=("pay",)),
+    )
+    async with office(*made, tools=(far.tool("pay", "irreversible", keyed=True),), engine=True) as stage:
+        async with stage.plane.agent("boss", ANA, words="Pay.") as run:
+            result = await run.result()
+        request = await stage.plane.approval(result.waiting[0])
+        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        await stage.plane.answer(result.waiting[0], said, BOB)
+        with anyio.fail_after(10):
+            while (await stage.state(result.run_id)).status == "open":
+                await anyio.sleep(0.02)
+        assert (await stage.state(result.run_id)).reason == "answer"
+    assert far.names == ["pay"]
+
+
 async def test_a_run_that_is_cancelled_takes_those_below_it_along() -> None:
     far = Far()
     agents = (Agent("boss", ReplayModel(says("", ("ask_a", {"task": "t"})), says("Paid.")), tools=(), workers=("a",)),

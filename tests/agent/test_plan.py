@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Agent, Interlock, Node, Settings, chain, given, open_plane, result
+from interlock import Agent, BadInput, Interlock, Node, Saga, Settings, Step, chain, given, open_plane, result
 from interlock.core.call import ToolCall
 from interlock.core.canonical import Json
 from interlock.models.replay import ReplayModel
@@ -151,6 +151,15 @@ async def test_reflexion_is_a_chain_of_agents_that_read_each_other_as_data() -> 
     assert outcome.values["faults"] == {"text": "Too short."}
     [task] = told(critic.asked[0][0])
     assert (task["from"], task["origin"], task["data"]) == ("reflect", "third", "A text.")
+
+
+@pytest.mark.anyio
+async def test_a_saga_starts_no_runs() -> None:
+    """What such a run has done would not be undone."""
+    async with office(*staff(), tools=(Far().tool("look"),)) as stage:
+        with pytest.raises(BadInput, match="starts a run"):
+            saga = Saga("s", [Step("a", "ask_critic", {"task": "t"})])
+            await stage.plane.saga(saga, ANA, {}).__aenter__()
 
 
 async def lived(deaths: Sequence[tuple[int, bool]]) -> tuple[Any, int]:

@@ -49,26 +49,37 @@ class GraphDriver:
             return await finish(plane, conversation, GraphStatus.INCOMPLETE, done=False)
         while run.status == "open" and self.due(conversation):
             before = run.seq
-            await self._go_on(plane, conversation)
+            await self._go_on(conversation)
             await conversation.refresh()
             if run.seq == before:
                 return  # somebody else has it in hand
 
-    async def _go_on(self, plane: Plane, conversation: Conversation) -> None:
+    async def _go_on(self, conversation: Conversation) -> None:
         run = conversation.state
         standing = Standing(run)
         left = {name for name in standing.nodes if standing.status(name) in (*_NOW, NodeStatus.OPEN)}
         if any(self._startable(standing, name) for name in left):
-            await call_in_order(_needs(standing, left), lambda name: self._made(run, name), _over(run), plane)
+            await self._call(standing, left)
         elif standing.whole in _ENDS:
-            await finish(plane, conversation, standing.whole, report_of(standing), done=True)
+            await finish(self._plane, conversation, standing.whole, report_of(standing), done=True)
         else:
             body = {"for": _waited_for(run), "status": standing.whole, "seen": run.seq}
             await conversation.append([Fact(Kind.RUN_WAITING, body)])
 
-    def _made(self, run: RunState, name: str) -> ToolCall | None:
-        standing = Standing(run)
-        return _node_call(standing, name) if self._startable(standing, name) else None
+    async def _call(self, standing: Standing, left: set[str]) -> None:
+        """Make every call that can be made from here on, each once those are over that it waits for."""
+
+        def made(name: str) -> ToolCall | None:
+            nonlocal standing
+            standing = standing.later()
+            return _node_call(standing, name) if self._startable(standing, name) else None
+
+        def over(name: str, _: Outcome) -> bool:
+            nonlocal standing
+            standing = standing.later()
+            return standing.status(name) in (NodeStatus.DONE, NodeStatus.FAILED)
+
+        await call_in_order(_needs(standing, left), made, over, self._plane)
 
     def _startable(self, standing: Standing, name: str) -> bool:
         """Whether a call can be made, or asked about again, here and now."""
@@ -101,20 +112,13 @@ def _needs(standing: Standing, left: set[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _over(run: RunState) -> Any:
-    def over(name: str, _: Outcome) -> bool:
-        return Standing(run).status(name) in (NodeStatus.DONE, NodeStatus.FAILED)
-
-    return over
-
-
 def _node_call(standing: Standing, name: str) -> ToolCall:
     run, node = standing.run, standing.nodes[name]
     assert run.principal is not None, "a run that is driven was started"
     arguments: dict[str, Any] = {}
     lacks = ""
     try:
-        arguments = filled(dict(node.arguments), standing.values, run.course.get("input"), with_input=True)
+        arguments = filled(dict(node.arguments), standing.values(node.needs), run.course.get("input"), with_input=True)
     except (BadInput, KeyError) as error:
         lacks = str(error)
     return ToolCall(

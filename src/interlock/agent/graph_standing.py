@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from interlock.agent.graph import Graph, Node, graph_from
+from interlock.agent.graph import Node, graph_from
 from interlock.agent.merge import Merged, merge
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.call_state import CallState
@@ -96,21 +97,19 @@ class GraphOutcome:
 
 
 class Standing:
-    """One graph at one moment. Make a new one after the run has moved on."""
+    """One graph at one moment. Ask for a new one (`later`) after the run has moved on."""
 
     def __init__(self, run: RunState) -> None:
         self.run = run
+        self.graph = graph_from(run.course["graph"])
+        self.nodes = {node.id: node for node in self.graph.nodes}
         self._known: dict[str, NodeStatus] = {}
 
-    @cached_property
-    def graph(self) -> Graph:
-        """Its definition."""
-        return graph_from(self.run.course["graph"])
-
-    @cached_property
-    def nodes(self) -> dict[str, Node]:
-        """Every call by its id."""
-        return {node.id: node for node in self.graph.nodes}
+    def later(self) -> Standing:
+        """The same graph as its run stands now: what is over stays over, and is not read again."""
+        now = copy(self)
+        now._known = {name: status for name, status in self._known.items() if status in OVER}
+        return now
 
     @cached_property
     def fallbacks(self) -> dict[str, str]:
@@ -136,11 +135,10 @@ class Standing:
             seen = self.fallbacks[seen]
         return seen
 
-    @cached_property
-    def values(self) -> dict[str, Json]:
-        """See `GraphOutcome.values`."""
+    def values(self, names: Iterable[str] | None = None) -> dict[str, Json]:
+        """See `GraphOutcome.values`; of these calls, all of them where None."""
         found: dict[str, Json] = {}
-        for name in self.nodes:
+        for name in self.nodes if names is None else names:
             if (said := self.outcome_of(name)) and (call := self.call(said)) is not None and call.outcome is not None:
                 found[name] = call.outcome.value
         return found
@@ -171,11 +169,11 @@ class Standing:
         for name, node in self.nodes.items():
             call = self.call(name)
             nodes.append(NodeOutcome(name, node.tool, self.status(name), None if call is None else call.outcome))
-        rule = self.graph.merge
+        rule, values = self.graph.merge, self.values()
         held = tuple(call.approval_id for call in self.run.calls.values() if call.status == "held")
         return GraphOutcome(
-            self.run.run_id, self.graph.name, self.whole, tuple(nodes), self.values,
-            None if rule is None else merge(self.values, rule), held + below,
+            self.run.run_id, self.graph.name, self.whole, tuple(nodes), values,
+            None if rule is None else merge(values, rule), held + below,
         )  # fmt: skip
 
     def _status(self, node: Node) -> NodeStatus:

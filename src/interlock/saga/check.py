@@ -75,6 +75,8 @@ def _found(step: Step, registry: Registry) -> Registered:
         near = registry.closest(step.tool)
         hint = f"Did you mean {near[0]!r}?" if near else "Register it."
         raise _wrong(step, "saga.tool", f"calls {step.tool!r}, which cannot be called", hint)
+    if found.tool.starts:
+        raise _wrong(step, "saga.tool", f"calls {step.tool!r}, which starts a run", "Use a graph, or call tools.")
     return found
 
 
