@@ -10,12 +10,13 @@ from typing import Any
 
 from interlock.core.call import Outcome, OutcomeKind, outcome_to_json
 from interlock.core.event import Fact, Kind
+from interlock.core.origin import Origin
 from interlock.core.run import RunState
 from interlock.errors import DuplicateFact
 from interlock.ledger.conversation import Conversation
 from interlock.pipeline import Plane
 
-THIRD = "third"
+THIRD = Origin.THIRD.value
 """Origin of whatever a run says to another one: a third party's, however it came to say it."""
 
 

@@ -11,7 +11,7 @@ class Origin(StrEnum):
 
     USER = "user"
     MODEL = "model"
-    THIRD_PARTY = "third_party"
+    THIRD = "third"
 
     @classmethod
     def least(cls, origins: Iterable[Origin]) -> Origin:

@@ -30,7 +30,7 @@ class Label:
     """Where a remembered text came from.
 
     Attributes:
-        origin: `user` where the words of its run have it, whole; `third_party` where the run had read what is neither
+        origin: `user` where the words of its run have it, whole; `third` where the run had read what is neither
             the user's nor the model's, or was started for another run; else `model`.
         tools: Names of the tools whose results the run had by then, and that the text may be made of.
         run_id, call_id: The call that remembered it.
@@ -142,7 +142,7 @@ def label_of(text: str, run: Sequence[Event], call_id: str) -> Label:
                 tools.pop(name, None)
                 tools[name] = None
     if parent:
-        origins.append(Origin.THIRD_PARTY)
+        origins.append(Origin.THIRD)
     theirs = not parent and _says(words, text)
     return Label(
         origin=Origin.USER if theirs else Origin.least([Origin.MODEL, *origins]),
@@ -158,13 +158,13 @@ def folded(text: str) -> str:
 def _told_by(server: str, name: str, fact: Fact) -> Origin | None:
     """Who is behind a result; None for one that says nothing but what was remembered or forgotten by it."""
     if server != SERVER:
-        return Origin.THIRD_PARTY
+        return Origin.THIRD
     if name != "recall":
         return None
     try:
         return Origin.least(Origin(each["origin"]) for each in fact.body["outcome"]["value"]["memories"])
     except (KeyError, TypeError, ValueError):  # erased, cut or not done: nobody can say what it was
-        return Origin.THIRD_PARTY
+        return Origin.THIRD
 
 
 def _says(words: str, text: str) -> bool:
