@@ -29,7 +29,7 @@ DEFECTS = [
 ]
 APPROVALS = ["T23", "T24", "defect-33", "Q11"]
 VERIFICATION = ["B7", "B8", "T33", *(f"defect-{number}" for number in range(25, 33))]
-AGENTS = ["C1", "C10", "C12", "C7", "C9", *(f"defect-{number}" for number in (49, 50, 55, 56, 71))]
+AGENTS = ["A6", "C1", "C10", "C12", "C7", "C9", *(f"defect-{number}" for number in (49, 50, 55, 56, 71))]
 PATTERNS = ["C2", "C3", "T39", "defect-57"]
 GOALS = ["Q1", "Q13", "Q4", "Q5"]
 NAMED = {*APPROVALS, *AGENTS, *PATTERNS, *VERIFICATION, *REQUIREMENTS, *THREATS, *FAULTS, *DEFECTS, *GOALS}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from interlock.agent.offering import Offering
 from interlock.core.run import DEPTH_MAX
 from interlock.errors import DefinitionError
 from interlock.models.metered import Price
@@ -61,6 +62,8 @@ class Agent:
         workers: Names of the agents that it may have do a part of its task. Each says its `tools`.
         peers: Names of the agents that it may hand its user over to: what one answers is then its answer.
         plans: Whether it may lay out several calls at once, as a plan that the plane runs.
+        offer: Which of these tools the model is offered now, by how its run stands; None for all. It must say the same
+            of the same: asked again after a crash, it is asked again.
         budget: What one run of it may use at most, by unit, where another agent starts it.
     """
 
@@ -76,6 +79,7 @@ class Agent:
     peers: tuple[str, ...] = ()
     plans: bool = False
     budget: Mapping[str, int] = field(default_factory=dict)
+    offer: Offering | None = None
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:

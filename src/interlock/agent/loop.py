@@ -7,7 +7,7 @@ twice for a turn that stands, and a call that ran is remembered, not made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from interlock.agent.authority import check, start_of
 from interlock.agent.confidence import asking, taken_out
 from interlock.agent.context import Context
 from interlock.agent.delegate import Delegation
+from interlock.agent.offering import changed, for_now, to_have
 from interlock.agent.plan import plan_tool
 from interlock.agent.prompt import FINAL, system_prompt
 from interlock.agent.report import cancelled, finish, orphaned
@@ -109,10 +110,9 @@ class _Loop:
         self._agent, self._plane, self._conversation, self._listeners = agent, plane, conversation, listeners
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
-        tools = _offered(plane.registry, self._transcript.tools)
-        offers = map(offer, tools)
-        self._offers: tuple[Offer, ...] = tuple(map(asking, offers) if agent.confidence else offers)
-        self._context = Context(system_prompt(agent, tools, tasked=bool(self._run.task)), self._run, agent.limits)
+        self._callable = _callable(plane.registry, self._transcript.tools)
+        self._tools = to_have(self._callable, self._principal, plane.policy)
+        self._context = Context(system_prompt(agent, self._tools, tasked=bool(self._run.task)), self._run, agent.limits)
 
     async def go_on(self) -> None:
         """Until the run is over or waits for somebody."""
@@ -143,16 +143,23 @@ class _Loop:
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
         turn = len(self._transcript.turns) + 1
+        tools = [] if final else for_now(self._tools, self._agent.offer, self._run, self._principal)
         try:
-            reply = await self._asked(turn).reply(messages, () if final else self._offers)
+            reply = await self._asked(turn).reply(messages, self._offers(tools))
         except GuardRefused:
             return await self._finish(End.LIMIT)
         except ModelError:
             return await self._finish(End.MODEL_FAILED)
         if self._agent.confidence:
             reply = replace(reply, proposals=tuple(map(taken_out, reply.proposals)))
-        await self._conversation.append([spoken(reply, self._agent.model.name, self._principal.id, final=final)])
+        said = spoken(reply, self._agent.model.name, self._principal.id, final=final)
+        offered = [] if final else changed(tools, self._transcript.offered, self._callable)
+        await self._conversation.append([*offered, said])
         self._tell_turn(turn)
+
+    def _offers(self, tools: Sequence[Tool]) -> tuple[Offer, ...]:
+        offers = map(offer, tools)
+        return tuple(map(asking, offers) if self._agent.confidence else offers)
 
     def _asked(self, turn: int) -> Model:
         """The model as it is asked for one turn: told on to whoever listens, on the meter, and tried again."""
@@ -224,6 +231,6 @@ class _Loop:
         await finish(self._plane, self._conversation, end.value, {"text": text}, done=end is End.ANSWER)
 
 
-def _offered(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
+def _callable(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
     """The tools that the run may call, in the order of registration."""
     return [tool for tool in registry.offered if names is None or tool.name in names]

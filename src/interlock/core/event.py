@@ -18,6 +18,7 @@ class Kind(StrEnum):
     RUN_WAITING = "run.waiting"
     RUN_CANCELLED = "run.cancelled"
     RUN_FINISHED = "run.finished"
+    TOOLS_OFFERED = "tools.offered"
     MESSAGE = "message"
     CALL_DECIDED = "call.decided"
     CALL_INTENT = "call.intent"

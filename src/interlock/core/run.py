@@ -56,6 +56,7 @@ class RunState:
         open_writes: Call digest to the call that is on its way, held or unknown with it.
         repeats: Its calls that are alike, and whether anything came of them.
         tool_calls: Tool name to how many calls of it were proposed.
+        done: Names of the tools of which a call was done.
         described: Digests of the tool definitions that a decision of this run describes.
         writes, refusals: How many calls with effects were proposed to run; how many were refused.
         vain: Claims made to advance the run since anything last came of one: workers lost before they did anything.
@@ -89,6 +90,7 @@ class RunState:
     open_writes: dict[str, str] = field(default_factory=dict)
     repeats: Repeats = field(default_factory=Repeats)
     tool_calls: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
     described: set[str] = field(default_factory=set)
     writes: int = 0
     refusals: int = 0
@@ -199,6 +201,11 @@ def _message(run: RunState, event: Event) -> None:
         run.transcript.absorb(run.run_id, event.fact.body, lambda call_id: _last_told(run, call_id))
 
 
+def _tools_offered(run: RunState, event: Event) -> None:
+    if run.transcript is not None:
+        run.transcript.offered = tuple(event.fact.body["tools"])
+
+
 def _last_told(run: RunState, call_id: str) -> bytes:
     call = speaker(run, call_id)
     return b"" if call is None else call.told
@@ -293,6 +300,8 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
         call.child = ""
     if kind == "refused":
         run.refusals += 1
+    elif kind == "done":
+        run.done.add(call.tool)
     run.forget_open(call.call_id, call.digest)
     if call.digest and event.payload:
         run.repeats.end(ended(call, kind, event.fact.body), lambda other: run.calls[other].told)
@@ -330,6 +339,7 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_WAITING: _run_waiting,
+    Kind.TOOLS_OFFERED: _tools_offered,
     Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_finished,
     Kind.RUN_CANCELLED: _run_cancelled,

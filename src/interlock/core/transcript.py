@@ -56,12 +56,14 @@ class Transcript:
         agent: Name of the agent.
         tools: Names of the tools that it may call; None for all that there are.
         turns: The model's turns, oldest first.
+        offered: Names of the tools that the last turn was offered; None where it was all that the run may call.
         input_tokens, output_tokens: What they took, as far as it was counted.
     """
 
     agent: str
     tools: frozenset[str] | None = None
     turns: list[TurnState] = field(default_factory=list)
+    offered: tuple[str, ...] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
 

@@ -22,7 +22,10 @@ _PAGE = 1000
 """Events that are read at once."""
 
 _BARE = frozenset(
-    {Kind.RUN_CLAIMED, Kind.RUN_WAITING, Kind.REDACT, Kind.APPROVAL_CONSUMED, Kind.MEMORY_FORGOTTEN}
+    {
+        Kind.RUN_CLAIMED, Kind.RUN_WAITING, Kind.TOOLS_OFFERED, Kind.REDACT, Kind.APPROVAL_CONSUMED,
+        Kind.MEMORY_FORGOTTEN,
+    }
 )  # fmt: skip
 """Kinds whose bodies are about nobody; a record of an erasure is never erased."""
 

@@ -198,6 +198,10 @@ def _run_waiting(event: Event) -> Iterator[_Said]:
     yield "", f"The run waits for {', '.join(body['for']) or 'somebody'}.", {}
 
 
+def _offered(event: Event) -> Iterator[_Said]:
+    yield "", f"The model is offered {', '.join(event.fact.body['tools']) or 'no tool'}.", {}
+
+
 def _message(event: Event) -> Iterator[_Said]:
     body = event.fact.body
     calls = ", ".join(call["tool"] for call in body.get("calls", ()))
@@ -328,6 +332,7 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_WAITING: _run_waiting,
+    Kind.TOOLS_OFFERED: _offered,
     Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
