@@ -10,6 +10,7 @@ import pytest
 
 from interlock import CallContext, OutcomeKind, Principal, Run
 from interlock.approvals.decide import Said
+from interlock.approvals.people import Recorded
 from interlock.core.call import LimitedCall
 from interlock.core.canonical import canonical
 from interlock.core.event import GuardChange, Kind
@@ -265,6 +266,7 @@ async def test_two_people_answer_at_once_and_the_first_in_the_ledger_counts(
     far = Far()
     async with staged(paying(far)) as stage:
         stage.store_in(WatchedStore(stage.clock))
+        stage.plane.plane.approvals.entitlement.people = Recorded()  # no thread, which would come back in any order
         async with stage.run() as run:
             held = await run.call("pay", {"n": 1})
             shown = await stage.shown(run.run_id, held)

@@ -252,3 +252,16 @@ async def test_what_a_person_made_of_a_held_call_is_asked_about_though_the_run_i
         stage.plane.plane.approvals = replace(stage.plane.plane.approvals, pending_max=5)
         await stage.plane.advance(run.run_id)
         assert len((await stage.state(run.run_id)).approvals.pending) == 21
+
+
+@pytest.mark.parametrize("part", ["approval", "digest"])
+async def test_an_approval_of_another_digest_releases_nothing(part: str) -> None:
+    """T23: the digests are computed again from what would run, whatever the request says of them."""
+    far = Far()
+    async with staged(paying(far)) as stage, stage.run() as run:
+        stage.obey(HOLDS)
+        held = await run.call("pay", {"n": 1})
+        await stage.answer(run.run_id, held, BOB)
+        (await stage.state(run.run_id)).approvals[held.approval_id].request[part] = "00" * 32
+        await stage.plane.advance(run.run_id)
+        assert far.ran == []

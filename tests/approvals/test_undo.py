@@ -8,6 +8,7 @@ import pytest
 
 from interlock import Rejected, Run
 from interlock.core.call import Outcome
+from interlock.core.event import Fact, Kind
 from interlock.pipeline import call_tool
 from tests.planes import ANA, PERMIT, Far, Stage, proposed, staged
 
@@ -99,3 +100,25 @@ async def test_a_denial_and_a_stop_bind_it_like_any_call() -> None:
         stage.obey(PERMIT + '\nforbid (principal, action == Action::"take", resource);')
         assert await undone(stage, run, put) == "refused"
         assert far.names == ["put"]
+
+
+@pytest.mark.parametrize("said", ["failed", "undone"])
+async def test_where_the_arguments_alone_say_what_undoes_it_an_effect_must_be_there_to_be_undone(said: str) -> None:
+    """T24: nothing is released by a call that did nothing, nor by one that a person says is undone already."""
+    far = Far()
+    does = refuses if said == "failed" else None
+    put = far.tool(
+        "put", "reversible", does, compensate="take",
+        compensate_with={"n": "/arguments/n", "note": "/arguments/note"},
+    )  # fmt: skip
+    async with staged(put, far.tool("take", "reversible")) as stage, stage.run() as run:
+        stage.obey(HELD)
+        call = await run.call("put", {"n": 1, "note": "a"})
+        if said == "undone":
+            conversation = await stage.plane.plane.ledger.conversation(run.run_id, "default")
+            await conversation.append([Fact(Kind.CALL_COMPENSATED, {}, call.call_id, 1, 1, outcome="done")])
+        assert await undone(stage, run, call) == "held"
+
+
+async def refuses(arguments: dict[str, Any], context: Any) -> object:
+    raise Rejected("no")

@@ -16,7 +16,10 @@ from interlock.core.guard_row import read_row
 from interlock.errors import BadInput, Conflict, NotFound
 from interlock.ledger.rebuild import differences
 from interlock.limits.budget import Budget
+from interlock.verification.verify import Verification
 from tests.planes import ANA, CAY, OPA, Far, Stage, codes, kinds, staged
+from tests.verification.readers import VERIFIED
+from tests.verification.test_model_verifier import APPROVES, Mind, reader
 
 pytestmark = pytest.mark.anyio
 
@@ -387,3 +390,16 @@ def test_what_a_budget_is_about(options: dict[str, Any], of_pay: bool, of_look: 
     """A budget of tools does not pay for models; one of everything does."""
     far, about = Far(), Budget(name="b", unit="calls", most=1, **options).about
     assert (about(far.tool("pay", "reversible")), about(far.tool("look")), about(None)) == (of_pay, of_look, of_a_model)
+
+
+async def test_what_a_limit_would_refuse_no_second_reader_is_asked_about_and_no_rehearsal_lets_pass(
+    tmp_path: Path,
+) -> None:
+    mind = Mind(APPROVES)
+    async with scene(tmp_path, "memory", Far().tool("put", "reversible"), budgets=[CALLS]) as stage, stage.run() as run:
+        for n in range(3):
+            assert (await run.call("put", {"n": n})).done
+        assert (await run.call("put", {"n": 8}, dry_run=True)).code == "limit.budget"
+        stage.obey(VERIFIED)
+        stage.plane.plane.verification = Verification(verifier=reader(mind))
+        assert ((await run.call("put", {"n": 9})).code, mind.given) == ("limit.budget", [])

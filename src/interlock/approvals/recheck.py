@@ -41,9 +41,10 @@ def _of_call(valid: ValidCall, request: Mapping[str, Any]) -> Difference:
         ("effect", request["effect"], tool.effect.value),
         ("arguments", request["text"], valid.text.decode()),
     )
-    if not found and (approval_digest(valid, request) != request["approval"] or valid.digest != request["digest"]):
-        found = _differ(("digest", request["approval"], approval_digest(valid, request)))
-    return found
+    return found or _differ(
+        ("digest", request["approval"], approval_digest(valid, request)),
+        ("call digest", request["digest"], valid.digest),
+    )
 
 
 def _of_hold(hold: Hold, request: Mapping[str, Any]) -> Difference:
