@@ -6,6 +6,7 @@ The functions below run there. They find the far end by its port, and a crash po
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -54,6 +55,11 @@ class Worker:
         """What it says next; it has ten seconds."""
         assert self._ours.poll(10), "the other process says nothing"
         return self._ours.recv()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, such as the one that stops it and the one that lets it go on."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def end(self) -> None:
         """Wait for its clean end."""

@@ -100,3 +100,35 @@ def in_real_time(ledger: str, tools: list[Tool], *, engine: bool = False) -> Any
     """A plane whose claims lapse, and are renewed, as the machine's clock says."""
     settings = Settings(ledger=Path(ledger), folder=Path(ledger).parent, lease_s=LEASE_S)
     return open_plane(settings, tools=tools, engine=engine)
+
+
+def keyed_put(port: int, sent: Connection | None = None) -> Tool:
+    """A write whose receiver tells repeats by their key; where `sent` is given, it waits there with the answer."""
+    far = EffectOracle(Path())
+    far.port = port
+
+    @tool(effect="reversible", keyed=True)
+    def put(n: int, context: CallContext) -> int:
+        """Put a number, once for each key."""
+        done: int = far.do("put", {"n": n}, context.idempotency_key, dedupe=True)["n"]
+        if sent is not None:
+            sent.send(context.run_id)
+            sent.recv()
+        return done
+
+    return put
+
+
+def stopped_call(pipe: Connection, ledger: str, port: int) -> None:
+    """Two calls of one run; between the effect of the first and its record somebody stops the process."""
+
+    async def main() -> None:
+        async with in_real_time(ledger, [keyed_put(port, pipe)]) as plane, plane.run(ANA, words="twice") as run:
+            for n in (1, 2):
+                try:
+                    outcome = await run.call("put", {"n": n})
+                    pipe.send(outcome.kind.value)
+                except LedgerError as error:
+                    pipe.send(error.code)
+
+    anyio.run(main)

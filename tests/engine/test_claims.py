@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from interlock.core.event import Kind
 from interlock.testing import EffectOracle
-from tests.engine.at_work import LEASE_S, in_real_time, long_call
+from tests.engine.at_work import LEASE_S, in_real_time, keyed_put, long_call, stopped_call
 from tests.workers import Worker
 
 pytestmark = pytest.mark.anyio
@@ -63,4 +64,29 @@ async def test_a_blocked_event_loop_loses_its_run_and_one_effect_is_one_effect(
         ]  # fmt: skip
         [run] = await plane.store.rows("run", {"run_id": run_id})
         assert run["status"] == "finished", "whoever leaves it finishes it, though the claim was lost meanwhile"
+    assert len(oracle.effects()) == 1
+
+
+async def test_a_stopped_worker_that_goes_on_finds_its_run_taken_and_writes_nothing_under_its_old_claim(
+    tmp_path: Path, oracle: EffectOracle
+) -> None:
+    """K6: SIGSTOP past the lease, another worker takes over, SIGCONT. The keyed effect is one, and nothing is flagged."""
+    ledger = str(tmp_path / "ledger.db")
+    worker = Worker(stopped_call, ledger, oracle.port)
+    run_id = await anyio.to_thread.run_sync(worker.receive)
+    worker.signal(signal.SIGSTOP)
+    async with in_real_time(ledger, [keyed_put(oracle.port)], engine=True) as plane:
+        with anyio.fail_after(30):
+            while (await plane.store.rows("tool_call", {"run_id": run_id}))[0]["status"] != "closed":
+                await anyio.sleep(0.02)
+        worker.signal(signal.SIGCONT)
+        worker.send("go on")
+        assert await anyio.to_thread.run_sync(worker.receive) == "done", "what the other worker recorded"
+        second = await anyio.to_thread.run_sync(worker.receive)
+        worker.end()
+        [row] = await plane.store.rows("tool_call", {"run_id": run_id})
+        events = await plane.store.read(run_id)
+    assert (row["status"], row["outcome"]) == ("closed", "done")
+    assert second == "ledger.stale_claim", "nothing new under a claim that is past"
+    assert [event.fact.kind for event in events].count(Kind.CALL_INTENT) == 1
     assert len(oracle.effects()) == 1
