@@ -25,7 +25,8 @@ WORDS = (
 )
 
 REFUND = "refund_payment"
-WIDENED = {"/payment_id": {"any": True}, "/amount_cents": {"at_most": 6_000}, "/reason": {"any": True}}
+MOST = 6_000
+WIDENED = {"/payment_id": {"any": True}, "/amount_cents": {"at_most": MOST}, "/reason": {"any": True}}
 """What somebody of finance makes of the proposal: any payment, and no more than 60."""
 
 USES = 5
@@ -76,7 +77,7 @@ async def _granted(scene: Scene, proposal: dict[str, Any]) -> None:
     )
     scene.teller.says(FINANCE.id, f"widens it to any payment, narrows it to 60, {USES} times, for a week. Issues it.")
     grant = await scene.plane.issue_grant(terms, FINANCE)
-    why = f"up to {WIDENED['/amount_cents']['at_most'] / 100:.0f}, {grant.uses} times, for {AGENT.id}"
+    why = f"up to {MOST / 100:.0f}, {grant.uses} times, for {AGENT.id}"
     await scene.person_did(f"{FINANCE.id} issues a grant", "granted", "granted", why=why)
 
 

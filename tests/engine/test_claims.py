@@ -70,7 +70,7 @@ async def test_a_blocked_event_loop_loses_its_run_and_one_effect_is_one_effect(
 async def test_a_stopped_worker_that_goes_on_finds_its_run_taken_and_writes_nothing_under_its_old_claim(
     tmp_path: Path, oracle: EffectOracle
 ) -> None:
-    """K6: SIGSTOP past the lease, another worker takes over, SIGCONT. The keyed effect is one, and nothing is flagged."""
+    """K6: SIGSTOP past the lease, another worker takes over, SIGCONT. The keyed effect is one, nothing is flagged."""
     ledger = str(tmp_path / "ledger.db")
     worker = Worker(stopped_call, ledger, oracle.port)
     run_id = await anyio.to_thread.run_sync(worker.receive)
