@@ -140,7 +140,8 @@ def label_of(text: str, run: Sequence[Event], call_id: str) -> Label:
             if (found := _told_by(server, name, fact)) is not None:
                 origins.append(found)
                 tools.pop(name, None)
-                tools[name] = None
+                if name:  # erased: what answered is not known any more, and that something did is
+                    tools[name] = None
     if parent:
         origins.append(Origin.THIRD)
     theirs = not parent and _says(words, text)
