@@ -106,6 +106,15 @@ async def test_a_result_that_is_not_there_is_not_handed_over() -> None:
         assert not await stage.plane.store.rows("run", {"run_id": child(result.run_id)})
 
 
+async def test_what_is_handed_over_is_bounded_whatever_it_is() -> None:
+    boss = Watched(says("", ("ask_a", {"task": "t", "data": "x" * (256 << 10)})), says("Done."))
+    first = Watched(says("Seen."))
+    async with office(Agent("boss", boss, tools=(), workers=("a",)), Agent("a", first, tools=())) as stage:
+        await asked(stage.plane)
+    assert told(boss.asked[1][0])[0]["code"] == "execute.rejected"
+    assert not first.asked
+
+
 async def test_a_worker_is_refused_what_is_none_of_its_tools_and_that_is_recorded() -> None:
     """C2, defect 16: its supervisor's tools, those that its user may call, and the delegations of others."""
     far = Far()

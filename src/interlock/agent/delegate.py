@@ -27,7 +27,7 @@ from interlock.pipeline import Plane
 from interlock.registry.registry import Registry
 
 GIVEN_MAX = 256 << 10
-"""Bytes of results that are handed over with one task."""
+"""Bytes of results and other values that are handed over with one task."""
 
 TEXT_MAX = 32_768
 """Characters of one task."""
@@ -158,6 +158,6 @@ def _task(run: RunState, arguments: Mapping[str, Any], context: CallContext, how
         task["given"] = given
     if "data" in arguments:
         task["data"] = arguments["data"]
-    if len(canonical(given)) > GIVEN_MAX:
-        raise Rejected("too much", reason=f"more than {GIVEN_MAX} bytes would be handed over; name fewer results")
+    if len(canonical([given, task.get("data")])) > GIVEN_MAX:
+        raise Rejected("too much", reason=f"more than {GIVEN_MAX} bytes would be handed over; hand over less")
     return task

@@ -16,6 +16,9 @@ from interlock.screening.screen import cut
 _DIGEST = 16
 """Hexadecimal digits of a digest that the model is shown: to tell results apart, not to prove anything."""
 
+_DIGEST_WHOLE = 64
+"""The same of a whole one."""
+
 _KEPT = ("from", "origin", "outcome", "call_id", "tool", "code", "message", "next_step", "approval_id")
 """What of an old result stays beside its size."""
 
@@ -61,9 +64,23 @@ def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any
 
 def _cut(value: Any, text: bytes, bytes_max: int) -> dict[str, Any]:
     """The typed marker in a large value's place; of one that is such a marker already, with less of the beginning."""
-    if isinstance(value, dict) and value.get("truncated") is True and value.keys() == cut(b"", 0).keys():
-        return {**value, "beginning": str(value["beginning"]).encode()[: bytes_max // 2].decode(errors="ignore")}
+    if _is_marker(value):
+        return {**value, "beginning": value["beginning"].encode()[: bytes_max // 2].decode(errors="ignore")}
     return cut(text, bytes_max)
+
+
+def _is_marker(value: Any) -> bool:
+    """Whether a value is a marker in each of its parts: a tool may return what only has the names of them."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == cut(b"", 0).keys()
+        and value["truncated"] is True
+        and type(value["bytes"]) is int
+        and isinstance(value["sha256"], str)
+        and len(value["sha256"]) == _DIGEST_WHOLE
+        and value["sha256"].isascii()
+        and isinstance(value["beginning"], str)
+    )
 
 
 def _text(value: object) -> str:
