@@ -207,6 +207,8 @@ class MailReceiver:
                     connection = self.tls.wrap_socket(connection, server_side=True)
                     self._upgraded.append(connection)
                     lines, mailed.in_tls = connection.makefile("rb"), True
+            elif verb == "AUTH" and self.replies.get(verb):
+                say(verb, "")
             elif verb == "AUTH":
                 user, password = base64.b64decode(line.split()[2]).decode().split("\0")[1:]
                 well = f"{user}:{password}" == self.login

@@ -161,3 +161,11 @@ except Exception as error:
 """
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert "MissingExtra extra.missing" in ended.stdout and "pip install 'interlock[notify]'" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a..example/", f"https://{'a' * 70}.example/", f"https://a.example/{'a' * 70_000}"]
+)
+async def test_an_address_that_nothing_can_be_sent_to_is_no_answer(egress: Egress, url: str) -> None:
+    sent = await egress.post(url, b"{}", {})
+    assert sent.verdict is Verdict.LATER and "aaaa" not in sent.why

@@ -103,3 +103,17 @@ async def test_a_server_that_breaks_off_or_says_nothing_is_later(held: Trust, mo
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
     server = MailServer(host="h", port=1, tls="tls", context=trust(tmp_path).client, user="me", password="s3cr3t")
     assert "s3cr3t" not in repr(server)
+
+
+async def test_a_password_that_cannot_be_written_and_a_challenge_that_is_none_are_later(held: Trust) -> None:
+    with MailReceiver(tls=held.server, login="me:pass") as receiver:
+        sent = await mail(receiver.port, held.client, user="me", password="pässwort")
+        assert sent.verdict == "later" and "ssw" not in sent.why
+    offered = "250-here\r\n250-AUTH CRAM-MD5\r\n250 8BITMIME"
+    with MailReceiver(replies={"EHLO": [offered], "AUTH": ["334 no base64!"]}) as receiver:
+        assert (await mail(receiver.port, held.client, tls="none", user="me", password="pass")).verdict == "later"
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 70])
+async def test_a_server_whose_name_is_none_is_later(held: Trust, host: str) -> None:
+    assert (await mail(25, held.client, host=host)).verdict == "later"

@@ -11,6 +11,7 @@ from interlock.core.event import NOTICES, Fact, Kind
 from interlock.errors import StoreUnavailable
 from interlock.ledger.rebuild import differences
 from interlock.ledger.store import Append, Claim
+from interlock.net.sent import Sent
 from interlock.notices import notifier as notifier_module
 from interlock.notices.notice import Audience, Notice, NoticeKind
 from interlock.notices.notifier import GIVE_UP_S
@@ -459,3 +460,33 @@ def test_the_kinds_of_the_settings_are_those_that_there_are() -> None:
     from interlock.notify_settings import EVERY_KIND
 
     assert EVERY_KIND == CHOSEN == tuple(NoticeKind(kind) for kind in EVERY_KIND)
+
+
+async def test_a_notice_that_its_channel_fails_over_keeps_no_other_from_going(
+    office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is put off like any other, and what the error says is not repeated: it may quote the address."""
+    hook = office.webhook(receiver.port)
+    poison = await office.ask("run_1")
+    others = [await office.ask("run_2"), await office.ask("run_3")]
+    tried = []
+
+    class Fails:
+        name, audience = hook.name, hook.audience
+
+        async def send(self, notice: Notice, at_us: int) -> Sent:
+            if notice.ref != poison:
+                return await hook.send(notice, at_us)
+            tried.append(at_us)
+            secret = "s3cr3t"
+            raise ValueError(secret)
+
+        async def close(self) -> None: ...
+
+    notifier = office.notifier(Fails())
+    for _ in range(8):
+        await notifier.look()
+        office.clock.advance(1)
+    assert sorted(await office.told()) == sorted(others)
+    assert 1 < len(tried) < 5
+    assert "s3cr3t" not in caplog.text and "ValueError" in caplog.text

@@ -47,11 +47,11 @@ class Egress:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
         """Send a body. Never raises for what a network or a far end does."""
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        request = httpx2.Request(
-            "POST", url, content=body, headers={**headers, "accept-encoding": "identity", "user-agent": "interlock"},
-            extensions={"timeout": timeout},
-        )  # fmt: skip
         try:
+            request = httpx2.Request(
+                "POST", url, content=body, extensions={"timeout": timeout},
+                headers={**headers, "accept-encoding": "identity", "user-agent": "interlock"},
+            )  # fmt: skip
             with anyio.fail_after(self._timeout_s):
                 response = await self._transport.handle_async_request(request)
                 try:
@@ -61,7 +61,7 @@ class Egress:
                         await response.aclose()
         except TimeoutError:
             return Sent(Verdict.LATER, "no answer in time")
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, httpx2.InvalidURL, ValueError) as error:  # also a host that no name can be
             return Sent(Verdict.LATER, f"no answer: {type(error).__name__}")
         return _judged(response)
 

@@ -77,7 +77,8 @@ class _Session:
             return Sent(Verdict.LATER, f"no login, or no TLS that holds: {type(error).__name__}")  # can be mended here
         except smtplib.SMTPResponseException as error:  # its text is the server's: not repeated
             return _judged(error.smtp_code)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            # a ValueError is a challenge that is no base64, or a name or password that cannot be written
             return Sent(Verdict.LATER, f"no answer: {type(error).__name__}")
         left_out = f"; {len(refused)} of {len(recipients)} recipients refused" if refused else ""
         return Sent(Verdict.ACCEPTED, f"answered 250{left_out}")

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from traceback import format_tb
 from typing import Final, NamedTuple
 
 import anyio
@@ -257,7 +258,7 @@ class _Line:
     async def _send(self, notice: Notice, stands_for: tuple[Notice, ...]) -> None:
         means = self._sender.means
         means.reach("notice.before")
-        sent = await self.channel.send(notice, means.clock.wall_us())
+        sent = await self._handed_on(notice)
         means.reach("notice.sent")
         now_s = means.clock.mono_s()
         before = self._tries.get(notice.key, _Tries(0, now_s, 0.0))
@@ -274,6 +275,18 @@ class _Line:
             self._put_off(notice, tried, sent)
             raise StoreUnavailable(f"{notice.kind} was sent and could not be recorded: {error}") from error
         means.reach("notice.recorded")
+
+    async def _handed_on(self, notice: Notice) -> Sent:
+        """What became of it. One that the channel fails over waits like any other, and keeps none behind it from going.
+
+        Of the error, its type and place are told: its words may quote what was sent, or where to.
+        """
+        try:
+            return await self.channel.send(notice, self._sender.means.clock.wall_us())
+        except Exception as error:
+            kind, where = type(error).__name__, "".join(format_tb(error.__traceback__))
+            logger.error("channel %s failed: a defect of Interlock: %s\n%s", self.channel.name, kind, where)
+            return Sent(Verdict.LATER, f"a defect of Interlock: {kind}")
 
     def _put_off(self, notice: Notice, tried: _Tries, sent: Sent) -> None:
         """The notice waits for its turn; so does the channel, which may be down: the next try is of another one."""
