@@ -208,6 +208,34 @@ async def test_a_hold_of_a_compensation_is_answered_by_what_let_its_step_pass() 
             assert (await run.call("una", {"n": 7})).code == "approve.held"
 
 
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"budgets": [{"name": "calls", "unit": "calls", "most": 2}]},
+        {"rates": [{"name": "often", "calls": 2, "per_s": 60, "burst": 2}]},
+        {"calls_max": 2},
+    ],
+)
+async def test_a_limit_that_is_used_up_turns_a_saga_back_and_keeps_nothing_from_being_undone(
+    limits: dict[str, Any], kept: bool, tmp_path: Path
+) -> None:
+    """What undoes a call is charged and never refused; the same tool, called for itself, is refused as any other."""
+    desk = Desk("abc")
+    ledger = tmp_path / "ledger.db" if kept else None
+    async with staged(*desk.tools(), ledger=ledger, settings={"limits": limits}) as stage:
+        stage.obey(ALLOW)
+        outcome = await gone_through(stage, in_line("abc"))
+        assert outcome.cause is not None and outcome.cause.why.startswith("limit.")
+        assert (outcome.status, desk.ran) == (SagaStatus.COMPENSATED, ["a", "b", "unb", "una"])
+        if "budgets" in limits:
+            assert list((await stage.plane.store.guards()).values()) == [4], "its budget pays, beyond its end"
+        if "calls_max" not in limits:
+            async with stage.run() as run:
+                assert (await run.call("una", {"n": 8})).code.startswith("limit.")
+        assert await differences(stage.plane.store) == []
+
+
 async def test_a_compensation_whose_tool_was_changed_since_is_not_answered_in_advance() -> None:
     """The grant is for the definition that stood in the intent."""
     desk = Desk("abc", does={"c": refuse})

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from interlock.approvals.recheck import Difference, difference
 from interlock.approvals.request import Approvals, request
-from interlock.approvals.undo import undoes
 from interlock.core.approval import ApprovalState
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
 from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
 from interlock.core.run import RunState
 from interlock.ledger.recall import answered, unanswered
+from interlock.registry.undoing import undoes
 
 
 async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int) -> ApprovedCall | Stop:
@@ -32,7 +32,7 @@ async def approve(verified: VerifiedCall, approvals: Approvals, run: RunState, s
     if asked is not None and not call.dry_run:
         return await _asked_before(verified, asked, approvals, step)
     in_person = verified.hold is not None and verified.hold.in_person
-    if call.parent_id and not (in_person or call.dry_run) and (undone := undoes(verified, run)):
+    if call.parent_id and not (in_person or call.dry_run) and (undone := undoes(valid, run)):
         return ApprovedCall(verified, "", undoes=undone)
     asks_or_writes = verified.hold is not None or valid.tool.writes
     if known is None and asks_or_writes and not call.dry_run and _paused(call, approvals, run):

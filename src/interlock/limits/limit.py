@@ -11,7 +11,8 @@ from interlock.core.principal import Principal
 from interlock.core.run import RunState
 from interlock.ledger.refused import refused_by_limit
 from interlock.limits.loop import Loops, loop
-from interlock.limits.quota import Quotas
+from interlock.limits.quota import Asked, Quotas
+from interlock.registry.undoing import undoes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Limits:
 async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) -> LimitedCall | Stop:
     """Refuse a call beyond the run's limits or what runs share, or one that is on its way already.
 
+    What undoes a call is charged, and refused by no limit: that would leave standing what is to be undone.
+
     Args:
         step: Number of this call within the run, from 1.
     """
@@ -46,7 +49,8 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
     known = run.calls.get(call.call_id)
     if known is not None and known.status == "intent":
         return LimitedCall(allowed, ())  # taken up from a lost worker: it was counted when its intent was made
-    if step > limits.calls_max:
+    undoing = call.parent_id != "" and not call.dry_run and undoes(valid, run) != ""
+    if step > limits.calls_max and not undoing:
         return refuse(
             call, "limit.calls", f"this run has used its {limits.calls_max} calls",
             next_step="Answer with what you have.", audit={"step": step},
@@ -60,12 +64,20 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
     if (stop := loop(valid, limits.loops, run)) is not None:
         return stop
     asked = limits.quotas.asked(allowed, run)
+    if undoing:
+        return _undoing(allowed, asked)
     decision = allowed.decision
     if decision.binding_hold is not None or decision.verify or call.dry_run:  # nobody is asked about what cannot run
         refused = await limits.quotas.refuses(asked)
         if refused is not None:
             return refused_by_limit(call, asked.charges, refused)
     return LimitedCall(allowed, asked.guards, asked.charges)
+
+
+def _undoing(allowed: AllowedCall, asked: Asked) -> LimitedCall:
+    """What undoes a call: its budgets pay, beyond their end if need be; rates counted the call that it undoes."""
+    charges = asked.charges
+    return LimitedCall(allowed, tuple(charge.guard._replace(at_most=None) for charge in charges), charges)
 
 
 def _once_more(first: str, valid: ValidCall, run: RunState) -> bool:

@@ -1,8 +1,8 @@
-"""The hold of a call that undoes another: answered in advance by what let that other one pass."""
+"""Which call another one undoes: what its holds are answered by, and why no limit refuses it."""
 
 from __future__ import annotations
 
-from interlock.core.call import OutcomeKind, ValidCall, VerifiedCall
+from interlock.core.call import OutcomeKind, ValidCall
 from interlock.core.call_state import CallState
 from interlock.core.canonical import canonical
 from interlock.core.run import RunState
@@ -12,13 +12,12 @@ from interlock.registry.defaults import filler
 _TOOK_EFFECT = frozenset({OutcomeKind.DONE, OutcomeKind.WITHHELD, OutcomeKind.UNKNOWN})
 
 
-def undoes(verified: VerifiedCall, run: RunState) -> str:
+def undoes(valid: ValidCall, run: RunState) -> str:
     """The call of this run that this one undoes, exactly as that one's intent says; empty for any other call.
 
     The tool's definition is the one that stood in the intent, and the arguments are those that follow from that
     call's arguments and result. Once: not while or after another call undid it.
     """
-    valid = verified.limited.allowed.valid
     parent = run.calls.get(valid.call.parent_id)
     if parent is None or parent.undo is None or parent.undone == "done":
         return ""
