@@ -29,19 +29,17 @@ from interlock import (
     CallContext,
     Interlock,
     Principal,
-    Rejected,
     Settings,
     Tool,
     World,
     open_plane,
 )
-from interlock.core.canonical import canonical
 from interlock.core.message import Message, Role
 from interlock.core.run import RunState, speaker
 from interlock.core.tool import Offer
 from interlock.models.replay import ReplayModel, turns_of
 from interlock.testing import CountedIds, FrozenClock
-from proof.recorded import FOLDER, Call, RecordedRun, Suite, Turns, recorded, recorded_tool
+from proof.recorded import FOLDER, RecordedFarEnd, RecordedRun, Suite, Turns, recorded, recorded_tool
 
 RUNS_MIN = 1000
 
@@ -76,7 +74,7 @@ class Made:
 
 async def make(name: str, suite: Suite) -> Made:
     """Make the runs of a suite again, one after the other."""
-    made, far_end = Made(name), _FarEnd()
+    made, far_end = Made(name), RecordedFarEnd()
     tools = [_tool(name, definition, far_end) for definition in suite.tools]
     replays = [_Replay(run, far_end) for run in suite.runs]
     agents = [Agent(f"run-{number}", replay, limits=LIMITS) for number, replay in enumerate(replays)]
@@ -124,28 +122,10 @@ def _count(run: RunState, made: Made) -> Iterator[str]:
                     yield f"{asked.tool} is not valid, and nothing says what to repair: {outcome}"
 
 
-class _FarEnd:
-    """What was recorded.
-
-    Attributes:
-        calls: The recorded calls of the turn that are not answered yet.
-    """
-
-    calls: list[Call]
-
-    async def answer(self, tool: str, arguments: dict[str, Any]) -> object:
-        asked = canonical(arguments)
-        call = next(call for call in self.calls if call.tool == tool and canonical(call.arguments) == asked)
-        self.calls.remove(call)
-        if call.error:
-            raise Rejected(call.error)
-        return call.said
-
-
 class _Replay(ReplayModel):
     """The recorded model, which also looks at what it is told."""
 
-    def __init__(self, run: RecordedRun, far_end: _FarEnd) -> None:
+    def __init__(self, run: RecordedRun, far_end: RecordedFarEnd) -> None:
         super().__init__(*turns_of(run.messages))
         self._calls: Turns = run.turns
         self._far_end = far_end
@@ -172,7 +152,7 @@ def _unpaired(messages: Sequence[Message]) -> Iterator[str]:
             yield f"turn {last}: a result is in no envelope"
 
 
-def _tool(suite: str, definition: dict[str, Any], far_end: _FarEnd) -> Tool:
+def _tool(suite: str, definition: dict[str, Any], far_end: RecordedFarEnd) -> Tool:
     name = definition["name"]
 
     async def body(arguments: dict[str, Any], context: CallContext) -> object:

@@ -25,11 +25,11 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from interlock import CallContext, Principal, Proposal, Rejected, Settings, Tool, World, open_plane
+from interlock import CallContext, Principal, Proposal, Settings, Tool, World, open_plane
 from interlock.core.canonical import canonical
 from interlock.settings import LimitSettings
 from interlock.testing import CountedIds, FrozenClock
-from proof.recorded import FOLDER, Call, Suite, recorded, recorded_tool
+from proof.recorded import FOLDER, RecordedFarEnd, Suite, recorded, recorded_tool
 
 EQUAL_MIN = 4
 """From so many equal calls on, an unsolved run should have been stopped."""
@@ -129,7 +129,7 @@ def main() -> int:
 
 async def make(name: str, suite: Suite, limits: Mapping[str, int] | None = None) -> list[Made]:
     """Make the runs of a suite again, one after the other, with these limits beside the defaults."""
-    far_end = _FarEnd()
+    far_end = RecordedFarEnd()
     tools = [_tool(name, definition, far_end) for definition in suite.tools]
     settings = Settings(
         ledger=None, mode="evaluate_only", limits=LimitSettings(calls_max=10_000, **(limits or {}))
@@ -153,25 +153,7 @@ async def make(name: str, suite: Suite, limits: Mapping[str, int] | None = None)
     return made
 
 
-class _FarEnd:
-    """What was recorded.
-
-    Attributes:
-        calls: The recorded calls of the turn that are not answered yet.
-    """
-
-    calls: list[Call]
-
-    async def answer(self, tool: str, arguments: dict[str, Any]) -> object:
-        asked = canonical(arguments)
-        call = next(call for call in self.calls if call.tool == tool and canonical(call.arguments) == asked)
-        self.calls.remove(call)
-        if call.error:
-            raise Rejected(call.error)
-        return call.said
-
-
-def _tool(suite: str, definition: dict[str, Any], far_end: _FarEnd) -> Tool:
+def _tool(suite: str, definition: dict[str, Any], far_end: RecordedFarEnd) -> Tool:
     name = definition["name"]
 
     async def body(arguments: dict[str, Any], context: CallContext) -> object:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from interlock import Tool, foreign_tool
+from interlock import Rejected, Tool, foreign_tool
+from interlock.core.canonical import canonical
 from interlock.core.tool import Body
 
 FOLDER = Path(os.environ.get("INTERLOCK_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -107,6 +108,25 @@ def recorded_tool(suite: str, definition: dict[str, Any], body: Body, cache_s: f
     schema = {**definition["input_schema"], "additionalProperties": False}
     server = suite.replace("/", "-")
     return foreign_tool(definition["name"], server, definition["description"], schema, body, **options)
+
+
+class RecordedFarEnd:
+    """What was recorded.
+
+    Attributes:
+        calls: The recorded calls of the turn that are not answered yet.
+    """
+
+    calls: list[Call]
+
+    async def answer(self, tool: str, arguments: dict[str, Any]) -> object:
+        """What the call of these arguments was answered; `Rejected` where that was an error."""
+        asked = canonical(arguments)
+        call = next(call for call in self.calls if call.tool == tool and canonical(call.arguments) == asked)
+        self.calls.remove(call)
+        if call.error:
+            raise Rejected(call.error)
+        return call.said
 
 
 def _run(source: str, task: str, row: dict[str, Any]) -> RecordedRun:
