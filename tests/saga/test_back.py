@@ -395,7 +395,7 @@ async def refuse_for_now(arguments: dict[str, Any], context: CallContext) -> obj
 
 @pytest.mark.parametrize("nth", range(1, 60))
 async def test_cancelled_at_any_moment_what_was_done_is_undone_by_whoever_goes_on(nth: int) -> None:
-    """Defect 40, K38: cancellation ran no compensation."""
+    """Defect 40, K38: cancellation ran no compensation. What was cut off before anything left is made again."""
     desk = Desk("abc", options={name: {"compensate_with": {"n": "/arguments/n"}} for name in "abc"})
     async with staged(*desk.tools()) as stage:
         stage.obey(ALLOW)
@@ -409,7 +409,8 @@ async def test_cancelled_at_any_moment_what_was_done_is_undone_by_whoever_goes_o
         while due := await stage.plane.plane.ledger.store.due():
             await stage.plane.advance(due[0].run_id)
         outcome = await stage.plane.saga_outcome(run_id)
-        assert outcome.status in (SagaStatus.COMPLETED, SagaStatus.COMPENSATED)
+        unknown = any(event.fact.kind is Kind.CALL_UNKNOWN for event in await stage.events(run_id))
+        assert outcome.status is (SagaStatus.COMPENSATED if unknown else SagaStatus.COMPLETED)
         if outcome.status is SagaStatus.COMPENSATED:
             assert all(desk.times[f"un{name}"] >= 1 for name in "abc" if desk.times[name])
             assert [name for name in desk.ran if name.startswith("un")] == sorted(

@@ -310,14 +310,16 @@ class Entry:
     async def _cut_off(self, error: BaseException) -> None:
         """The call was cancelled or met a bug: say so, as unknown where something may have left.
 
-        Where nothing can have left, two are let be: a call that could not be recorded, so that it can be made again
-        by the same name; and one that waits in the ledger, which runs when its run is advanced again. So is one that
-        was taken up from a lost worker: it stays as it was found, for the next.
+        Where nothing can have left, three are let be: a call that could not be recorded, so that it can be made again
+        by the same name; one that waits in the ledger, which runs when its run is advanced again; and one that a saga
+        or a graph makes by its definition, which does then. So is one that was taken up from a lost worker: it stays
+        as it was found, for the next.
         """
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         if self.lost and (cancelled or isinstance(error, LedgerError)):
             return
-        waits = cancelled and not self._reserved and self.call.call_id in self.run.calls
+        again = self.call.call_id in self.run.calls or self.run.driver in ("saga", "graph")
+        waits = cancelled and not self._reserved and again
         if not self._intent and (isinstance(error, LedgerError) or waits):
             return
         if self._reserved:  # it was dialled, and what that cost nobody says any more
