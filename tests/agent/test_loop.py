@@ -10,7 +10,7 @@ import pytest
 
 from interlock import AgentLimits, End
 from interlock.core.event import Kind
-from interlock.core.message import Finish, Message, Role, Usage
+from interlock.core.message import Finish, Message, Proposal, Role, Usage
 from interlock.core.tool import CallContext
 from interlock.errors import DefinitionError, ModelError, NotFound
 from tests.agent.desk import WORDS, Watched, desk, result, says, told
@@ -171,6 +171,53 @@ async def test_a_model_that_fails_ends_the_run_and_says_so() -> None:
         found = await result(stage.plane)
         assert (found.end, found.text, found.answered) == (End.MODEL_FAILED, "", False)
         assert await stage.said(found.run_id) == ["run.claimed", "run.started", "run.finished"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ValueError("a bug of the model's"), None, "text", Message(role=Role.USER, text="Pay."),
+        Message(role=Role.MODEL, text=None),  # type: ignore[arg-type]
+        Message(role=Role.MODEL, proposals=(Proposal(tool="look", arguments=[1]),)),  # type: ignore[arg-type]
+        Message(role=Role.MODEL, proposals=(Proposal(tool=None, arguments="{}"),)),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_a_model_that_answers_with_what_is_no_message_has_failed(said: Any) -> None:
+    """Whatever it is: no exception of another's reaches the caller, and nothing of it is recorded."""
+
+    class Garbled(Watched):
+        async def reply(self, messages: Any, tools: Any) -> Message:
+            if isinstance(said, Exception):
+                raise said
+            answer: Message = said
+            return answer
+
+    async with desk(Garbled(), Far().tool("look")) as stage:
+        found = await result(stage.plane)
+        assert found.end is End.MODEL_FAILED
+        assert await stage.said(found.run_id) == ["run.claimed", "run.started", "run.finished"]
+
+
+@pytest.mark.parametrize("tokens", [None, -5, 1.5, 10**400, "3"])
+async def test_tokens_that_no_answer_can_have_taken_are_not_counted(tokens: Any) -> None:
+    async with desk(Watched(says("Fine.", usage=Usage(tokens, 3)))) as stage:
+        found = await result(stage.plane)
+        assert (found.text, found.input_tokens, found.output_tokens) == ("Fine.", 0, 0)
+
+
+async def test_arguments_that_cannot_be_written_down_are_refused_as_what_they_are() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    round_: dict[str, Any] = {}
+    round_["a"] = round_
+    model = Watched(says("", ("look", deep), ("look", round_)), says("Well."))
+    far = Far()
+    async with desk(model, far.tool("look")) as stage:
+        assert (await result(stage.plane)).text == "Well."
+    assert [answer["outcome"] for answer in told(model.asked[1][0])] == ["refused", "refused"]
+    assert far.names == []
 
 
 async def test_a_held_call_parks_the_run_and_its_answer_goes_on_with_it() -> None:

@@ -34,6 +34,7 @@ from interlock.execution.batch import BATCH_MAX
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.spoken import spoken, text_of
 from interlock.limits.meter import RunMeter
+from interlock.models.checked import Checked
 from interlock.models.metered import NOTHING, Metered
 from interlock.models.model import Model
 from interlock.models.retried import Retried
@@ -171,7 +172,7 @@ class _Loop:
                 model = self._heard(model, turn, draft)
             if meter.counts:
                 model = Metered(model, self._agent.price_of(model.name), meter, self._plane.new_id)
-            return model
+            return Checked(model)
 
         return Retried(each(self._agent.model, single), self._plane.executor.pause)
 

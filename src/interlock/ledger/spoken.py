@@ -61,10 +61,16 @@ def _call(proposal: Proposal) -> dict[str, Any]:
         check_json(dict(proposal.arguments))
         canonical(proposal.arguments)
     except BadInput:
-        return said | {
-            "arguments_text": _kept(json.dumps(proposal.arguments, default=repr, skipkeys=True), TEXT_MAX + 1)
-        }
+        return said | {"arguments_text": _kept(_shown(proposal.arguments), TEXT_MAX + 1)}
     return said | {"arguments": dict(proposal.arguments)}
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    """What is no JSON, as far as it can be shown; it is refused as what it is."""
+    try:
+        return json.dumps(arguments, default=repr, skipkeys=True)
+    except (ValueError, RecursionError):  # it holds itself, or is too deep
+        return ""
 
 
 def _kept(text: str, most: int = TEXT_MAX) -> str:

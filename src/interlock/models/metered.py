@@ -131,7 +131,7 @@ class Metered:
         actual = worst
         try:
             message = await self._model.reply(messages, tools)
-            if message.usage is not None and _is_count(message.usage):
+            if message.usage is not None and is_count(message.usage):
                 actual = self._price.of(message.usage)
                 self.usage = self.usage.plus(message.usage)
             return message
@@ -149,7 +149,7 @@ class Metered:
             await self._meter.settle(ref, actual)
 
 
-def _is_count(usage: Usage) -> bool:
+def is_count(usage: Usage) -> bool:
     """Whether this can be what an answer took: a far end that says less than nothing must not fill a budget up."""
     return all(type(tokens) is int and 0 <= tokens <= _TOKENS_MAX for tokens in usage)
 
