@@ -153,6 +153,37 @@ async def test_a_worker_gets_no_tool_that_its_starter_could_not_have_handed_on_w
         assert far.names == ["pay"]
 
 
+async def test_a_run_that_began_when_nobody_could_be_started_starts_nobody() -> None:
+    """C2, defect 16: an agent that may call every tool was meant to have those of then, and no agents of now."""
+    alone, first = Watched(says("", ("ask_a", {"task": "t"})), says("I cannot.")), Watched(says("Mine."))
+    agents = (Agent("alone", alone), Agent("boss", Watched(), tools=(), workers=("a",)), Agent("a", first, tools=()))
+    async with office(*agents, tools=(Far().tool("look"),)) as stage:
+        known: Any = stage.plane.plane.drivers["agent"]
+        known.start_of = lambda agent, _: {"driver": "agent", "agent": agent.name}  # as before there were workers
+        assert (await asked(stage.plane, "alone")).text == "I cannot."
+        assert alone.asked[0][1] == ("look",)
+        assert told(alone.asked[1][0])[0]["code"] == "execute.rejected"
+        assert not first.asked
+        assert len(await stage.plane.store.rows("run")) == 1
+
+
+@pytest.mark.parametrize("budget", [{"calls": -1}, {"calls": 1.5}, {"No unit": 1}])
+async def test_a_share_that_cannot_be_counted_is_refused_at_the_start(budget: Any) -> None:
+    with pytest.raises(DefinitionError, match="agent 'a': budget") as caught:
+        async with office(Agent("a", Watched(), tools=(), budget=budget)):
+            pass
+    assert caught.value.code == "agent.budget"
+
+
+async def test_a_share_of_what_nothing_costs_starts_no_worker_for_it_would_limit_nothing() -> None:
+    boss, first = Watched(says("", ("ask_a", {"task": "t"})), says("Not done.")), Watched(says("Mine."))
+    agents = (Agent("boss", boss, tools=(), workers=("a",)), Agent("a", first, tools=(), budget={"cals": 2}))
+    async with office(*agents) as stage:
+        await asked(stage.plane)
+    assert told(boss.asked[1][0])[0]["code"] == "execute.rejected"
+    assert not first.asked
+
+
 async def test_a_worker_that_may_call_everything_is_no_worker() -> None:
     with pytest.raises(DefinitionError, match="may call everything"):
         async with office(Agent("boss", Watched(), workers=("a",)), Agent("a", Watched())):

@@ -13,7 +13,8 @@ from interlock.agent.agent import Agent
 from interlock.agent.delegate import peer_tool, worker_tool
 from interlock.agent.plan import PLAN_TOOL
 from interlock.core.run import DEPTH_MAX
-from interlock.errors import DefinitionError
+from interlock.errors import BadInput, DefinitionError
+from interlock.limits.budget import own_budgets
 from interlock.registry.registry import Registry
 
 
@@ -33,9 +34,16 @@ def check(agents: Mapping[str, Agent], registry: Registry) -> None:
     """Hold each agent's tools, workers and peers against those that there are.
 
     Raises:
-        DefinitionError: One of them is not there, or is started by another agent and does not say its tools.
+        DefinitionError: One of them is not there, or is started by another agent and does not say its tools; or its
+            budget cannot be counted.
     """
     for agent in agents.values():
+        try:
+            own_budgets("any", "any", agent.budget)
+        except BadInput as error:
+            raise DefinitionError(
+                f"agent {agent.name!r}: {error.args[0]}", code="agent.budget", remedy=error.remedy
+            ) from None
         for name in agent.tools or ():
             if name not in registry:
                 raise DefinitionError(

@@ -22,7 +22,7 @@ from interlock.core.run import RunState, speaker
 from interlock.core.tool import CallContext, Effect, Tool
 from interlock.errors import DuplicateFact, Rejected, StaleClaim
 from interlock.ledger.store import Append, Claim
-from interlock.limits.budget import own_budgets
+from interlock.limits.budget import COUNTED, own_budgets
 from interlock.pipeline import Plane
 from interlock.registry.registry import Registry
 
@@ -84,6 +84,8 @@ class Delegation:
 
     def _tool(self, name: str, agent: Agent, starts: str, what: str) -> Tool:
         async def body(arguments: dict[str, Any], context: CallContext) -> object:
+            if uncounted := agent.budget.keys() - COUNTED.union(*(each.units for each in self.plane.registry.tools)):
+                raise Rejected("uncounted budget", reason=f"its budget counts {min(uncounted)!r}, which nothing costs")
             said = self._start_of(agent, self.plane.registry)
             said |= {"budget": agent.budget, "depth_left": agent.limits.depth_max}
             return await self.start(arguments, context, starts, said)
@@ -127,6 +129,8 @@ def _started(run: RunState, child: str, started: Mapping[str, Any]) -> dict[str,
     assert run.principal is not None, "a run that has calls was started"
     if run.status != "open":
         raise Rejected("run is over", reason="this run is over")
+    if run.transcript is not None and run.authority is None:  # nobody could be started when it began
+        raise Rejected("no authority", reason="this run may start no other; do it yourself or say that it is not done")
     if run.depth_left < 1:
         raise Rejected("too deep", reason="no run may be started any deeper; do it yourself or say that it is not done")
     body: dict[str, Any] = {"principal": run.principal.written, "parent": run.run_id}

@@ -233,5 +233,5 @@ class _Loop:
 
 
 def _callable(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
-    """The tools that the run may call, in the order of registration."""
-    return [tool for tool in registry.offered if names is None or tool.name in names]
+    """The tools that the run may call, in the order of registration: it starts only what its start names."""
+    return [tool for tool in registry.offered if (not tool.starts if names is None else tool.name in names)]
