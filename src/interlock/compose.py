@@ -180,7 +180,7 @@ def compose(
     )
     opened.append(open_store(settings, world))
     plane = plane_of(settings, world, registry, policy, opened[0], key)
-    known.bind(plane)
+    known.use(plane)
     plane.drivers["agent"] = known
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
     return plane, lambda: load_policy(settings, plane.registry)

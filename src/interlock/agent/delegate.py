@@ -70,7 +70,7 @@ class Delegation:
         assert self._plane is not None, "compose binds it"
         return self._plane
 
-    def bind(self, plane: Plane) -> None:
+    def use(self, plane: Plane) -> None:
         """Let runs be started on this plane."""
         self._plane = plane
 

@@ -67,14 +67,14 @@ class Agents:
         plans = any(agent.plans for agent in self._agents.values())
         return [*self._delegation.tools(self._agents), *([plan_tool(self._delegation)] if plans else ())]
 
-    def bind(self, plane: Plane) -> None:
+    def use(self, plane: Plane) -> None:
         """Drive runs on this plane.
 
         Raises:
             DefinitionError: An agent names a tool or an agent that there is not; see `authority.check`.
         """
         check(self._agents, plane.registry)
-        self._delegation.bind(plane)
+        self._delegation.use(plane)
 
     def start_of(self, agent: Agent, registry: Registry) -> dict[str, Any]:
         """What the start of an agent's run says of it; see `authority.start_of`."""

@@ -110,6 +110,7 @@ _SETTINGS = """\
 ledger = ".interlock/ledger.db"     # one SQLite file: every call, decision, approval and result
 policy = "policy"                   # folder of *.cedar files; the policy that ships where left out
 tools  = ["example_tools"]          # Python modules whose tools are registered
+# agents = ["example_agents"]       # Python modules whose agents are known
 # mode   = "evaluate_only"          # decide and record, but hold and deny nothing; "enforce" where left out
 # shadow = "policy-next"            # folder of a candidate policy: evaluated and recorded, never enforced
 # pins   = "tools.pins.json"        # reviewed definitions, from `interlock tools pin`; others are withheld then
