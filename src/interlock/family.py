@@ -43,6 +43,8 @@ class Family:
         while True:
             await advance(self.plane, self.claim, self.run_id, self.tenant)
             run = (await self._conversation()).state
+            if run.status == "cancelled":  # whoever cancelled it may have been lost before it said so
+                await report(self.plane, run, "cancelled", done=False)
             below = awaited(run)
             if run.status != "open" or not below:
                 return
@@ -68,7 +70,8 @@ class Family:
             run = conversation.state
             if run.status == "open":
                 await conversation.append_outside(cancelled(run, by, reason))
-                await report(self.plane, run, "cancelled", done=False)
+        if run.status == "cancelled":
+            await report(self.plane, run, "cancelled", done=False)
         for child in await self._children():
             await child.cancel(by, reason)
         await advance(self.plane, self.claim, self.run_id, self.tenant)  # tells the held calls

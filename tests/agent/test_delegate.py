@@ -10,7 +10,7 @@ import pytest
 
 from interlock import Agent, AgentLimits, AgentResult, Answer, Interlock
 from interlock.agent.report import cancelled
-from interlock.core.event import Kind
+from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
 from interlock.core.message import Message, Role
 from interlock.core.transcript import turn_call_id
@@ -331,6 +331,53 @@ async def test_a_run_whose_starter_was_cancelled_meanwhile_does_nothing_more() -
             await stage.plane.advance(child(run.run_id))
         assert (await stage.state(child(run.run_id))).status == "cancelled"
         assert far.names == []
+
+
+async def test_a_run_whose_starter_was_given_up_does_nothing_more() -> None:
+    """It would have effects that nobody is told of; one that has reported is what it said that it is."""
+    far = Far()
+    agents = (Agent("boss", ReplayModel(says("", ("ask_a", {"task": "t"}))), tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("look", {"n": 5})), says("Seen.")), tools=("look",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("look"),)) as stage:
+        async with stage.plane.agent("boss", ANA, words="x") as run:
+            await stage.plane.advance(run.run_id)
+            conversation = await stage.plane.plane.ledger.conversation(run.run_id, "default")
+            await conversation.append_outside([Fact(Kind.RUN_FINISHED, {"reason": "model_failed"})])
+            await stage.plane.advance(child(run.run_id))
+        assert (await stage.state(child(run.run_id))).status == "cancelled"
+        assert far.names == []
+
+
+async def test_what_a_run_of_ones_own_has_started_goes_on_when_that_is_left() -> None:
+    agents = (Agent("boss", Watched(), tools=(), workers=("a",)), Agent("a", ReplayModel(says("Seen.")), tools=()))
+    async with office(*agents) as stage:
+        async with stage.plane.run(ANA) as run:
+            started = (await run.call("ask_a", {"task": "t"})).value["run_id"]
+        assert (await stage.state(run.run_id)).status == "finished"
+        await stage.plane.advance(started)
+        assert (await stage.state(started)).reason == "answer"
+
+
+@pytest.mark.parametrize("how", ["come back", "cancel again"])
+async def test_whoever_cancels_a_worker_and_is_lost_before_it_is_told_leaves_nobody_waiting_for_it(how: str) -> None:
+    far = Far()
+    boss = Watched(says("", ("ask_a", {"task": "t"})), says("Not done."))
+    agents = (Agent("boss", boss, tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("pay", {"n": 5})), says("I paid.")), tools=("pay",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("pay", "irreversible", keyed=True),)) as stage:
+        run_id = (await asked(stage.plane)).run_id
+        conversation = await stage.plane.plane.ledger.conversation(child(run_id), "default")
+        await conversation.append_outside(cancelled(conversation.state, "ana", "x"))
+        if how == "cancel again":
+            async with stage.plane.agent("a", ANA, run_id=child(run_id)) as run:
+                await run.cancel("x")
+            [due] = await stage.plane.store.due()
+            await stage.plane.advance(due.run_id)
+        async with stage.plane.agent("boss", ANA, run_id=run_id) as run:
+            result = await run.result()
+        assert (result.end, result.text) == ("answer", "Not done.")
+    assert told(boss.asked[1][0])[0]["code"] == "delegate.no_answer"
+    assert far.names == []
 
 
 async def test_workers_work_at_the_same_time() -> None:

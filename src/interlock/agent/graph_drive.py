@@ -44,7 +44,7 @@ class GraphDriver:
         run = conversation.state
         assert run.principal is not None, "a run that is driven was started"
         if await orphaned(plane, run):
-            return await conversation.append(cancelled(run, run.principal.id, "its starter is cancelled"))
+            return await conversation.append(cancelled(run, run.principal.id, "its starter is over"))
         if run.vain > VAIN_MAX:  # whatever is next ends its worker before anything is recorded
             return await finish(plane, conversation, GraphStatus.INCOMPLETE, done=False)
         while run.status == "open" and self.due(conversation):

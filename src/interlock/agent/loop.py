@@ -120,7 +120,7 @@ class _Loop:
         if self._run.vain > _VAIN_MAX:
             await self._finish(End.MODEL_FAILED)
         if await orphaned(self._plane, self._run):
-            return await self._conversation.append(cancelled(self._run, self._principal.id, "its starter is cancelled"))
+            return await self._conversation.append(cancelled(self._run, self._principal.id, "its starter is over"))
         while True:
             match next_step(self._run, self._agent.limits):
                 case Step.CALL:

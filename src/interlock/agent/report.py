@@ -55,12 +55,18 @@ async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, do
 
 
 async def orphaned(plane: Plane, run: RunState) -> bool:
-    """Whether the run that started this one is cancelled: then this one has nobody to answer to."""
+    """Whether the run that started this one was cancelled or given up: then this one has nobody to answer to.
+
+    A run that its caller holds is over when it is left, and what it started goes on.
+    """
     if not run.task:
         return False
     parent = await plane.ledger.conversation(run.parent, run.tenant)
     await parent.refresh()
-    return parent.state.status == "cancelled"
+    if parent.state.status != "finished" or parent.state.driver == "calls":
+        return parent.state.status == "cancelled"
+    call = parent.state.calls.get(run.task["call"])
+    return call is None or not call.reported
 
 
 def who(run: RunState) -> str:
