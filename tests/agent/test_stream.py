@@ -41,6 +41,13 @@ async def test_events_come_in_the_order_in_which_things_happen() -> None:
     assert (finished.result.end, finished.result.text) == (End.ANSWER, "It is one.")
 
 
+@pytest.mark.parametrize("count", [-1, 10**30, 1.5, True, "12"])
+async def test_a_count_of_tokens_that_can_be_none_is_told_as_nothing(count: Any) -> None:
+    model = Watched(says("", ("look", {"n": 1}), usage=Usage(count, 5)), says("Done.", usage=Usage(150, 5)))
+    async with desk(model, Far().tool("look"), agent={"price": Price(1_000_000, 1_000_000)}) as stage:
+        assert [event.tokens for event in await heard(stage.plane) if isinstance(event, Spent)] == [0, 155]
+
+
 async def test_a_call_runs_only_when_its_message_is_whole_and_recorded() -> None:
     """C7, defect 13: text comes first; a stream that breaks off runs nothing of what it had proposed."""
     far = Far()

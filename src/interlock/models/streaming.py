@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from interlock.core.message import Message, Usage
 from interlock.core.tool import Offer
 from interlock.errors import ModelError
+from interlock.models.metered import is_count
 from interlock.models.model import Model
 
 
@@ -38,7 +39,7 @@ class Heard:
 
         Args:
             hear: Told its text as it comes, or at its end where it cannot stream; None where the text is a draft.
-            took: Told what the turn took, once it is whole.
+            took: Told what the turn took, once it is whole; None where nobody counted, or not in tokens.
         """
         self._model, self._hear, self._took = model, hear, took
         self.name, self.output_max = model.name, model.output_max
@@ -46,7 +47,8 @@ class Heard:
     async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
         """See `Model`."""
         message = await self._heard(messages, tools)
-        self._took(message.usage)
+        usage = message.usage
+        self._took(usage if usage is not None and is_count(usage) else None)
         return message
 
     async def _heard(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
