@@ -9,10 +9,10 @@ from email.utils import parseaddr
 from pathlib import Path
 
 from interlock.compose import World
+from interlock.core.address import check_url, is_loopback
 from interlock.errors import BadInput, SettingsError
 from interlock.keys import check_private, write_private
 from interlock.ledger.store import Claim, Store
-from interlock.net.address import check_url, is_loopback
 from interlock.net.smtp import MailServer
 from interlock.notices.channel import Channel
 from interlock.notices.mail import Mail

@@ -196,6 +196,21 @@ def test_what_names_no_model_or_has_no_key_is_an_error_of_the_settings(name: str
         open_model(name, key=key, base_url=None, output_max=10)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.7:8000/v1", "https://me:pass@models.example/v1", "file:///v1", "models"]
+)
+def test_a_key_goes_nowhere_in_clear_and_no_address_has_a_password_in_it(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"verify\.base_url") as raised:
+        open_model("openai:gpt-test", key=KEY, base_url=url, output_max=10)
+    assert "pass" not in str(raised.value) and KEY not in str(raised.value)
+
+
+def test_a_server_of_ones_own_that_wants_no_key_may_be_spoken_to_in_clear() -> None:
+    assert open_model("vllm:m", key="", base_url="http://10.0.0.7:8000/v1", output_max=10).name == "vllm:m"
+    with pytest.raises(SettingsError, match=r"verify\.base_url"):
+        open_model("vllm:m", key="", base_url="http://me:pass@10.0.0.7:8000/v1", output_max=10)
+
+
 def test_list_prices_are_whole_numbers_and_unknown_where_nobody_lists_them() -> None:
     price = list_price("openai:gpt-4o")
     assert price is not None

@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from interlock.core.address import check_url
 from interlock.errors import SettingsError
-from interlock.net.address import check_url
 from interlock.net.egress import ANSWER_MAX, Egress
 from interlock.net.sent import Verdict
 from interlock.testing import FaultProxy

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from interlock.core.address import check_url
 from interlock.core.message import Finish, Message, Proposal, Role, Usage
 from interlock.core.tool import Offer
 from interlock.errors import MissingExtra, ModelError, ModelUnavailable, SettingsError
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from pydantic_ai.providers import Provider
 
-_TRY_S = 120.0
-"""Seconds that one try may wait for the provider at most; whoever asks has a bound of their own."""
+_TRY_S = 120.0  # seconds that one try may wait for the provider at most; whoever asks has a bound of their own
 
 _BUSY = frozenset({408, 409, 429})
 """Statuses that say: not now. So does every one from 500 on."""
@@ -152,12 +152,11 @@ def open_model(name: str, *, key: str, base_url: str | None, output_max: int) ->
         name: Provider and model, such as `openai:gpt-5-mini`, `anthropic:claude-sonnet-5`, `google:gemini-2.5-flash`,
             `ollama:qwen3:8b`, `vllm:Qwen/Qwen3-8B`; `compatible:…` for another server that speaks OpenAI's format.
         key: The provider's key; empty for a server of one's own that asks for none.
-        base_url: Where the interface is served; the provider's own address where None (of Ollama and vLLM, this
-            machine's).
+        base_url: Where the interface is served; None for the provider's own address, for Ollama and vLLM this machine.
         output_max: Tokens that one turn may have.
 
     Raises:
-        SettingsError: No such provider, no key for it, or no address.
+        SettingsError: No such provider, no key for it, no address, or one that a key would reach in clear.
     """
     provider, _, model = name.partition(":")
     if provider not in _PROVIDERS or not model:
@@ -171,6 +170,7 @@ def open_model(name: str, *, key: str, base_url: str | None, output_max: int) ->
     address = base_url or own.base_url
     if address is None:
         raise SettingsError(f"verify.base_url: {provider} has no address of its own", remedy="Say where it is served.")
+    check_url(address, "verify.base_url", in_clear=not key)
     return ProviderModel(name, key, address, output_max)
 
 

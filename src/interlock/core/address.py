@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 from interlock.errors import SettingsError
 
 
-def check_url(url: str, place: str) -> None:
+def check_url(url: str, place: str, *, in_clear: bool = False) -> None:
     """Refuse an address that nothing may be sent to.
 
     Args:
         place: What names it in the settings. The URL itself is not repeated: it may be a secret.
+        in_clear: Whether plain http may go to other machines too.
 
     Raises:
         SettingsError: It is not https, names nobody, or has a password in it. Plain http goes to this machine alone.
@@ -24,7 +25,7 @@ def check_url(url: str, place: str) -> None:
         parts, host = urlsplit(""), ""
     if not host or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
         raise SettingsError(f"{place}: no URL", code="settings.url", remedy="Write https://host/path.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and (in_clear or is_loopback(host))):
         raise SettingsError(
             f"{place}: not https", code="settings.url", remedy="Use https; plain http goes to this machine alone."
         )
