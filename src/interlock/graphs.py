@@ -14,7 +14,7 @@ from interlock.agent.graph_standing import GraphOutcome, Standing
 from interlock.core.canonical import canonical, digest
 from interlock.core.event import Fact
 from interlock.core.principal import Principal
-from interlock.errors import Conflict, NotFound
+from interlock.errors import Conflict, DuplicateFact, NotFound, StaleClaim
 from interlock.family import Family
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
@@ -78,17 +78,17 @@ async def open_graph(
     run_id = _named(principal, laid) if laid.name else plane.new_id("run")
     course = {"graph": laid.graph.as_json(), "input": dict(laid.given)}
     if laid.name and await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
-        conversation = await own_run(plane, principal, run_id)
-        if canonical(conversation.state.course) != canonical(course):
-            raise Conflict(
-                f"run {run_id} has this name, and its calls or its input are others", code="graph.name_reused",
-                remedy="Use another name, or start exactly the same.",
-            )  # fmt: skip
+        conversation = await _come_back(plane, principal, run_id, course)
     else:
         check(laid.graph, plane.registry, dict(laid.given))
         fact: Fact = await started(plane, principal, start, run_id)
         said = {**fact.body, "driver": "graph", "title": laid.graph.name, **course}
-        conversation = await plane.ledger.open(run_id, principal.tenant, fact._replace(body=said), claim)
+        try:
+            conversation = await plane.ledger.open(run_id, principal.tenant, fact._replace(body=said), claim)
+        except (DuplicateFact, StaleClaim):
+            if not laid.name:
+                raise
+            conversation = await _come_back(plane, principal, run_id, course)  # started by this name a moment ago
     try:
         yield GraphRun(conversation, Family(plane, claim, run_id, principal.tenant))
     finally:
@@ -107,6 +107,16 @@ async def graph_outcome(plane: Plane, run_id: str, tenant: str) -> GraphOutcome:
     if "graph" not in conversation.state.course:
         raise NotFound(f"run {run_id!r} is no graph", code="graph.not_found", remedy="See `interlock runs list`.")
     return Standing(conversation.state).outcome()
+
+
+async def _come_back(plane: Plane, principal: Principal, run_id: str, course: Mapping[str, Any]) -> Conversation:
+    conversation = await own_run(plane, principal, run_id)
+    if canonical(conversation.state.course) != canonical(course):
+        raise Conflict(
+            f"run {run_id} has this name, and its calls or its input are others", code="graph.name_reused",
+            remedy="Use another name, or start exactly the same.",
+        )  # fmt: skip
+    return conversation
 
 
 def _named(principal: Principal, laid: Laid) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -274,6 +275,23 @@ async def test_the_same_name_is_the_same_graph() -> None:
             pass
         with pytest.raises(NotFound, match="is no graph"):
             await stage.plane.graph_outcome(other.run_id)
+    assert far.names == ["look"]
+
+
+async def test_started_by_one_name_at_once_it_is_one_graph_for_all_of_them(tmp_path: Path) -> None:
+    far, outcomes = Far(), []
+    graph = Graph("g", [Node("a", "look", {"n": 1})])
+    async with staged(far.tool("look"), ledger=tmp_path / "ledger.db") as stage:
+
+        async def one() -> None:
+            async with stage.plane.graph(graph, ANA, {}, name="x") as run:
+                outcomes.append(await run.outcome())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(one)
+    assert [outcome.completed for outcome in outcomes] == [True] * 4
+    assert len({outcome.run_id for outcome in outcomes}) == 1
     assert far.names == ["look"]
 
 

@@ -58,8 +58,10 @@ class Ledger:
         Raises:
             LedgerError: Nothing was written.
         """
-        conversation = Conversation(self, RunState(run_id, tenant))
-        self._conversations[run_id] = conversation
+        new = Conversation(self, RunState(run_id, tenant))
+        conversation = self._conversations.setdefault(
+            run_id, new
+        )  # of two who start it at once, one fails: at the store
         await conversation.claim(claim, [started])
         return conversation
 
