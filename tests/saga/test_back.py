@@ -18,6 +18,7 @@ from interlock import (
     Scope,
     Settings,
     Step,
+    World,
     given,
     open_plane,
 )
@@ -30,6 +31,7 @@ from interlock.ledger.store import Append, Claim
 from interlock.registry.registry import Registry
 from interlock.saga.outcome import SagaOutcome
 from interlock.saga.standing import StepStatus, UndoStatus
+from interlock.testing import FrozenClock
 from tests.planes import ANA, BOB, CAY, OPA, PERMIT, CutAt, Stage, WatchedStore, saying, staged
 from tests.saga.desk import ALLOW, Desk, break_down, in_line, refuse, times
 
@@ -416,6 +418,26 @@ async def test_cancelled_at_any_moment_what_was_done_is_undone_by_whoever_goes_o
             assert [name for name in desk.ran if name.startswith("un")] == sorted(
                 (name for name in desk.ran if name.startswith("un")), reverse=True
             )
+
+
+async def test_called_off_in_another_process_while_a_step_runs_the_pivot_behind_it_is_not_done(tmp_path: Path) -> None:
+    desk, run_ids, ledger = Desk("ab"), list[str](), tmp_path / "ledger.db"
+    elsewhere = World(clock=FrozenClock(), new_id=lambda kind: f"{kind}_elsewhere")
+    async with (
+        staged(*desk.tools(), ledger=ledger) as stage,
+        staged(*desk.tools(), ledger=ledger, world=elsewhere) as other,
+    ):
+
+        async def called_off(arguments: dict[str, Any], context: CallContext) -> object:
+            await other.plane.cancel_saga(run_ids[0], ANA, reason="not wanted any more")
+            return {"n": arguments["n"]}
+
+        desk.does["a"] = called_off
+        stage.obey(ALLOW)
+        async with stage.plane.saga(in_line("ab", pivot="b"), ANA, {}) as run:
+            run_ids.append(run.run_id)
+            assert (await run.outcome()).status is SagaStatus.COMPENSATED
+        assert desk.ran == ["a", "una"]
 
 
 async def test_a_bug_in_a_tool_or_an_exit_runs_the_compensations_all_the_same() -> None:
