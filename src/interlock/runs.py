@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from interlock.agent.report import ORPHANED, cancelled, orphaned
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
 from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
@@ -208,6 +209,9 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
                         await conversation.claim(claim._replace(why="advance"))
                     except StaleClaim:
                         return False
+                run = conversation.state
+                if run.principal and run.status == "open" and due(plane, conversation) and await orphaned(plane, run):
+                    await conversation.append(cancelled(run, run.principal.id, ORPHANED))  # before what was approved
                 await do_what_is_due(plane, conversation)
                 if suspect:
                     await _drive(plane, conversation)

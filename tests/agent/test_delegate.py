@@ -348,6 +348,24 @@ async def test_a_run_whose_starter_was_given_up_does_nothing_more() -> None:
         assert far.names == []
 
 
+async def test_an_approval_for_a_worker_whose_starter_was_cancelled_runs_nothing() -> None:
+    """Whoever cancelled them was lost before this one: its request still stood open."""
+    far = Far()
+    agents = (Agent("boss", ReplayModel(says("", ("ask_a", {"task": "t"}))), tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("pay", {"n": 5})), says("I paid.")), tools=("pay",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("pay", "irreversible", keyed=True),)) as stage:
+        waits = await asked(stage.plane)
+        conversation = await stage.plane.plane.ledger.conversation(waits.run_id, "default")
+        await conversation.append_outside(cancelled(conversation.state, "ana", "x"))
+        request = await stage.plane.approval(waits.waiting[0])
+        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        await stage.plane.answer(waits.waiting[0], said, BOB)
+        for due in await stage.plane.store.due():
+            await stage.plane.advance(due.run_id)
+        assert (await stage.state(child(waits.run_id))).status == "cancelled"
+        assert far.names == []
+
+
 async def test_what_a_run_of_ones_own_has_started_goes_on_when_that_is_left() -> None:
     agents = (Agent("boss", Watched(), tools=(), workers=("a",)), Agent("a", ReplayModel(says("Seen.")), tools=()))
     async with office(*agents) as stage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from interlock.agent.graph_standing import GraphStatus, NodeStatus, Standing, call_id
-from interlock.agent.report import cancelled, finish, orphaned
+from interlock.agent.report import ORPHANED, cancelled, finish, orphaned
 from interlock.core.call import Outcome, ToolCall, outcome_to_json
 from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
@@ -44,7 +44,7 @@ class GraphDriver:
         run = conversation.state
         assert run.principal is not None, "a run that is driven was started"
         if await orphaned(plane, run):
-            return await conversation.append(cancelled(run, run.principal.id, "its starter is over"))
+            return await conversation.append(cancelled(run, run.principal.id, ORPHANED))
         if run.vain > VAIN_MAX:  # whatever is next ends its worker before anything is recorded
             return await finish(plane, conversation, GraphStatus.INCOMPLETE, done=False)
         while run.status == "open" and self.due(conversation):

@@ -19,7 +19,7 @@ from interlock.agent.delegate import Delegation
 from interlock.agent.offering import changed, for_now, to_have
 from interlock.agent.plan import plan_tool
 from interlock.agent.prompt import FINAL, system_prompt
-from interlock.agent.report import cancelled, finish, orphaned
+from interlock.agent.report import ORPHANED, cancelled, finish, orphaned
 from interlock.agent.result import End, last_words
 from interlock.agent.steps import Step, end_now, next_step
 from interlock.agent.stream import Ended, Listeners, Proposed, Spent, Text, Waiting
@@ -120,7 +120,7 @@ class _Loop:
         if self._run.vain > _VAIN_MAX:
             await self._finish(End.MODEL_FAILED)
         if await orphaned(self._plane, self._run):
-            return await self._conversation.append(cancelled(self._run, self._principal.id, "its starter is over"))
+            return await self._conversation.append(cancelled(self._run, self._principal.id, ORPHANED))
         while True:
             match next_step(self._run, self._agent.limits):
                 case Step.CALL:

@@ -19,6 +19,9 @@ from interlock.pipeline import Plane
 THIRD = Origin.THIRD.value
 """Origin of whatever a run says to another one: a third party's, however it came to say it."""
 
+ORPHANED = "its starter is over"
+"""Why a run is cancelled that has nobody to answer to."""
+
 
 async def finish(plane: Plane, conversation: Conversation, end: str, value: Any = None, *, done: bool) -> None:
     """End a run for this reason; where a call started it, tell that call first.
