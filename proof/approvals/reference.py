@@ -32,11 +32,15 @@ DENIED = Needs(denies=True)
 
 @dataclass
 class Voice:
-    """Somebody who approved: the groups that they spoke for, by themselves and by what was lent, and their pairs."""
+    """Somebody who approved: the groups that they spoke for, by themselves and by what was lent, and their pairs.
+
+    `lenders` are those in whose place alone they spoke; nobody where a group is their own.
+    """
 
     own: frozenset[str]
     lent: frozenset[str]
     pairs: frozenset[str]
+    lenders: frozenset[str]
 
 
 @dataclass
@@ -138,11 +142,13 @@ class Reference:
         if who in self.services or who in barred:
             return False
         own = self.roles.get(who, frozenset()) & request.needs.groups
-        lent = self._borrowed(who, request) - own
+        borrowed = self._borrowed(who, request)
+        lent = frozenset(borrowed) - own
+        lenders = frozenset() if own else frozenset(borrowed.values())
         pairs = self._pairs(who, request)
         if not own | lent or who in request.voices or pairs & request.voices.keys():
             return False
-        if any(who in voice.pairs for voice in request.voices.values()):
+        if any(who in voice.pairs or lenders & voice.lenders for voice in request.voices.values()):
             return False
         if decision in ("edit", "respond"):
             if content is None or self.version != request.version or content == request.arguments:
@@ -155,7 +161,7 @@ class Reference:
         elif decision == "reject":
             request.state = "rejected"
         else:
-            request.voices[who] = Voice(own, lent, pairs)
+            request.voices[who] = Voice(own, lent, pairs, lenders)
             spoken = frozenset[str]().union(*(voice.own | voice.lent for voice in request.voices.values()))
             if len(request.voices) >= request.needs.quorum and request.needs.groups <= spoken:
                 request.state = "approved"
@@ -252,9 +258,8 @@ class Reference:
         if not today.groups <= then.groups or today.quorum > then.quorum or today.expires_s < then.expires_s:
             return "policy asks for more than it was approved by"
         for who, voice in request.voices.items():
-            own = voice.own & self.roles.get(who, frozenset())
-            borrowed = self._borrowed(who, request)
-            if who in self.services or not voice.own | voice.lent <= own | borrowed:
+            own = self.roles.get(who, frozenset())
+            if who in self.services or not (voice.own <= own and voice.lent <= self._borrowed(who, request).keys()):
                 return f"{who} may not speak for it any more"
         spoken = frozenset[str]().union(*(voice.own | voice.lent for voice in request.voices.values()))
         complete = len(request.voices) >= then.quorum and then.groups <= spoken
@@ -263,12 +268,14 @@ class Reference:
     def _lent(self) -> dict[tuple[str, str], frozenset[str]]:
         return {pair: groups for pair, (groups, until_s) in self.lent.items() if self.now_s < until_s}
 
-    def _borrowed(self, who: str, request: Request) -> frozenset[str]:
+    def _borrowed(self, who: str, request: Request) -> dict[str, str]:
+        """The groups of the request that are lent to somebody, each with the first of its lenders by name."""
         barred = {self.subject, *request.editors}
-        found: frozenset[str] = frozenset()
-        for (lender, borrower), groups in self._lent().items():
+        found: dict[str, str] = {}
+        for (lender, borrower), groups in sorted(self._lent().items(), key=lambda lent: lent[0]):
             if borrower == who and lender not in barred and lender not in self.services:
-                found |= groups & self.roles.get(lender, frozenset()) & request.needs.groups
+                for group in groups & self.roles.get(lender, frozenset()) & request.needs.groups:
+                    found.setdefault(group, lender)
         return found
 
     def _pairs(self, who: str, request: Request) -> frozenset[str]:
