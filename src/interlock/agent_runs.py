@@ -10,6 +10,7 @@ import anyio
 from interlock.agent.loop import Agents
 from interlock.agent.run import AgentRun
 from interlock.core.principal import Principal
+from interlock.engine.beside import tasks_beside
 from interlock.errors import NotFound
 from interlock.family import Family
 from interlock.ledger.store import Claim
@@ -50,15 +51,8 @@ async def open_agent(
         conversation = await plane.ledger.open(new, principal.tenant, fact, claim)
     family = Family(plane, claim, conversation.state.run_id, principal.tenant)
     try:
-        async with anyio.create_task_group() as tasks:
-            try:
-                yield AgentRun(conversation, principal, family, agents.listeners, tasks)
-            finally:
-                tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:  # the block's own error, not within the task group's
-            raise group.exceptions[0] from None
-        raise
+        async with tasks_beside() as tasks:
+            yield AgentRun(conversation, principal, family, agents.listeners, tasks)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
             await leave(conversation, claim)

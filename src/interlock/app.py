@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from interlock.core.ids import RandomIds
 from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.dead_letters import retry
+from interlock.engine.beside import beside
 from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.errors import NotFound
 from interlock.graphs import GraphRun, Laid, graph_outcome, open_graph
@@ -308,7 +309,7 @@ async def open_plane(
         async with _sealing(settings, plane.ledger.store, world) as sealer:
             opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy, sealer)
             run = partial(works.run, opened.store, worker, opened.advance if engine else None)
-            async with _beside(run, works.stop), _telling(settings, opened, world) if engine else nullcontext():
+            async with beside(run, works.stop), _telling(settings, opened, world) if engine else nullcontext():
                 yield opened
     finally:
         with anyio.CancelScope(shield=True):
@@ -361,7 +362,7 @@ async def _sealing(settings: Settings, store: Store, world: World) -> AsyncItera
         return
     await sealer.open()
     try:
-        async with _beside(sealer.run):
+        async with beside(sealer.run):
             yield sealer
     finally:
         with anyio.CancelScope(shield=True):
@@ -374,27 +375,5 @@ async def _telling(settings: Settings, plane: Interlock, world: World) -> AsyncI
         if notifier is None:
             yield
             return
-        async with _beside(notifier.run):
+        async with beside(notifier.run):
             yield
-
-
-@asynccontextmanager
-async def _beside(
-    work: Callable[[], Coroutine[Any, Any, None]], stop: Callable[[], None] | None = None
-) -> AsyncIterator[None]:
-    """Work going on beside a block. An error of the block is raised as itself, not within the task group's.
-
-    Args:
-        stop: Asks the work to end, where it can be asked; else it is cancelled.
-    """
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work)
-            try:
-                yield
-            finally:
-                (stop or tasks.cancel_scope.cancel)()
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
