@@ -109,7 +109,6 @@ def test_a_higher_threshold_never_stops_less(read: list[tuple[bool, Verdict]]) -
         assert (row.recall.value or 0) - 1e-9 <= high <= 1
 
 
-@pytest.mark.evidence
 def test_rules_from_the_airlines_policy_stop_half_of_the_wrong_writes(data_dir: Path, tmp_path: Path) -> None:
     """Shown by 4, through the real command. The figures are those of the how-to, whatever they are.
 
@@ -124,7 +123,6 @@ def test_rules_from_the_airlines_policy_stop_half_of_the_wrong_writes(data_dir: 
     assert found["uncertain"] == {}, "no rule failed"
 
 
-@pytest.mark.evidence
 def test_a_write_is_labelled_with_what_its_run_had_read_by_then(data_dir: Path) -> None:
     for line in lines(data_dir):
         read = read_labelled(json.dumps(line))
