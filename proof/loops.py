@@ -29,6 +29,7 @@ from interlock import CallContext, Principal, Proposal, Settings, Tool, World, o
 from interlock.core.canonical import canonical
 from interlock.settings import LimitSettings
 from interlock.testing import CountedIds, FrozenClock
+from interlock.verification.calibrate import Share
 from proof.recorded import FOLDER, RecordedFarEnd, Suite, recorded, recorded_tool
 
 EQUAL_MIN = 4
@@ -72,32 +73,10 @@ class Made(NamedTuple):
         return sha256(f"{self.suite}/{self.task}".encode()).digest()[0] % 2
 
 
-class Share(NamedTuple):
-    """So many of so many."""
-
-    hits: int
-    of: int
-
-    @property
-    def part(self) -> float:
-        """The part; 0 of none."""
-        return self.hits / self.of if self.of else 0.0
-
-    def __str__(self) -> str:
-        """Counts, the part, and Wilson's interval at 95 %."""
-        low, high = wilson(self.hits, self.of)
-        return f"{self.hits:>4} of {self.of:>4} {self.part:>7.2%}  [{low:6.2%}, {high:6.2%}]"
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The interval that a part of so many lies in, 95 %."""
-    if not of:
-        return 0.0, 1.0
-    z, part = 1.959964, hits / of
-    middle = part + z * z / (2 * of)
-    spread = z * ((part * (1 - part) + z * z / (4 * of)) / of) ** 0.5
-    whole = 1 + z * z / of
-    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
+def _said(share: Share) -> str:
+    """Counts, the part, and Wilson's interval at 95 %."""
+    low, high = share.interval
+    return f"{share.part:>4} of {share.whole:>4} {share.value or 0:>7.2%}  [{low:6.2%}, {high:6.2%}]"
 
 
 def touched(made: Sequence[Made]) -> Share:
@@ -124,7 +103,7 @@ def main() -> int:
     if options.json:
         said = [run._asdict() for run in made]
         options.json.write_text(json.dumps(said, indent=1) + "\n")
-    return int(touched(made).part > TOUCHED_MAX or stopped(made).part < STOPPED_MIN)
+    return int((touched(made).value or 0) > TOUCHED_MAX or (stopped(made).value or 0) < STOPPED_MIN)
 
 
 async def make(name: str, suite: Suite, limits: Mapping[str, int] | None = None) -> list[Made]:
@@ -178,7 +157,7 @@ def _print(made: Sequence[Made], limits: Mapping[str, int]) -> None:
     print("limits: " + ", ".join(f"{name} {limits.get(name, getattr(default, name))}" for name in names))
     print(f"{'':<10}{'solved runs touched':<40}  unsolved runs with {EQUAL_MIN} or more equal calls stopped")
     for name, runs in _rows(made):
-        print(f"{name:<10}{touched(runs)!s:<40}  {stopped(runs)}")
+        print(f"{name:<10}{_said(touched(runs)):<40}  {_said(stopped(runs))}")
     others = [run for run in made if not run.solved and not run.repeats]
     print(f"other unsolved runs touched: {sum(run.stopped for run in others)} of {len(others)}")
     solved = [run for run in made if run.solved]

@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from proof.loops import STOPPED_MIN, TOUCHED_MAX, Made, make, stopped, touched, wilson
+from interlock.verification.calibrate import Share
+from proof.loops import STOPPED_MIN, TOUCHED_MAX, Made, make, stopped, touched
 from proof.recorded import recorded
 
 
@@ -18,14 +19,14 @@ def made(data_dir: Path) -> list[Made]:
 
 def test_of_the_solved_recorded_runs_at_most_one_in_a_hundred_is_touched(made: list[Made]) -> None:
     share = touched(made)
-    assert share.of > 1900
-    assert share.part <= TOUCHED_MAX
+    assert share.whole > 1900
+    assert (share.value or 0) <= TOUCHED_MAX
 
 
 def test_of_the_unsolved_ones_that_repeat_themselves_95_in_a_hundred_are_stopped(made: list[Made]) -> None:
     share = stopped(made)
-    assert share.of > 100
-    assert share.part >= STOPPED_MIN
+    assert share.whole > 100
+    assert (share.value or 0) >= STOPPED_MIN
 
 
 def test_no_recorded_run_that_was_solved_has_too_many_calls_at_once(made: list[Made]) -> None:
@@ -34,5 +35,5 @@ def test_no_recorded_run_that_was_solved_has_too_many_calls_at_once(made: list[M
 
 def test_wilsons_interval_is_the_published_one() -> None:
     """Wilson 1927: 0 of 10 is [0, 0.278], 5 of 10 is [0.237, 0.763]."""
-    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert Share(0, 10).interval == pytest.approx((0, 0.2775), abs=1e-4)
+    assert Share(5, 10).interval == pytest.approx((0.2366, 0.7634), abs=1e-4)
