@@ -18,8 +18,8 @@ demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every e
 demo-support: $(VENV)/.stamp ## the customer-support example: an agent whose run waits for a person and goes on elsewhere
 	@$(PY) -m examples.customer_support
 
-test: $(VENV)/.stamp ## every test; says what was skipped and why
-	@$(PY) -m pytest -q $(ARGS)
+test: $(VENV)/.stamp ## every test, a process for each core (at most 4); says what was skipped and why
+	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: check-format check-lint check-types check-floors check-api check-shape ## format, lint, types, floors, public API, shape
 	@echo "check: all passed"

@@ -8,6 +8,7 @@ from typing import Any
 
 from interlock.core.call import ValidCall
 from interlock.core.canonical import reread
+from interlock.core.clock import SECOND_US
 from interlock.core.tool import Body, CallContext
 from interlock.execution.answer import Answer
 from interlock.execution.attempt import Failure, attempt
@@ -80,7 +81,8 @@ async def _try(valid: ValidCall, context: CallContext, executor: Executor, body:
         answer = await attempt(tool, reread(valid.text), context, body)
     finally:
         breakers.over(tool, answer)
-        took_ms = math.ceil((executor.clock.mono_s() - began_s) * 1000)
+        took_us = round((executor.clock.mono_s() - began_s) * SECOND_US)  # else 0.25 s counts as 251 ms, now and then
+        took_ms = math.ceil(took_us / 1000)
         context.spent["ms"] = context.spent.get("ms", 0) + took_ms
     executor.reach("attempt.after")
     return answer
