@@ -52,7 +52,7 @@ async def open_agent(
     family = Family(plane, claim, conversation.state.run_id, principal.tenant)
     try:
         async with tasks_beside() as tasks:
-            yield AgentRun(conversation, principal, family, agents.listeners, tasks)
+            yield AgentRun(conversation, principal, family, agents.listeners, plane.executor.listeners, tasks)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
             await leave(conversation, claim)

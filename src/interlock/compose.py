@@ -21,6 +21,7 @@ from interlock.core.clock import Clock, Deadlines, SystemClock
 from interlock.core.decision import Mode
 from interlock.core.ids import IdMaker, RandomIds
 from interlock.core.points import Points, pass_by
+from interlock.core.progress import ProgressListeners
 from interlock.core.tool import Tool
 from interlock.errors import SettingsError
 from interlock.execution.breaker import Breakers
@@ -239,7 +240,7 @@ def plane_of(
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
-            pause=world.pause, reach=world.reach,
+            listeners=ProgressListeners(world.clock), pause=world.pause, reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches),
         ledger=ledger,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import OPERATOR, Principal
+from interlock.core.progress import HeardOfRun
 from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
@@ -117,6 +118,14 @@ class Run:
                 outcome = outcome if told is None else told
                 await anyio.sleep(0.05)
         return outcome
+
+    def listening(self, heard: HeardOfRun) -> AbstractContextManager[None]:
+        """Hear how far the calls of this run are, for as long as the block lasts, where their tools say so.
+
+        Args:
+            heard: Told the call's id and its report.
+        """
+        return self._plane.executor.listeners.to_run(self.run_id, heard)
 
     def _proposed(
         self, tool: str, arguments: str | bytes | Mapping[str, Any] | None, name: str = "", dry_run: bool = False

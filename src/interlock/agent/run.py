@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from interlock.agent.result import AgentResult, result_of
 from interlock.agent.stream import Finished, Listener, Listeners, StreamEvent
 from interlock.core.principal import Principal
+from interlock.core.progress import ProgressListeners
 from interlock.errors import InterlockError, StaleClaim
 from interlock.ledger.conversation import Conversation
 
@@ -43,13 +44,14 @@ class AgentRun:
 
     def __init__(
         self, conversation: Conversation, principal: Principal, work: Work,
-        listeners: Listeners, tasks: TaskGroup,
+        listeners: Listeners, progress: ProgressListeners, tasks: TaskGroup,
     ) -> None:  # fmt: skip
         self.run_id = conversation.state.run_id
         self.principal = principal
         self._conversation = conversation
         self._work = work
         self._listeners = listeners
+        self._progress = progress
         self._tasks = tasks
         self._working = anyio.CancelScope()
         self._begun = False
@@ -86,10 +88,11 @@ class AgentRun:
         """
         listener = self._listeners.join(self.run_id)
         try:
-            self._begin()
-            self._tasks.start_soon(self._until_the_end, listener, wait_s)
-            async for event in listener:
-                yield event
+            with self._progress.to_run(self.run_id, listener.hear):
+                self._begin()
+                self._tasks.start_soon(self._until_the_end, listener, wait_s)
+                async for event in listener:
+                    yield event
             if self._error is not None:
                 raise self._error
         finally:

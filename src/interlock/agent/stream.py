@@ -14,6 +14,7 @@ import anyio
 
 from interlock.agent.result import AgentResult
 from interlock.core.call import Outcome
+from interlock.core.progress import Progress
 
 QUEUE_MAX = 1024
 """Events that wait for one listener; further ones are dropped."""
@@ -64,6 +65,19 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    """A call that is under way has come further, by its tool's word. Told 20 times a second at most, and kept nowhere.
+
+    Attributes:
+        call_id: The call.
+        progress: How far. Its message is the tool's: data, never markup or an instruction.
+    """
+
+    call_id: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """The run waits for people, and holds nothing here.
 
@@ -111,7 +125,7 @@ class Dropped:
     count: int
 
 
-StreamEvent = Text | Proposed | Ended | Waiting | Spent | Finished | Dropped
+StreamEvent = Text | Proposed | Progressed | Ended | Waiting | Spent | Finished | Dropped
 """Every event of a stream."""
 
 
@@ -134,6 +148,10 @@ class Listener:
         else:
             self._missed += 1
         self._something.set()
+
+    def hear(self, call_id: str, progress: Progress) -> None:
+        """Queue one report of a tool's."""
+        self.tell(Progressed(call_id, progress))
 
     def end(self, last: StreamEvent | None) -> None:
         """Nothing comes after this; the last event is never dropped."""

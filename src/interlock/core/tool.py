@@ -14,6 +14,7 @@ from typing import Any
 
 from interlock.core.canonical import Json, Written, canonical, digest, framed
 from interlock.core.charge import SPENT_MAX
+from interlock.core.progress import Progress
 from interlock.errors import ToolError
 
 
@@ -65,6 +66,7 @@ class CallContext:
         deadline_s: Seconds that this attempt has.
         units: What it may say that it spent; anything where None.
         spent: What the tool said that the call spent, by unit, all its attempts together.
+        report: Takes run, call and report where somebody may listen; None where nobody can.
     """
 
     run_id: str
@@ -76,6 +78,22 @@ class CallContext:
     deadline_s: float
     units: frozenset[str] | None = None
     spent: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    report: Callable[[str, str, Progress], None] | None = field(default=None, compare=False, repr=False)
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far the call is, from any thread, as often as you like: it is told 20 times a second at most.
+
+        Args:
+            done: So much is done, in whatever you count; 0 or more.
+            total: Of so much; None where you do not know.
+            message: What it is at, for people; 512 characters of it are told.
+
+        Raises:
+            ToolError: These are no amounts, or the message is no text.
+        """
+        said = Progress.said(done, total, message)
+        if self.report is not None:
+            self.report(self.run_id, self.call_id, said)
 
     def spend(self, unit: str, amount: int) -> None:
         """Say what the call really costs: so much, on top of what was said before.

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from interlock.core.call import ValidCall
+from interlock.core.progress import ProgressListeners
 from interlock.core.tool import Body, CallContext, Tool
 from interlock.errors import NotSent, Rejected, TryLater
 
@@ -40,13 +41,13 @@ class Failure:
         return self.kind not in ("rejected", "open", "full")
 
 
-def context_of(valid: ValidCall, key: str, spent: dict[str, int]) -> CallContext:
-    """What the tool's function may know of a call, and where it says what that cost."""
+def context_of(valid: ValidCall, key: str, spent: dict[str, int], listeners: ProgressListeners) -> CallContext:
+    """What the tool's function may know of a call, and where it says what that cost and how far it is."""
     tool, call = valid.tool, valid.call
     return CallContext(
         run_id=call.run_id, call_id=call.call_id, attempt=1, idempotency_key=key,
         principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
-        units=tool.units, spent=spent,
+        units=tool.units, spent=spent, report=listeners.tell,
     )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ async def execute(
     valid = approved.valid
     tool = valid.tool
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
-    context = context_of(valid, idempotency_key(executor.deployment_key, valid), entry.spent)
+    key = idempotency_key(executor.deployment_key, valid)
+    context = context_of(valid, key, entry.spent, executor.listeners)
     started_s = executor.clock.mono_s()
 
     async def run(body: Body) -> Answer | Stop:

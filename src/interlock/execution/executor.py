@@ -10,6 +10,7 @@ import anyio
 
 from interlock.core.clock import Clock
 from interlock.core.points import Points, pass_by
+from interlock.core.progress import ProgressListeners
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.reads import Reads
@@ -25,6 +26,7 @@ class Executor:
         bulkhead: Who may execute at once.
         breakers: Which tools are left alone for a while.
         reads: Which reads need not ask their tool by themselves.
+        listeners: Who hears how far a call is.
         pause: Waits that many seconds between attempts.
         jitter: A number from -1 to 1.
         reach: Told the name of each crash point as it is passed.
@@ -35,6 +37,7 @@ class Executor:
     bulkhead: Bulkhead
     breakers: Breakers
     reads: Reads
+    listeners: ProgressListeners
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
     reach: Points = pass_by
