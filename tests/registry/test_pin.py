@@ -25,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     tools = [pay(), foreign("list", server="b", description="Über «alles»."), foreign("list_more", server="a")]
     write_pins(path, pins_of(tools))
     pins = read_pins(path)
-    assert [pin.key for pin in pins] == [("a", "list_more"), ("b", "list"), ("far", "pay")]
+    assert [pin.key for pin in pins] == [("a", "list_more", "1"), ("b", "list", "1"), ("far", "pay", "1")]
     assert len(pins) == 3
     assert all(pins.objection(tool) == "" for tool in tools)
     assert list(tmp_path.iterdir()) == [path]
@@ -115,6 +115,21 @@ def test_what_differs_is_found_and_named() -> None:
 def test_one_removed_tool_is_renamed_once() -> None:
     found = pins_of([foreign("one")]).compare([foreign("two"), foreign("three")])
     assert [(each.name, each.change) for each in found] == [("three", Change.RENAMED), ("two", Change.ADDED)]
+
+
+def test_each_version_of_a_tool_has_a_pin_of_its_own(tmp_path: Path) -> None:
+    """A5: a further version is new while the reviewed one is as it was; a label that alone was changed is a change."""
+    old, new = pay(), pay(version="2", description="Pays in any currency.")
+    before = pins_of([old])
+    assert before.objection(old) == "" and before.objection(new)
+    assert [(each.name, each.change) for each in before.compare([old, new])] == [("pay", Change.ADDED)]
+    write_pins(tmp_path / "pins.json", pins_of([old, new]))
+    both = read_pins(tmp_path / "pins.json")
+    assert [pin.key[2] for pin in both] == ["1", "2"]
+    assert both.compare([new, old]) == ()
+    assert [each.change for each in both.compare([new])] == [Change.REMOVED]
+    (found,) = before.compare([pay(version="2")])
+    assert (found.change, found.fields) == (Change.CHANGED, ("version",))
 
 
 def test_a_difference_deep_in_the_schema_is_shown_where_it_is() -> None:

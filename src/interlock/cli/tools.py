@@ -20,7 +20,7 @@ from interlock.models.route import leaves
 from interlock.registry.findings import Finding, Severity
 from interlock.registry.lint import counted, lint, worst
 from interlock.registry.lint_tool import score
-from interlock.registry.pin import Pins, pins_of, read_pins, write_pins
+from interlock.registry.pin import NEW, Pins, pins_of, read_pins, write_pins
 from interlock.sources.python import import_agents, import_tools
 
 PINS = Path("tools.pins.json")
@@ -170,8 +170,9 @@ def _pin_file(deployment: Deployment) -> Path:
 def _pinned(tool: Tool, pins: Pins | None) -> str:
     if pins is None:
         return "–"
-    pinned = {pin.key: pin.digest for pin in pins}.get((tool.server, tool.name))
-    return "new" if pinned is None else "yes" if pinned == tool.digest else "changed"
+    if not (objection := pins.objection(tool)):
+        return "yes"
+    return "new" if objection == NEW else "changed"
 
 
 def _document(tool: Tool) -> dict[str, Any]:

@@ -21,6 +21,11 @@ from interlock.errors import BadInput, DefinitionError
 _FORMAT: Final = "interlock/pins/1"
 _LIMITS: Final = JsonLimits(bytes_max=256 << 20, depth_max=128)
 _SHOWN_MAX: Final = 200
+_NAMING: Final = ("server", "name")
+
+NEW: Final = "this tool is new and awaits review"
+CHANGED: Final = "this tool's definition changed and awaits review"
+"""Why a tool that is not as it was reviewed may not be called, for the model."""
 
 
 class Change(StrEnum):
@@ -77,16 +82,16 @@ class Pin:
     definition: Mapping[str, Any]
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Server and name."""
-        return self.definition["server"], self.definition["name"]
+    def key(self) -> tuple[str, str, str]:
+        """Server, name and version label."""
+        return key_of(self.definition)
 
 
 class Pins:
-    """Reviewed definitions by server and name. Immutable."""
+    """Reviewed definitions by server, name and version. Immutable."""
 
     def __init__(self, pins: Iterable[Pin] = ()) -> None:
-        self._pins: dict[tuple[str, str], Pin] = {}
+        self._pins: dict[tuple[str, str, str], Pin] = {}
         for pin in pins:
             if self._pins.setdefault(pin.key, pin) is not pin:
                 raise DefinitionError(f"{'/'.join(pin.key)} is pinned twice", code="pins.duplicate")
@@ -99,28 +104,31 @@ class Pins:
 
     def names(self) -> Iterator[str]:
         """Names of the pinned tools."""
-        return (name for _, name in self._pins)
+        return (name for _, name, _ in self._pins)
 
     def objection(self, tool: Tool) -> str:
         """Why the tool may not be called as it is, for the model; empty where it is as reviewed."""
-        pin = self._pins.get((tool.server, tool.name))
-        if pin is None:
-            return "this tool is new and awaits review"
-        return "" if pin.digest == tool.digest else "this tool's definition changed and awaits review"
+        pin = self._pins.get((tool.server, tool.name, tool.version))
+        if pin is not None and pin.digest == tool.digest:
+            return ""
+        if any(key[:2] == (tool.server, tool.name) for key in self._pins):
+            return CHANGED
+        return NEW
 
     def compare(self, tools: Iterable[Tool]) -> tuple[Difference, ...]:
         """How the tools of today differ from what was reviewed, sorted by server and name."""
-        now = {(tool.server, tool.name): tool for tool in tools}
+        now = {(tool.server, tool.name, tool.version): tool for tool in tools}
         gone = {key: pin for key, pin in self._pins.items() if key not in now}
         found: list[Difference] = []
         for key, tool in sorted(now.items()):
-            pin = self._pins.get(key)
+            pin = self._pins.get(key) or _relabelled(tool, gone)
             if pin is None:
                 found.append(_arrived(tool, gone))
-                gone.pop((tool.server, found[-1].was), None)
+                gone.pop((tool.server, found[-1].was, tool.version), None)
             elif pin.digest != tool.digest:
                 found.append(_changed(pin.definition, tool.definition(), Change.CHANGED))
-        found += [Difference(change=Change.REMOVED, server=server, name=name) for server, name in gone]
+                gone.pop(pin.key, None)
+        found += [Difference(change=Change.REMOVED, server=server, name=name) for server, name, _ in gone]
         return tuple(sorted(found, key=lambda each: (each.server, each.name)))
 
 
@@ -170,8 +178,10 @@ def _pin(entry: Json, where: str) -> Pin:
     if not isinstance(entry, dict) or set(entry) != {"digest", "definition"}:
         raise DefinitionError(f"{where}: must have digest and definition and nothing else", code="pins.entry")
     definition, hashed = entry["definition"], entry["digest"]
-    if not isinstance(definition, dict) or not all(isinstance(definition.get(key), str) for key in ("server", "name")):
+    if not isinstance(definition, dict) or not all(isinstance(part, str) for part in map(definition.get, _NAMING)):
         raise DefinitionError(f"{where}: the definition has no server or no name", code="pins.entry")
+    if not isinstance(definition.get("version", Tool.version), str):
+        raise DefinitionError(f"{where}: the version is no text", code="pins.entry")
     if hashed != digest("interlock/tool/1", canonical(definition)).hex():
         raise DefinitionError(
             f"{where}: the digest of {definition['name']!r} is not that of its definition",
@@ -182,10 +192,20 @@ def _pin(entry: Json, where: str) -> Pin:
     return Pin(hashed, definition)
 
 
-def _arrived(tool: Tool, gone: Mapping[tuple[str, str], Pin]) -> Difference:
+def key_of(definition: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Server, name and version label of a definition, which leaves out a label that is the default."""
+    return definition["server"], definition["name"], definition.get("version", Tool.version)
+
+
+def _relabelled(tool: Tool, gone: Mapping[tuple[str, str, str], Pin]) -> Pin | None:
+    """The pin of a version of the tool that is gone, in whose place this one stands."""
+    return next((pin for key, pin in gone.items() if key[:2] == (tool.server, tool.name)), None)
+
+
+def _arrived(tool: Tool, gone: Mapping[tuple[str, str, str], Pin]) -> Difference:
     """A tool that was not there: renamed, where one that is gone was the same but for the name."""
     definition = tool.definition()
-    for (server, name), pin in gone.items():
+    for (server, name, _), pin in gone.items():
         if server == tool.server and {**pin.definition, "name": tool.name} == definition:
             return Difference(change=Change.RENAMED, server=server, name=tool.name, was=name, fields=("name",))
     return Difference(change=Change.ADDED, server=tool.server, name=tool.name)
