@@ -182,7 +182,7 @@ def compose(
     opened.append(open_store(settings, world))
     plane = plane_of(settings, world, registry, policy, opened[0], key)
     known.use(plane)
-    plane.drivers["agent"] = known
+    plane.drivers |= {"agent": known, "graph": GraphDriver(plane, known.listeners)}
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
     return plane, lambda: load_policy(settings, plane.registry)
 
@@ -248,5 +248,4 @@ def plane_of(
         new_id=new_id,
     )  # fmt: skip
     plane.drivers["saga"] = SagaDriver(plane)
-    plane.drivers["graph"] = GraphDriver(plane)
     return plane

@@ -111,7 +111,8 @@ async def test_who_waits_hears_the_engine_go_on() -> None:
                 events.append(event)
                 if isinstance(event, Waiting):
                     tasks.start_soon(approve, run.run_id)
-    assert kinds(events) == ["Spent", "Proposed", "Ended", "Waiting", "Text", "Spent", "Finished"]
+    assert kinds(events) == ["Spent", "Proposed", "Ended", "Waiting", "Ended", "Text", "Spent", "Finished"]
+    assert [event.outcome.kind for event in events if isinstance(event, Ended)] == ["held", "done"]
 
 
 async def test_a_slow_listener_is_told_what_it_missed_and_slows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from interlock.agent.graph_standing import GraphStatus, NodeStatus, Standing, call_id
 from interlock.agent.report import ORPHANED, cancelled, finish, orphaned
+from interlock.agent.stream import Ended, Listeners, Waiting
+from interlock.agent.voice import Voice, speaking
 from interlock.core.call import Outcome, ToolCall, outcome_to_json
 from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
@@ -24,10 +26,12 @@ class GraphDriver:
 
     Args:
         plane: Where the tools are found.
+        listeners: Who listens to the runs that plans are laid out for.
     """
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, listeners: Listeners) -> None:
         self._plane = plane
+        self._listeners = listeners
 
     def due(self, conversation: Conversation) -> bool:
         """See `Driver.due`."""
@@ -47,26 +51,28 @@ class GraphDriver:
             return await conversation.append(cancelled(run, run.principal.id, ORPHANED))
         if run.vain > VAIN_MAX:  # whatever is next ends its worker before anything is recorded
             return await finish(plane, conversation, GraphStatus.INCOMPLETE, done=False)
-        while run.status == "open" and self.due(conversation):
-            before = run.seq
-            await self._go_on(conversation)
-            await conversation.refresh()
-            if run.seq == before:
-                return  # somebody else has it in hand
+        async with speaking(self._listeners, plane, run) as voice:
+            while run.status == "open" and self.due(conversation):
+                before = run.seq
+                await self._go_on(conversation, voice)
+                await conversation.refresh()
+                if run.seq == before:
+                    return  # somebody else has it in hand
 
-    async def _go_on(self, conversation: Conversation) -> None:
+    async def _go_on(self, conversation: Conversation, voice: Voice) -> None:
         run = conversation.state
         standing = Standing(run)
         left = {name for name in standing.nodes if standing.status(name) in (*_NOW, NodeStatus.OPEN)}
         if any(self._startable(standing, name) for name in left):
-            await self._call(standing, left)
+            await self._call(standing, left, voice)
         elif standing.whole in _ENDS:
             await finish(self._plane, conversation, standing.whole, report_of(standing), done=True)
         else:
             body = {"for": _waited_for(run), "status": standing.whole, "seen": run.seq}
             await conversation.append([Fact(Kind.RUN_WAITING, body)])
+            voice.tell(Waiting(tuple(call.approval_id for call in run.calls.values() if call.status == "held")))
 
-    async def _call(self, standing: Standing, left: set[str]) -> None:
+    async def _call(self, standing: Standing, left: set[str], voice: Voice) -> None:
         """Make every call that can be made from here on, each once those are over that it waits for."""
 
         def made(name: str) -> ToolCall | None:
@@ -74,8 +80,9 @@ class GraphDriver:
             standing = standing.later()
             return _node_call(standing, name) if self._startable(standing, name) else None
 
-        def over(name: str, _: Outcome) -> bool:
+        def over(name: str, outcome: Outcome) -> bool:
             nonlocal standing
+            voice.tell(Ended(0, outcome))
             standing = standing.later()
             return standing.status(name) in (NodeStatus.DONE, NodeStatus.FAILED)
 

@@ -20,9 +20,10 @@ from interlock.agent.offering import changed, for_now, to_have
 from interlock.agent.plan import plan_tool
 from interlock.agent.prompt import FINAL, system_prompt
 from interlock.agent.report import ORPHANED, cancelled, finish, orphaned
-from interlock.agent.result import End, last_words
+from interlock.agent.result import End, last_words, result_of
 from interlock.agent.steps import Step, end_now, next_step
-from interlock.agent.stream import Ended, Listeners, Proposed, Spent, Text, Waiting
+from interlock.agent.stream import Ended, Finished, Listeners, Proposed, Spent, Text, Waiting
+from interlock.agent.voice import Voice, speaking
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.event import Fact, Kind
 from interlock.core.message import Message, Role, Usage
@@ -96,7 +97,8 @@ class Agents:
         """See `Driver`."""
         agent = self._of(conversation)
         assert agent is not None, "nobody drives a run whose agent is not known here"
-        await _Loop(agent, plane, conversation, self.listeners).go_on()
+        async with speaking(self.listeners, plane, conversation.state) as voice:
+            await _Loop(agent, plane, conversation, voice).go_on()
 
     def _of(self, conversation: Conversation) -> Agent | None:
         transcript = conversation.state.transcript
@@ -106,9 +108,9 @@ class Agents:
 class _Loop:
     """One stretch of one run, from wherever its ledger says that it stands."""
 
-    def __init__(self, agent: Agent, plane: Plane, conversation: Conversation, listeners: Listeners) -> None:
+    def __init__(self, agent: Agent, plane: Plane, conversation: Conversation, voice: Voice) -> None:
         assert conversation.state.principal is not None and conversation.state.transcript is not None
-        self._agent, self._plane, self._conversation, self._listeners = agent, plane, conversation, listeners
+        self._agent, self._plane, self._conversation, self._voice = agent, plane, conversation, voice
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
         self._callable = _callable(plane.registry, self._transcript.tools)
@@ -121,6 +123,7 @@ class _Loop:
             await self._finish(End.MODEL_FAILED)
         if await orphaned(self._plane, self._run):
             return await self._conversation.append(cancelled(self._run, self._principal.id, ORPHANED))
+        self._tell_what_was_waited_for()
         while True:
             match next_step(self._run, self._agent.limits):
                 case Step.CALL:
@@ -164,7 +167,7 @@ class _Loop:
 
     def _asked(self, turn: int) -> Model:
         """The model as it is asked for one turn: told on to whoever listens, on the meter, and tried again."""
-        listened = self._listeners.any(self._run.run_id)
+        listened = self._voice.heard
         meter = RunMeter(self._plane.limits, self._conversation, self._principal, self._plane.clock)
 
         def single(model: Model, *, draft: bool) -> Model:
@@ -178,23 +181,23 @@ class _Loop:
 
     def _heard(self, model: Model, turn: int, draft: bool) -> Model:
         """The model, with its text and what it took told on."""
-        run_id, price = self._run.run_id, self._agent.price_of(model.name)
+        price = self._agent.price_of(model.name)
 
         def hear(piece: str) -> None:
-            self._listeners.tell(run_id, Text(turn, piece))
+            self._voice.tell(Text(turn, piece))
 
         def took(usage: Usage | None) -> None:
             cost = NOTHING if usage is None else price.of(usage)
-            self._listeners.tell(run_id, Spent(turn, cost.tokens, cost.micro_usd))
+            self._voice.tell(Spent(turn, cost.tokens, cost.micro_usd))
 
         return Heard(model, None if draft else hear, took)
 
     def _tell_turn(self, turn: int) -> None:
-        if self._listeners.any(self._run.run_id):
+        if self._voice.heard:
             for asked in self._transcript.turns[-1].calls:
                 text = text_of(asked.arguments)
                 proposed = Proposed(turn, asked.call_id, asked.tool, text, asked.confidence)
-                self._listeners.tell(self._run.run_id, proposed)
+                self._voice.tell(proposed)
 
     async def _call(self) -> None:
         """Let every call of the last turn pass the path; asked again, each tells what is recorded of it."""
@@ -215,8 +218,17 @@ class _Loop:
         )  # fmt: skip
 
     def _tell_outcome(self, turn: int, outcome: Outcome) -> None:
-        if self._listeners.any(self._run.run_id):
-            self._listeners.tell(self._run.run_id, Ended(turn, outcome))
+        if self._voice.heard:
+            self._voice.tell(Ended(turn, outcome))
+
+    def _tell_what_was_waited_for(self) -> None:
+        """Tell what came of calls that a person decided, or that started a run which has reported."""
+        if self._voice.heard and self._transcript.turns:
+            turn = self._transcript.turns[-1]
+            for call in [speaker(self._run, asked.call_id) for asked in turn.calls]:
+                waited = call is not None and call.status == "closed" and (call.approval_id or call.reported)
+                if waited and call is not None and call.outcome is not None:
+                    self._voice.tell(Ended(turn.number, call.outcome))
 
     async def _wait(self) -> None:
         """Say that the run waits, once: then nobody looks for it until somebody answers, or a run that it started."""
@@ -225,11 +237,12 @@ class _Loop:
         runs = [call.awaits for call in calls if call is not None and call.awaits]
         if not self._run.waits:
             await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": ids + runs, "seen": self._run.seq})])
-        self._listeners.tell(self._run.run_id, Waiting(tuple(ids)))
+        self._voice.tell(Waiting(tuple(ids)))
 
     async def _finish(self, end: End) -> None:
         text = last_words(self._run, end)
         await finish(self._plane, self._conversation, end.value, {"text": text}, done=end is End.ANSWER)
+        self._voice.tell_above(Finished(result_of(self._run)))
 
 
 def _callable(registry: Registry, names: frozenset[str] | None) -> list[Tool]:

@@ -53,10 +53,12 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a proposed call; `held` and `unknown` are not its end.
+    """What became of a proposed call; `held` and `unknown` are not its end, nor is what a call started over yet.
+
+    What came of that is told when the run goes on.
 
     Attributes:
-        turn: Number of the turn that proposed it.
+        turn: Number of the turn that proposed it; 0 for a call of a plan.
         outcome: As the model is told.
     """
 
@@ -79,10 +81,10 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The run waits for people, and holds nothing here.
+    """The run waits for people, or for runs that it started, and holds nothing here.
 
     Attributes:
-        approval_ids: The requests.
+        approval_ids: The requests that its own calls wait for.
     """
 
     approval_ids: tuple[str, ...]
@@ -105,13 +107,30 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run is over. The last event of a stream.
+    """The run is over. The last event of a stream, where it is that of the run that is listened to.
 
     Attributes:
         result: How it ended.
     """
 
     result: AgentResult
+
+
+RunEvent = Text | Proposed | Progressed | Ended | Waiting | Spent | Finished
+"""What a run says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What a run says that this one started, or that one of those did: a worker, a peer, a plan.
+
+    Attributes:
+        run_id: The run that says it, however deep below.
+        event: What it says. Its `Finished` is not the end of the stream.
+    """
+
+    run_id: str
+    event: RunEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +144,7 @@ class Dropped:
     count: int
 
 
-StreamEvent = Text | Proposed | Progressed | Ended | Waiting | Spent | Finished | Dropped
+StreamEvent = RunEvent | Below | Dropped
 """Every event of a stream."""
 
 
