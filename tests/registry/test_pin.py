@@ -10,7 +10,8 @@ import pytest
 
 from interlock.core.tool import Tool
 from interlock.errors import DefinitionError
-from interlock.registry.pin import Change, Pins, pins_of, read_pins, write_pins
+from interlock.registry.difference import Change
+from interlock.registry.pin import Pins, pins_of, read_pins, write_pins
 from tests.registry.makers import foreign
 
 OBJECT: dict[str, Any] = {"type": "object", "properties": {"to": {"type": "string", "description": "Whom."}}}
@@ -171,9 +172,12 @@ def test_nothing_invisible_is_shown() -> None:
 
 def test_a_difference_is_data() -> None:
     (found,) = pins_of([]).compare([pay()])
-    assert found.as_json() == {"change": "added", "server": "far", "name": "pay"}
+    assert found.as_json() == {"change": "added", "server": "far", "name": "pay", "aspects": ["added"]}
     (found,) = pins_of([pay()]).compare([foreign("pay2", OBJECT)])[:1]
-    assert found.as_json() == {"change": "renamed", "server": "far", "name": "pay2", "was": "pay", "fields": ["name"]}
+    assert found.as_json() == {
+        "change": "renamed", "server": "far", "name": "pay2", "was": "pay",
+        "aspects": ["renamed"], "fields": ["name"], "lines": ['- /name: "pay"', '+ /name: "pay2"'],
+    }  # fmt: skip
     (found,) = pins_of([pay()]).compare([pay(description="X.")])
     assert found.as_json()["lines"] == list(found.lines)
 

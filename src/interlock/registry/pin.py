@@ -10,63 +10,21 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from interlock.core.canonical import Json, JsonLimits, canonical, digest, parse_json
-from interlock.core.tool import Effect, Tool
+from interlock.core.tool import Tool
 from interlock.errors import BadInput, DefinitionError
+from interlock.registry.difference import Change, Difference, difference
 
 _FORMAT: Final = "interlock/pins/1"
 _LIMITS: Final = JsonLimits(bytes_max=256 << 20, depth_max=128)
-_SHOWN_MAX: Final = 200
 _NAMING: Final = ("server", "name")
 
 NEW: Final = "this tool is new and awaits review"
 CHANGED: Final = "this tool's definition changed and awaits review"
 """Why a tool that is not as it was reviewed may not be called, for the model."""
-
-
-class Change(StrEnum):
-    """What became of a definition since it was reviewed."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    RENAMED = "renamed"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One tool that is not as it was reviewed.
-
-    Attributes:
-        change: What became of it.
-        server, name: Which tool; a renamed one by its new name.
-        was: Its former name, where it was renamed.
-        fields: Parts of the definition that differ, sorted.
-        flips: What changed about its risk, such as `effect: read -> irreversible`; look at these first.
-        lines: The whole difference for people, one line for each value.
-    """
-
-    change: Change
-    server: str
-    name: str
-    was: str = ""
-    fields: tuple[str, ...] = ()
-    flips: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Json]:
-        """The difference with its empty parts left out."""
-        said: dict[str, Json] = {"change": self.change.value, "server": self.server, "name": self.name}
-        if self.was:
-            said["was"] = self.was
-        for part in ("fields", "flips", "lines"):
-            if value := getattr(self, part):
-                said[part] = list(value)
-        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +74,7 @@ class Pins:
         return NEW
 
     def compare(self, tools: Iterable[Tool]) -> tuple[Difference, ...]:
-        """How the tools of today differ from what was reviewed, sorted by server and name."""
+        """How the tools of today differ from what was reviewed, what to look at first first."""
         now = {(tool.server, tool.name, tool.version): tool for tool in tools}
         gone = {key: pin for key, pin in self._pins.items() if key not in now}
         found: list[Difference] = []
@@ -126,10 +84,10 @@ class Pins:
                 found.append(_arrived(tool, gone))
                 gone.pop((tool.server, found[-1].was, tool.version), None)
             elif pin.digest != tool.digest:
-                found.append(_changed(pin.definition, tool.definition(), Change.CHANGED))
+                found.append(difference(pin.definition, tool.definition(), Change.CHANGED))
                 gone.pop(pin.key, None)
-        found += [Difference(change=Change.REMOVED, server=server, name=name) for server, name, _ in gone]
-        return tuple(sorted(found, key=lambda each: (each.server, each.name)))
+        found += [difference(pin.definition, None, Change.REMOVED) for pin in gone.values()]
+        return tuple(sorted(found, key=lambda each: each.danger))
 
 
 def pins_of(tools: Iterable[Tool]) -> Pins:
@@ -205,56 +163,7 @@ def _relabelled(tool: Tool, gone: Mapping[tuple[str, str, str], Pin]) -> Pin | N
 def _arrived(tool: Tool, gone: Mapping[tuple[str, str, str], Pin]) -> Difference:
     """A tool that was not there: renamed, where one that is gone was the same but for the name."""
     definition = tool.definition()
-    for (server, name, _), pin in gone.items():
+    for (server, _, _), pin in gone.items():
         if server == tool.server and {**pin.definition, "name": tool.name} == definition:
-            return Difference(change=Change.RENAMED, server=server, name=tool.name, was=name, fields=("name",))
-    return Difference(change=Change.ADDED, server=tool.server, name=tool.name)
-
-
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Difference:
-    fields = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
-    return Difference(
-        change=change, server=after["server"], name=after["name"], fields=tuple(fields),
-        flips=tuple(_flips(before, after)), lines=tuple(_lines("", before, after)),
-    )  # fmt: skip
-
-
-def _flips(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Changes of what the call does to the world, by the operator's word or by the server's."""
-    ranks = {effect.value: effect.rank for effect in Effect}
-    was, now = before.get("effect"), after.get("effect")
-    if was != now:
-        lower = ranks.get(str(now), 9) < ranks.get(str(was), 9)
-        yield f"effect: {was} -> {now}" + (" (lower)" if lower else "")
-    for key in ("outward", "keyed", "idempotent", "reconcile", "compensate", "compensate_with", "sealed", "server"):
-        if before.get(key) != after.get(key):
-            yield f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
-    said = [part.get("claims", {}).get("annotations") or {} for part in (before, after)]
-    if all(isinstance(part, dict) for part in said):
-        for key in sorted({*said[0], *said[1]}):
-            if said[0].get(key) != said[1].get(key):
-                yield f"annotation {key}: {_shown(said[0].get(key))} -> {_shown(said[1].get(key))}"
-
-
-def _lines(where: str, before: Any, after: Any) -> Iterator[str]:
-    """One line for each value that differs, with its pointer."""
-    if before == after and type(before) is type(after):
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted({*before, *after}):
-            place = f"{where}/{key}"
-            if key not in before:
-                yield f"+ {place}: {_shown(after[key])}"
-            elif key not in after:
-                yield f"- {place}: {_shown(before[key])}"
-            else:
-                yield from _lines(place, before[key], after[key])
-        return
-    yield f"- {where}: {_shown(before)}"
-    yield f"+ {where}: {_shown(after)}"
-
-
-def _shown(value: Any) -> str:
-    """A value as ASCII JSON, so that nothing invisible or turned around reaches a terminal."""
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+            return difference(pin.definition, definition, Change.RENAMED)
+    return difference(None, definition, Change.ADDED)
