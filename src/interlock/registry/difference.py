@@ -116,7 +116,7 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
     return Difference(
         change=change, server=said["server"], name=said["name"], was=was,
         aspects=tuple(sorted(aspects, key=lambda aspect: aspect.rank)), fields=tuple(fields), flips=flips,
-        signs=tuple(f"{each.sign} {each.place}: {_shown(each.quote)}" for each in fresh),
+        signs=tuple(f"{each.sign} {_plain(each.place)}: {_shown(each.quote)}" for each in fresh),
         lines=tuple(_lines("", old, new)) if old and new else (),
     )  # fmt: skip
 
