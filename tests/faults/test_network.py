@@ -57,10 +57,10 @@ async def called(stage: Stage, used: Tool, n: int = 1) -> Outcome:
     return outcome
 
 
-async def one(used: Tool) -> tuple[Outcome, Stage]:
+async def one(used: Tool, n: int = 1) -> tuple[Outcome, Stage]:
     """One call on a plane of its own."""
     async with staged(used) as stage:
-        return await called(stage, used), stage
+        return await called(stage, used, n), stage
 
 
 def then_accept(network: FaultProxy) -> World:
@@ -116,8 +116,6 @@ def offsets(network: FaultProxy, verb: str) -> list[tuple[int, str]]:
     there = {0, 1, passed.request // 2, passed.request - 8, passed.request - 1, passed.request}
     if verb == "half_close":
         there.remove(passed.request)  # whoever has said all may end that way: it breaks nothing
-    if verb == "reset":
-        there.remove(0)  # it may overtake the connection itself, and then nothing was sent
     back = {0, 1, 12, passed.response // 2, passed.response - 8, passed.response - 1}
     return [(at, "request") for at in sorted(there)] + [(at, "response") for at in sorted(back)]
 
@@ -128,23 +126,24 @@ async def test_a_connection_that_breaks_at_any_byte_counts_as_maybe_sent(
     kind: str, verb: str, far: HttpFarEnd, network: FaultProxy
 ) -> None:
     """Fault K23, defects 45, 47: of nothing but the tool's word is it sent again."""
-    assert (await one(declared(kind, far, network.port)))[0].done
-    for at, direction in offsets(network, verb):
+    assert (await one(declared(kind, far, network.port), 10))[0].done
+    for n, (at, direction) in enumerate(offsets(network, verb), 11):
         far.effects.clear()
-        far.asked.clear()
         before = len(network.passed)
         getattr(network, verb)(at, direction)
-        outcome, _ = await one(declared(kind, far, network.port))
+        outcome, _ = await one(declared(kind, far, network.port), n)
         assert network.quiet()
         tries = len(network.passed) - before
         where = f"{verb} at {at} of the {direction}: {outcome}"
+        # a far end that was reset may be at it still when the next call is made, whose effects these are not
+        keys = [key for key, body in far.effects if body["n"] == n]
         if kind == "none":
             assert (outcome.kind, tries) == ("unknown", 1), where
-            assert len(far.effects) <= 1, where
+            assert len(keys) <= 1, where
         else:
             assert (outcome.kind, tries) == ("done", 2), where
-            assert len(far.effects) in ((1,) if kind == "keyed" else (1, 2)), where
-            assert len({key for key, _ in far.effects}) == 1, "one key for all tries"
+            assert len(keys) in ((1,) if kind == "keyed" else (1, 2)), where
+            assert len(set(keys)) == 1, "one key for all tries"
 
 
 # Silence, dripping, what comes late or twice: faults K24 to K26.

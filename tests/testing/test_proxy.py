@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from interlock.testing import FaultProxy, Passed
+from interlock.testing.proxy import Direction
 
 REQUEST, RESPONSE = b"do it: 12345\n", b"done: yes, once\n"
 
@@ -174,6 +175,20 @@ def test_a_reset_reaches_both_ends(proxy: FaultProxy, far: FarEnd, count: int) -
     proxy.reset(count)
     assert ask(proxy) == (b"", "reset")
     assert far.after(1)[0][1] == "reset"
+
+
+@pytest.mark.parametrize("direction", ["request", "response"])
+def test_no_fault_overtakes_the_connection_itself(proxy: FaultProxy, direction: Direction) -> None:
+    """Else a caller may meet it while connecting, and take it, rightly, for nothing sent."""
+    proxy.reset(0, direction)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.05) as caller:
+        with pytest.raises(TimeoutError):
+            caller.recv(1)
+        caller.settimeout(3)
+        caller.sendall(REQUEST)
+        with pytest.raises(ConnectionResetError):
+            caller.recv(1000)
+    assert proxy.quiet()
 
 
 def test_a_reset_on_the_way_back_comes_after_the_effect(proxy: FaultProxy, far: FarEnd) -> None:

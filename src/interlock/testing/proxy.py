@@ -59,7 +59,8 @@ class FaultProxy:
 
     Each verb arms one fault for the next connection that has none yet (`times` connections where you say so): what
     is armed first meets the connection that comes first, and connections without a fault pass. `refuse` alone holds
-    until `accept`. Its work is done in threads, so that sync and async tests use it alike.
+    until `accept`. A fault at byte 0 comes with the first byte of either way, and never before the caller can know
+    that it is connected. Its work is done in threads, so that sync and async tests use it alike.
 
     Args:
         far_port: Port of the far end on 127.0.0.1.
@@ -161,7 +162,8 @@ class FaultProxy:
     def quiet(self, timeout_s: float = 5.0) -> bool:
         """Wait until every connection that met a fault is over at both ends; whether it came to that in time.
 
-        Then the far end is through with what reached it. Those without a fault may stay open, as pooled ones do.
+        Then the far end is through with what reached it, unless it was reset: such a one may be at it still, and
+        nobody hears of its end. Connections without a fault may stay open, as pooled ones do.
         """
         until_s = _CLOCK.mono_s() + timeout_s
         faulty = [connection for connection in self._connections if connection.faulty]
@@ -236,6 +238,8 @@ class _Connection(threading.Thread):
             _reset_when_closed(self._near)
             self._near.close()
             return
+        if self.faulty:
+            self._wait_for_a_byte(far)
         answering = threading.Thread(target=self._pump, args=("response", far, self._near), daemon=True)
         answering.start()
         self._pump("request", self._near, far)
@@ -258,6 +262,13 @@ class _Connection(threading.Thread):
         for end in self._sockets:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return far
+
+    def _wait_for_a_byte(self, far: socket.socket) -> None:
+        """Wait until somebody has said something: a reset that overtakes the connection itself breaks none."""
+        with selectors.DefaultSelector() as selector:
+            for end in (self._near, far):
+                selector.register(end, selectors.EVENT_READ)
+            selector.select(self._left_s())
 
     def _left_s(self) -> float:
         return max(0.001, self._until_s - _CLOCK.mono_s())
