@@ -19,7 +19,7 @@ from interlock.answers import answer, approval, delegate, undelegate, withdraw
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import Grant, GrantTerms
 from interlock.approvals.people import People
-from interlock.compose import World, compose, open_sealer, open_store
+from interlock.compose import World, compose
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome
 from interlock.core.ids import RandomIds
@@ -33,7 +33,6 @@ from interlock.graphs import GraphRun, Laid, graph_outcome, open_graph
 from interlock.inbox import Item, inbox
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
-from interlock.notices.notifier import Notifier
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
@@ -43,6 +42,7 @@ from interlock.saga.outcome import SagaOutcome
 from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
 from interlock.settings import Settings
 from interlock.sources.family import Family
+from interlock.upkeep import sealing, telling
 
 
 class Interlock:
@@ -102,7 +102,7 @@ class Interlock:
             Conflict, BadInput: The parent is over, or a budget cannot be counted.
         """
         start = Start(words=words, budget=budget or {}, parent=parent)
-        return open_run(self.plane, self._claim, principal, start, run_id)
+        return open_run(self.plane, self.claim, principal, start, run_id)
 
     def saga(
         self, saga: Saga, principal: Principal, given: Mapping[str, Any], *, words: str | None = None, name: str = ""
@@ -119,7 +119,7 @@ class Interlock:
         Raises:
             BadInput, Conflict, StaleClaim: Nothing has run; see `sagas.open_saga`.
         """
-        return open_saga(self.plane, self._claim, principal, Beginning(saga, given, words, name))
+        return open_saga(self.plane, self.claim, principal, Beginning(saga, given, words, name))
 
     async def saga_outcome(self, run_id: str, tenant: str = "default") -> SagaOutcome:
         """How a saga stands; see `sagas.saga_outcome`."""
@@ -127,11 +127,11 @@ class Interlock:
 
     async def resume_saga(self, run_id: str, person: Principal, *, reason: str) -> SagaOutcome:
         """Have what failed of a saga tried again, by a person's word; see `sagas.resume_saga`."""
-        return await resume_saga(self.plane, self._claim, run_id, person, reason)
+        return await resume_saga(self.plane, self.claim, run_id, person, reason)
 
     async def cancel_saga(self, run_id: str, person: Principal, *, reason: str) -> SagaOutcome:
         """Call a saga off: what was done is undone; see `sagas.cancel_saga`."""
-        return await cancel_saga(self.plane, self._claim, run_id, person, reason)
+        return await cancel_saga(self.plane, self.claim, run_id, person, reason)
 
     def agent(
         self, name: str, principal: Principal, *, words: str = "", run_id: str = "",
@@ -151,7 +151,7 @@ class Interlock:
             Conflict, BadInput: As of `run`.
         """
         start = Start(words=words or None, budget=budget or {}, parent=parent)
-        return open_agent(self.plane, self._claim, name, principal, start, run_id)
+        return open_agent(self.plane, self.claim, name, principal, start, run_id)
 
     def graph(
         self, graph: Graph, principal: Principal, given: Mapping[str, Any] | None = None, *, words: str | None = None,
@@ -171,7 +171,7 @@ class Interlock:
             BadInput, Conflict: Nothing has run; see `graphs.open_graph`.
         """
         start = Start(words=words, budget=budget or {})
-        return open_graph(self.plane, self._claim, principal, Laid(graph, given or {}, name), start)
+        return open_graph(self.plane, self.claim, principal, Laid(graph, given or {}, name), start)
 
     async def graph_outcome(self, run_id: str, tenant: str = "default") -> GraphOutcome:
         """How a graph stands; see `graphs.graph_outcome`."""
@@ -179,7 +179,7 @@ class Interlock:
 
     async def advance(self, run_id: str, tenant: str = "default") -> bool:
         """Do what is due in a run; see `runs.advance`."""
-        return await advance(self.plane, self._claim, run_id, tenant)
+        return await advance(self.plane, self.claim, run_id, tenant)
 
     async def approval(self, approval_id: str, tenant: str = "default") -> ApprovalState:
         """An approval request as it stands now; see `answers.approval`."""
@@ -207,11 +207,11 @@ class Interlock:
 
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
         """Record a person's word on an unknown call; see `runs.settle`."""
-        return await settle(self.plane, self._claim, call_id, outcome, person, note)
+        return await settle(self.plane, self.claim, call_id, outcome, person, note)
 
     async def retry(self, call_id: str, person: Principal, *, reason: str) -> Outcome:
         """Propose a call that was given up on again, by a person's word; see `dead_letters.retry`."""
-        return await retry(self.plane, self._claim, call_id, person, reason)
+        return await retry(self.plane, self.claim, call_id, person, reason)
 
     async def grants(self, tenant: str = "default") -> list[Grant]:
         """The grants of a tenant in the order of their issue, those that are over among them."""
@@ -267,7 +267,8 @@ class Interlock:
         return policy.digest
 
     @property
-    def _claim(self) -> Claim:
+    def claim(self) -> Claim:
+        """What this process claims runs with."""
         return Claim(self.worker, self.lease_s)
 
 
@@ -306,74 +307,13 @@ async def open_plane(
     worker = (world.new_id or RandomIds(world.clock))("worker")
     works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
     try:
-        async with _sealing(settings, plane.ledger.store, world) as sealer:
-            opened = Interlock(plane, Claim(worker, settings.lease_s), works, load_policy, sealer)
+        async with sealing(settings, plane.ledger.store, world) as sealer:
+            claim = Claim(worker, settings.lease_s)
+            opened = Interlock(plane, claim, works, load_policy, sealer)
             run = partial(works.run, opened.store, worker, opened.advance if engine else None)
-            async with beside(run, works.stop), _telling(settings, opened, world) if engine else nullcontext():
+            told = telling(settings, opened.store, claim, world) if engine else nullcontext()
+            async with beside(run, works.stop), told:
                 yield opened
     finally:
         with anyio.CancelScope(shield=True):
             await plane.ledger.store.close()
-
-
-@asynccontextmanager
-async def notifying(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[Notifier | None]:
-    """What tells people that they are waited for, for as long as the block lasts; None where nobody is to be told.
-
-    Raises:
-        SettingsError, MissingExtra: See `channels.open_channels`.
-    """
-    if not settings.notify.webhooks and not settings.notify.mail:
-        yield None
-        return
-    from interlock.channels import open_notifier  # brings mail and TLS
-
-    claim = Claim(plane.worker, plane.lease_s)
-    notifier = await anyio.to_thread.run_sync(open_notifier, settings, plane.store, world, claim)
-    try:
-        yield notifier
-    finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            await notifier.close()
-
-
-@asynccontextmanager
-async def open_ledger(settings: Settings, world: World) -> AsyncIterator[Store]:
-    """The ledger alone, to be written to: held against its sinks first, and sealed when the block is left.
-
-    Raises:
-        StoreUnavailable: It cannot be opened, or was rolled back or forked.
-    """
-    store = await anyio.to_thread.run_sync(open_store, settings, world)
-    try:
-        async with _sealing(settings, store, world):
-            yield store
-    finally:
-        with anyio.CancelScope(shield=True):
-            await store.close()
-
-
-@asynccontextmanager
-async def _sealing(settings: Settings, store: Store, world: World) -> AsyncIterator[Seals | None]:
-    """The sealer at work, and once more at the end."""
-    sealer = await anyio.to_thread.run_sync(open_sealer, settings, store, world)
-    if sealer is None:
-        yield None
-        return
-    await sealer.open()
-    try:
-        async with beside(sealer.run):
-            yield sealer
-    finally:
-        with anyio.CancelScope(shield=True):
-            await sealer.close()
-
-
-@asynccontextmanager
-async def _telling(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[None]:
-    async with notifying(settings, plane, world) as notifier:
-        if notifier is None:
-            yield
-            return
-        async with beside(notifier.run):
-            yield

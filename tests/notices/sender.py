@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 
 from interlock import Settings, World, open_plane
-from interlock.app import notifying
 from interlock.testing import CrashAt
+from interlock.upkeep import notifying
 from tests.net.receivers import SECRET
 
 
@@ -30,7 +30,10 @@ async def main(ledger: Path, port: int, point: str | None) -> None:
     """Send what waits, once; wait for the claim where another process had it."""
     world = World(reach=CrashAt(point)) if point else World()
     made = settings(ledger, port)
-    async with open_plane(made, world=world, engine=False) as plane, notifying(made, plane, world) as notifier:
+    async with (
+        open_plane(made, world=world, engine=False) as plane,
+        notifying(made, plane.store, plane.claim, world) as notifier,
+    ):
         assert notifier is not None
         with anyio.fail_after(20):
             while not await plane.store.rows("notice"):

@@ -14,10 +14,10 @@ import anyio.to_thread
 import pytest
 
 from interlock import Interlock, OutcomeKind, Settings, World, open_plane
-from interlock.app import notifying
 from interlock.core.ids import RandomIds
 from interlock.notices import notifier as notifier_module
 from interlock.testing import FrozenClock
+from interlock.upkeep import notifying
 from tests.net.receivers import SECRET, Answer, MailReceiver, Receiver
 from tests.planes import ANA, BOB, Far, saying, staged
 
@@ -134,9 +134,9 @@ async def test_a_notifier_needs_no_engine_and_an_engine_no_channel(tmp_path: Pat
     async with open_plane(made, tools=[far.tool("pay", "irreversible")], world=world, engine=False) as plane:
         async with plane.run(ANA, words="w") as run:
             await run.call("pay", {"n": 1})
-        async with notifying(made, plane, world) as notifier:
+        async with notifying(made, plane.store, plane.claim, world) as notifier:
             assert notifier is not None and await notifier.look() == 1
-        async with notifying(Settings(ledger=None), plane, world) as none:
+        async with notifying(Settings(ledger=None), plane.store, plane.claim, world) as none:
             assert none is None
 
 

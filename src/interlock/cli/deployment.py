@@ -11,7 +11,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from interlock.app import Interlock, open_ledger, open_plane
+from interlock.app import Interlock, open_plane
 from interlock.cli.output import Output
 from interlock.compose import World, open_sealer, open_store
 from interlock.core.principal import Principal
@@ -21,6 +21,7 @@ from interlock.ledger.seal import Sealer
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore, Store
 from interlock.settings import Settings, load_settings, typed_key
+from interlock.upkeep import open_ledger
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import click
 from anyio.abc import TaskStatus
 from rich.text import Text
 
-from interlock.app import Interlock, notifying
+from interlock.app import Interlock
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import note, told, word
@@ -22,6 +22,7 @@ from interlock.core.call_state import CallState
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.engine.engine import InProcessEngine, Pace
 from interlock.notices.notifier import Notifier
+from interlock.upkeep import notifying
 
 _LAST_LOOK_S = 5.0
 """Seconds that looking up what became of a cut-off run may take: shielded, so it needs a bound of its own."""
@@ -50,7 +51,7 @@ def work(deployment: Deployment, once: bool) -> Report:
 
     async def run(plane: Interlock) -> _Worker:
         worker = _Worker(plane, InProcessEngine(deployment.world.clock, pace), deployment.output)
-        async with notifying(settings, plane, deployment.world) as notifier:
+        async with notifying(settings, plane.store, plane.claim, deployment.world) as notifier:
             await worker.run(once, notifier)
         return worker
 
