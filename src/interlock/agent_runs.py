@@ -48,6 +48,8 @@ async def open_agent(
         new = plane.new_id("run")
         fact = await started(plane, principal, start, new)
         fact = fact._replace(body={**fact.body, **agents.start_of(agent, plane.registry)})
+        if start.conversation:
+            fact.body["conversation"] = True
         conversation = await plane.ledger.open(new, principal.tenant, fact, claim)
     family = Family(plane, claim, conversation.state.run_id, principal.tenant)
     try:

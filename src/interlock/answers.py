@@ -1,4 +1,4 @@
-"""What people say about held calls: answers to requests, their withdrawal, and roles that they lend each other."""
+"""What people say about calls: answers to requests, their withdrawal, lent roles, what became of an unknown one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from interlock.approvals.decide import Answer, decide
 from interlock.approvals.delegation import Delegation, delegated, undelegated
 from interlock.core.approval import ApprovalState
-from interlock.core.call import Stop, ToolCall, ValidCall
+from interlock.core.call import Outcome, OutcomeKind, Stop, ToolCall, ValidCall, outcome_to_json
 from interlock.core.canonical import Json
 from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, GuardChange, Kind
@@ -16,8 +16,10 @@ from interlock.core.principal import OPERATOR, Principal
 from interlock.core.tool import Tool
 from interlock.errors import BadInput, Conflict, DuplicateFact, GuardRefused, NotEntitled, NotFound
 from interlock.ledger.conversation import Conversation
+from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
 from interlock.registry.validate import validate
+from interlock.runs import advance
 from interlock.screening.screen import screen_value
 
 _REASON_MAX = 2000
@@ -205,6 +207,47 @@ def _tool(plane: Plane, asked: ApprovalState) -> Tool:
             remedy="Reject or approve it.",
         )
     return known.tool
+
+
+async def settle(
+    plane: Plane, claim: Claim, call_id: str, outcome: str, person: Principal, note: str
+) -> Outcome:  # fmt: skip
+    """A person's word on what became of an unknown call; its run is finished where nothing else of it is left.
+
+    Args:
+        outcome: `done` or `failed`.
+        note: How they know; kept for the audit.
+
+    Raises:
+        NotEntitled: Not a person with the role `operator`.
+        Conflict: The call is not unknown (any more).
+        NotFound: No such call of the person's tenant.
+    """
+    if outcome not in ("done", "failed"):
+        raise BadInput(f"outcome: {outcome!r}", code="settle.outcome", remedy="Say 'done' or 'failed'.")
+    if person.kind != "user" or OPERATOR not in person.roles:
+        raise NotEntitled(f"{person.id!r} has not the role {OPERATOR!r}", code="settle.role", remedy="Ask an operator.")
+    rows = await plane.ledger.store.rows("tool_call", {"call_id": call_id, "tenant": person.tenant})
+    if not rows:
+        raise NotFound(f"no call {call_id!r}", code="call.not_found", remedy="See `interlock calls unknown`.")
+    conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
+    await conversation.refresh()
+    call = conversation.state.calls[call_id]
+    if call.status != "unknown":
+        raise Conflict(f"call {call_id} is {call.status}, not unknown", code="settle.not_unknown")
+    told = Outcome(
+        kind=OutcomeKind(outcome), call_id=call_id, tool=call.tool,
+        code="" if outcome == "done" else "settled",
+        message="" if outcome == "done" else "a person found that this call took no effect",
+    )  # fmt: skip
+    body = {"outcome": outcome_to_json(told), "by": person.id, "how": "person", "note": note}
+    fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
+    try:
+        await conversation.append_outside([fact])
+    except DuplicateFact:
+        raise Conflict(f"call {call_id} was settled a moment ago", code="settle.not_unknown") from None
+    await advance(plane, claim, conversation.state.run_id, person.tenant)
+    return told
 
 
 async def _asked(plane: Plane, approval_id: str, tenant: str) -> tuple[Conversation, ApprovalState]:

@@ -15,7 +15,7 @@ from interlock.agent.graph import Graph
 from interlock.agent.graph_standing import GraphOutcome
 from interlock.agent.run import AgentRun
 from interlock.agent_runs import open_agent
-from interlock.answers import answer, approval, delegate, undelegate, withdraw
+from interlock.answers import answer, approval, delegate, settle, undelegate, withdraw
 from interlock.approvals.decide import Answer
 from interlock.approvals.grant import Grant, GrantTerms
 from interlock.approvals.people import People
@@ -36,7 +36,7 @@ from interlock.ledger.store import Claim, Store
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
-from interlock.runs import Run, Start, advance, open_run, settle
+from interlock.runs import Run, Start, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
 from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
@@ -153,6 +153,21 @@ class Interlock:
         start = Start(words=words or None, budget=budget or {}, parent=parent)
         return open_agent(self.plane, self.claim, name, principal, start, run_id)
 
+    def conversation(
+        self, name: str, principal: Principal, *, words: str = "", run_id: str = "",
+        budget: Mapping[str, int] | None = None,
+    ) -> AbstractAsyncContextManager[AgentRun]:  # fmt: skip
+        """A run of an agent whose answer is not its end: its user may `say` more, here or in another process.
+
+        Args:
+            name, principal, words, run_id, budget: As of `agent`.
+
+        Raises:
+            NotFound, Conflict, BadInput: As of `agent`.
+        """
+        start = Start(words=words or None, budget=budget or {}, conversation=True)
+        return open_agent(self.plane, self.claim, name, principal, start, run_id)
+
     def graph(
         self, graph: Graph, principal: Principal, given: Mapping[str, Any] | None = None, *, words: str | None = None,
         name: str = "", budget: Mapping[str, int] | None = None,
@@ -206,7 +221,7 @@ class Interlock:
         await undelegate(self.plane, lender, to)
 
     async def settle(self, call_id: str, outcome: str, person: Principal, *, note: str) -> Outcome:
-        """Record a person's word on an unknown call; see `runs.settle`."""
+        """Record a person's word on an unknown call; see `answers.settle`."""
         return await settle(self.plane, self.claim, call_id, outcome, person, note)
 
     async def retry(self, call_id: str, person: Principal, *, reason: str) -> Outcome:

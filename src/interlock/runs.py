@@ -1,4 +1,4 @@
-"""Runs: started, advanced, settled. Advancing is idempotent: asking twice does what is due once."""
+"""Runs: started and advanced. Advancing is idempotent: asking twice does what is due once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import anyio
 
 from interlock.agent.report import ORPHANED, cancelled, orphaned
-from interlock.core.call import Outcome, OutcomeKind, ToolCall, outcome_to_json
+from interlock.core.call import Outcome, OutcomeKind, ToolCall
 from interlock.core.canonical import canonical
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
-from interlock.core.principal import OPERATOR, Principal
+from interlock.core.principal import Principal
 from interlock.core.progress import HeardOfRun
-from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
+from interlock.errors import BadInput, Conflict, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.limits.budget import COUNTED, own_budgets
@@ -150,12 +150,14 @@ class Start:
         budget: What it may use at most, by unit; with it everything that is started for it may.
         parent: The principal's own open run that it is started for, whose budgets it uses too; empty for none.
         above: Further budgets that it uses, those of a run that it goes on for though that is over: row, unit, most.
+        conversation: Of an agent: an answer does not end it, and its user may say more.
     """
 
     words: str | None = None
     budget: Mapping[str, int] = field(default_factory=dict)
     parent: str = ""
     above: tuple[tuple[str, str, int], ...] = ()
+    conversation: bool = False
 
 
 @asynccontextmanager
@@ -232,47 +234,6 @@ async def advance(plane: Plane, claim: Claim, run_id: str, tenant: str) -> bool:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(5):
                     await conversation.release()
     return True
-
-
-async def settle(
-    plane: Plane, claim: Claim, call_id: str, outcome: str, person: Principal, note: str
-) -> Outcome:  # fmt: skip
-    """A person's word on what became of an unknown call; its run is finished where nothing else of it is left.
-
-    Args:
-        outcome: `done` or `failed`.
-        note: How they know; kept for the audit.
-
-    Raises:
-        NotEntitled: Not a person with the role `operator`.
-        Conflict: The call is not unknown (any more).
-        NotFound: No such call of the person's tenant.
-    """
-    if outcome not in ("done", "failed"):
-        raise BadInput(f"outcome: {outcome!r}", code="settle.outcome", remedy="Say 'done' or 'failed'.")
-    if person.kind != "user" or OPERATOR not in person.roles:
-        raise NotEntitled(f"{person.id!r} has not the role {OPERATOR!r}", code="settle.role", remedy="Ask an operator.")
-    rows = await plane.ledger.store.rows("tool_call", {"call_id": call_id, "tenant": person.tenant})
-    if not rows:
-        raise NotFound(f"no call {call_id!r}", code="call.not_found", remedy="See `interlock calls unknown`.")
-    conversation = await plane.ledger.conversation(rows[0]["run_id"], person.tenant)
-    await conversation.refresh()
-    call = conversation.state.calls[call_id]
-    if call.status != "unknown":
-        raise Conflict(f"call {call_id} is {call.status}, not unknown", code="settle.not_unknown")
-    told = Outcome(
-        kind=OutcomeKind(outcome), call_id=call_id, tool=call.tool,
-        code="" if outcome == "done" else "settled",
-        message="" if outcome == "done" else "a person found that this call took no effect",
-    )  # fmt: skip
-    body = {"outcome": outcome_to_json(told), "by": person.id, "how": "person", "note": note}
-    fact = Fact(Kind.CALL_RECONCILED, body, call_id, call.step, 0, person.id, outcome=outcome)
-    try:
-        await conversation.append_outside([fact])
-    except DuplicateFact:
-        raise Conflict(f"call {call_id} was settled a moment ago", code="settle.not_unknown") from None
-    await advance(plane, claim, conversation.state.run_id, person.tenant)
-    return told
 
 
 async def _returned_to(plane: Plane, principal: Principal, run_id: str, claim: Claim) -> Conversation:

@@ -121,7 +121,7 @@ class LimitSettings(BaseModel):
     """Limits of one run, and what runs share.
 
     Attributes:
-        calls_max: Calls of one run, refused ones included.
+        calls_max: Calls of one run, refused ones included; of a conversation, since its user last said something.
         vain_max: Equal calls of one run in a row that were answered the same.
         alike_max: Equal calls of one run, but for those whose answer had changed by itself.
         near_max: Calls of one run in a row that differ in free text or paging only and were answered the same.

@@ -1,6 +1,7 @@
 """What the model is sent: the conversation from the run's fold, kept turn by turn, and no longer than it must be.
 
-The order never changes: the system prompt, the user's words, then each turn with the results of its calls. Results of
+The order never changes: the system prompt, the user's words, then each turn with the results of its calls, and what
+the user said after it. Results of
 old turns are dropped by rule, `results_kept` turns at a time, and only then does anything change that was sent before:
 in between, a request begins with all of the one before it, which providers' prompt caches live on.
 """
@@ -17,7 +18,7 @@ from interlock.agent.envelope import dropped, envelope
 from interlock.agent.report import THIRD
 from interlock.core.message import TASK, Message, Proposal, Role
 from interlock.core.run import RunState, speaker
-from interlock.core.transcript import TurnState
+from interlock.core.transcript import TurnState, Words
 
 SMALL = 512
 """Bytes of an outcome that is kept however old it is: dropping it would save next to nothing."""
@@ -34,24 +35,35 @@ class Context:
     def __init__(self, system: str, run: RunState, limits: AgentLimits) -> None:
         self._run = run
         self._limits = limits
-        self._messages = [Message(role=Role.SYSTEM, text=system), Message(role=Role.USER, text=run.words or "")]
+        assert run.transcript is not None, "an agent's run has a transcript"
+        self._transcript = run.transcript
+        self._messages = [Message(role=Role.SYSTEM, text=system), _user(run.transcript.words[0])]
         if run.task:
             self._messages += _task(run.task)
         self._begins: list[int] = []
+        self._heard = 1
         self._short = 0
 
     def messages(self) -> Sequence[Message]:
         """All of it, oldest first, with what has come since it was last asked. The last turn's calls are answered."""
-        assert self._run.transcript is not None, "an agent's run has a transcript"
-        turns = self._run.transcript.turns
+        turns = self._transcript.turns
         kept = self._limits.results_kept
         old = max(0, (len(turns) // kept - 1) * kept)
         self._shorten(turns[self._short : min(old, len(self._begins))])
         for turn in turns[len(self._begins) :]:
+            self._hear(turn.number)
             self._begins.append(len(self._messages))
             self._messages += [_spoken(turn), *self._results(turn, short=turn.number <= old)]
+        self._hear(len(turns) + 1)
         self._short = max(self._short, old)
         return tuple(self._messages)
+
+    def _hear(self, turn: int) -> None:
+        """Add what the user said before this turn."""
+        words = self._transcript.words
+        while self._heard < len(words) and words[self._heard].after < turn:
+            self._messages.append(_user(words[self._heard]))
+            self._heard += 1
 
     def _shorten(self, turns: Sequence[TurnState]) -> None:
         """Drop the results of turns that were shown whole until now."""
@@ -80,6 +92,10 @@ def _task(task: Mapping[str, Any]) -> list[Message]:
     text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     asked = Proposal(tool=TASK, arguments={}, id=TASK)
     return [Message(role=Role.MODEL, proposals=(asked,)), Message(role=Role.TOOL, text=text, answers=TASK)]
+
+
+def _user(words: Words) -> Message:
+    return Message(role=Role.USER, text=words.text)
 
 
 def _spoken(turn: TurnState) -> Message:

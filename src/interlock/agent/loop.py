@@ -20,14 +20,13 @@ from interlock.agent.offering import changed, for_now, to_have
 from interlock.agent.plan import plan_tool
 from interlock.agent.prompt import FINAL, system_prompt
 from interlock.agent.report import ORPHANED, cancelled, finish, orphaned
-from interlock.agent.result import End, last_words, result_of
-from interlock.agent.steps import Step, end_now, next_step
+from interlock.agent.result import End, end_now, last_calls, last_words, result_of
+from interlock.agent.steps import Step, next_step
 from interlock.agent.stream import Ended, Finished, Listeners, Proposed, Spent, Text, Waiting
 from interlock.agent.voice import Voice, speaking
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.event import Fact, Kind
 from interlock.core.message import Message, Role, Usage
-from interlock.core.run import speaker
 from interlock.core.tool import Offer, Tool
 from interlock.core.transcript import Asked
 from interlock.errors import DefinitionError, GuardRefused, ModelError
@@ -91,7 +90,7 @@ class Agents:
         if agent is None:
             return False
         step = next_step(conversation.state, agent.limits)
-        return step is not Step.OVER and not (step is Step.WAIT and conversation.state.waits)
+        return step is not Step.OVER and not (step in (Step.WAIT, Step.LISTEN) and conversation.state.waits)
 
     async def drive(self, plane: Plane, conversation: Conversation) -> None:
         """See `Driver`."""
@@ -136,6 +135,8 @@ class _Loop:
                     await self._wait()
                     if self._run.waits:
                         return
+                case Step.LISTEN:
+                    return await self._rest(["user"])
                 case Step.END:
                     await self._finish(end_now(self._run))
                 case Step.OVER:
@@ -225,19 +226,22 @@ class _Loop:
         """Tell what came of calls that a person decided, or that started a run which has reported."""
         if self._voice.heard and self._transcript.turns:
             turn = self._transcript.turns[-1]
-            for call in [speaker(self._run, asked.call_id) for asked in turn.calls]:
+            for call in last_calls(self._run):
                 waited = call is not None and call.status == "closed" and (call.approval_id or call.reported)
                 if waited and call is not None and call.outcome is not None:
                     self._voice.tell(Ended(turn.number, call.outcome))
 
     async def _wait(self) -> None:
         """Say that the run waits, once: then nobody looks for it until somebody answers, or a run that it started."""
-        calls = [speaker(self._run, asked.call_id) for asked in self._transcript.turns[-1].calls]
+        calls = last_calls(self._run)
         ids = [call.approval_id for call in calls if call is not None and call.status == "held"]
         runs = [call.awaits for call in calls if call is not None and call.awaits]
-        if not self._run.waits:
-            await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": ids + runs, "seen": self._run.seq})])
+        await self._rest(ids + runs)
         self._voice.tell(Waiting(tuple(ids)))
+
+    async def _rest(self, waited_for: list[str]) -> None:
+        if not self._run.waits:
+            await self._conversation.append([Fact(Kind.RUN_WAITING, {"for": waited_for, "seen": self._run.seq})])
 
     async def _finish(self, end: End) -> None:
         text = last_words(self._run, end)

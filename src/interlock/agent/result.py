@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
 from interlock.core.call_state import CallState
+from interlock.core.message import Finish
 from interlock.core.run import RunState, speaker
+from interlock.core.transcript import Transcript
 
 
 class End(StrEnum):
@@ -73,12 +76,50 @@ def result_of(run: RunState, below: tuple[str, ...] = ()) -> AgentResult:
     )  # fmt: skip
 
 
+def listens(run: RunState) -> bool:
+    """Whether it is a conversation that has answered, and its user has the word."""
+    transcript = run.transcript
+    if run.status != "open" or not run.waits or transcript is None or not transcript.conversation:
+        return False
+    waiting = any(call is not None and (call.status == "held" or call.awaits) for call in last_calls(run))
+    over = end_of(transcript) is not None or handed_over(run) is not None
+    return over and not transcript.unanswered and not waiting
+
+
+def last_calls(run: RunState) -> list[CallState | None]:
+    """For each call of the last turn, the one whose outcome is its answer; None where nothing is known of it yet."""
+    if run.transcript is None or not run.transcript.turns:
+        return []
+    return [speaker(run, asked.call_id) for asked in run.transcript.turns[-1].calls]
+
+
 def handed_over(run: RunState) -> CallState | None:
     """The call of the last turn by which a peer has taken over, and has come to its end; None for none."""
-    if run.transcript is None or not run.transcript.turns:
+    return next(
+        (call for call in last_calls(run) if call is not None and call.starts == "peer" and call.reported), None
+    )
+
+
+def end_now(run: RunState) -> End:
+    """How a run ends, or is answered, that has come so far: as its last turn says, or as the peer's that took over."""
+    assert run.transcript is not None, "an agent's run has a transcript"
+    end = end_of(run.transcript)
+    if (peer := handed_over(run)) is not None:
+        end = End(json.loads(peer.told)["end"])
+    assert end is not None, "it is not over"
+    return end
+
+
+def end_of(transcript: Transcript) -> End | None:
+    """How the run ends with its last turn, whose calls are answered; None where another turn follows."""
+    if not transcript.turns:
         return None
-    calls = [speaker(run, asked.call_id) for asked in run.transcript.turns[-1].calls]
-    return next((call for call in calls if call is not None and call.starts == "peer" and call.reported), None)
+    last = transcript.turns[-1]
+    if last.finish == Finish.DECLINED:
+        return End.DECLINED
+    if last.final or (last.finish == Finish.TRUNCATED and not last.calls):
+        return End.LIMIT
+    return None if last.calls else End.ANSWER
 
 
 def last_words(run: RunState, end: End) -> str:
@@ -96,4 +137,6 @@ def _end(run: RunState, waiting: bool) -> End:
         return End.CANCELLED
     if run.status == "finished":
         return _ENDS.get(run.reason, End.UNFINISHED)
+    if listens(run):
+        return end_now(run)
     return End.WAITING if waiting and run.waits else End.UNFINISHED

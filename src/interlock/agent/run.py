@@ -8,12 +8,17 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from interlock.agent.result import AgentResult, result_of
+from interlock.agent.result import AgentResult, end_now, listens, result_of
 from interlock.agent.stream import Finished, Listener, Listeners, StreamEvent
+from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.core.progress import ProgressListeners
-from interlock.errors import InterlockError, StaleClaim
+from interlock.core.run import RunState
+from interlock.errors import BadInput, Conflict, DuplicateFact, InterlockError, StaleClaim
 from interlock.ledger.conversation import Conversation
+
+WORDS_MAX = 262_144
+"""Characters that a user may say at once in a conversation."""
 
 _LOOK_S = 0.05
 
@@ -59,7 +64,7 @@ class AgentRun:
         self._error: InterlockError | None = None
 
     async def result(self, *, wait_s: float = 0.0) -> AgentResult:
-        """Go on until the run is over or waits for a person, and say how it stands.
+        """Go on until the run is over, has answered, or waits for a person, and say how it stands.
 
         Args:
             wait_s: Seconds that it may wait for that person, and for whoever goes on with it then: an engine, here or
@@ -98,6 +103,44 @@ class AgentRun:
         finally:
             self._listeners.leave(self.run_id, listener)
 
+    async def say(self, words: str) -> None:
+        """Go on with a conversation that has answered, by its user's next words. Durable when this returns.
+
+        Then ask for the `result`, or `stream` what happens, once more.
+
+        Raises:
+            BadInput: No text, or more than 256 Ki characters of it.
+            Conflict: It is no conversation, has not answered yet, or is over; nothing was said.
+            LedgerError: It could not be recorded.
+        """
+        if type(words) is not str or not words.strip() or len(words) > WORDS_MAX:
+            raise BadInput("words: no text of 1 to 262,144 characters", code="run.words", remedy="Say it shorter.")
+        await self._has_the_word()
+        transcript = self._conversation.state.transcript
+        assert transcript is not None, "an agent's run has a transcript"
+        text = words.encode(errors="backslashreplace").decode()
+        fact = Fact(Kind.RUN_WORDS, {"text": text}, step=len(transcript.turns), principal_id=self.principal.id)
+        try:
+            await self._conversation.append_outside([fact])
+        except DuplicateFact:
+            raise _not_now(self.run_id) from None  # somebody else had the word a moment ago
+        if self._conversation.state.status != "open":
+            raise _not_now(self.run_id)
+        self._begun, self._stopped = False, anyio.Event()
+
+    async def finish(self) -> AgentResult:
+        """End a conversation that has answered: nothing more can be said in it.
+
+        Raises:
+            Conflict: It is no conversation, or has not answered yet. Cancel it instead.
+            LedgerError: It could not be recorded.
+        """
+        if self._conversation.state.status == "open":
+            await self._has_the_word()
+            end = end_now(self._conversation.state).value
+            await self._conversation.append_outside([Fact(Kind.RUN_FINISHED, {"reason": end})])
+        return result_of(self._conversation.state)
+
     async def cancel(self, reason: str = "") -> AgentResult:
         """End the run here and now: what is under way is cut off, with a record of what may have left; held calls fall.
 
@@ -113,6 +156,18 @@ class AgentRun:
         self._stopped.set()
         await self._work.cancel(self.principal.id, reason)
         return result_of(self._conversation.state)
+
+    async def _has_the_word(self) -> None:
+        """Its user, who reads this: the run has answered, and nobody here works on it.
+
+        Raises:
+            Conflict: It is not so.
+        """
+        await self._conversation.refresh()
+        if not listens(self._conversation.state):
+            raise _not_now(self.run_id)
+        if self._begun:
+            await self._stopped.wait()
 
     def _begin(self) -> None:
         """Work on the run, once, beside whoever listens."""
@@ -136,7 +191,7 @@ class AgentRun:
         await self._stopped.wait()
         await self._conversation.refresh()
         with anyio.move_on_after(wait_s):
-            while self._error is None and self._conversation.state.status == "open":
+            while self._error is None and not _rests(self._conversation.state):
                 await anyio.sleep(_LOOK_S)
                 await self._conversation.refresh()
 
@@ -145,5 +200,17 @@ class AgentRun:
             await self._settled(wait_s)
         except InterlockError as error:
             self._error = error
-        over = self._conversation.state.status != "open"
+        over = _rests(self._conversation.state)
         listener.end(Finished(result_of(self._conversation.state)) if over and self._error is None else None)
+
+
+def _rests(run: RunState) -> bool:
+    """Whether it is over, or has answered and its user has the word."""
+    return run.status != "open" or listens(run)
+
+
+def _not_now(run_id: str) -> Conflict:
+    return Conflict(
+        f"nothing can be said to run {run_id} now: it is no conversation, has not answered yet, or is over",
+        code="run.not_listening", remedy="Start it with `plane.conversation`, and wait for its answer.",
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
 from interlock.core.repeats import Repeats, ended
-from interlock.core.transcript import Transcript
+from interlock.core.transcript import Transcript, Words
 from interlock.core.undo import undo_from
 
 VAIN_MAX = 5
@@ -34,7 +34,7 @@ class RunState:
         run_id, tenant: Which run, whose.
         seq: Number of the last event absorbed; 0 for a run that is not started.
         principal: On whose behalf; None before the start.
-        words: The user's own words; None where they are not seen.
+        words: The user's own words, all of a conversation's; None where they are not seen.
         course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
             (`input`).
         parent: The run that it was started for; empty for none.
@@ -55,6 +55,7 @@ class RunState:
         calls, approvals: By id, in the order of the ledger.
         open_writes: Call digest to the call that is on its way, held or unknown with it.
         repeats: Its calls that are alike, and whether anything came of them.
+        calls_before: Calls that there were when its user last said something.
         tool_calls: Tool name to how many calls of it were proposed.
         done: Names of the tools of which a call was done.
         described: Digests of the tool definitions that a decision of this run describes.
@@ -89,6 +90,7 @@ class RunState:
     approvals: Requests = field(default_factory=Requests)
     open_writes: dict[str, str] = field(default_factory=dict)
     repeats: Repeats = field(default_factory=Repeats)
+    calls_before: int = 0
     tool_calls: dict[str, int] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     described: set[str] = field(default_factory=set)
@@ -176,7 +178,8 @@ def _run_started(run: RunState, event: Event) -> None:
     run.tools, run.authority = _names(body.get("tools")), _names(body.get("authority", body.get("tools")))
     run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
-        run.transcript = Transcript(body["agent"], run.tools)
+        words = [Words(0, run.words or "")]
+        run.transcript = Transcript(body["agent"], run.tools, words, body.get("conversation", False))
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 
@@ -194,6 +197,15 @@ def _run_claimed(run: RunState, event: Event) -> None:
 
 def _run_waiting(run: RunState, event: Event) -> None:
     run.waits = nothing_since(event)
+
+
+def _run_words(run: RunState, event: Event) -> None:
+    """Its user goes on with the conversation: what limits how it came to its answer is counted anew."""
+    text = event.fact.body.get("text", "")
+    if run.transcript is not None:
+        run.transcript.words.append(Words(event.fact.step, text))
+    run.words = text if run.words is None else f"{run.words}\n\n{text}"
+    run.waits, run.repeats, run.calls_before = False, Repeats(), len(run.calls)
 
 
 def _message(run: RunState, event: Event) -> None:
@@ -339,6 +351,7 @@ _APPLY: dict[Kind, Callable[[RunState, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_WAITING: _run_waiting,
+    Kind.RUN_WORDS: _run_words,
     Kind.TOOLS_OFFERED: _tools_offered,
     Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_finished,

@@ -48,6 +48,18 @@ class TurnState:
     told: tuple[bytes, ...] = ()
 
 
+class Words(NamedTuple):
+    """What the user said.
+
+    Attributes:
+        after: Number of the model's turn that they follow; 0 for what the run began with.
+        text: In their own words; empty where they are not seen.
+    """
+
+    after: int
+    text: str
+
+
 @dataclass(slots=True)
 class Transcript:
     """The fold of an agent's run, beside that of its calls.
@@ -55,6 +67,8 @@ class Transcript:
     Attributes:
         agent: Name of the agent.
         tools: Names of the tools that it may call; None for all that there are.
+        words: What its user said, oldest first; never empty.
+        conversation: An answer does not end it: its user may say more.
         turns: The model's turns, oldest first.
         offered: Names of the tools that the last turn was offered; None where it was all that the run may call.
         input_tokens, output_tokens: What they took, as far as it was counted.
@@ -62,10 +76,22 @@ class Transcript:
 
     agent: str
     tools: frozenset[str] | None = None
+    words: list[Words] = field(default_factory=lambda: [Words(0, "")])
+    conversation: bool = False
     turns: list[TurnState] = field(default_factory=list)
     offered: tuple[str, ...] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the user said something that the model has not been asked about."""
+        return self.words[-1].after == len(self.turns)
+
+    @property
+    def turns_since(self) -> int:
+        """Turns since the user last said something."""
+        return len(self.turns) - self.words[-1].after
 
     def absorb(self, run_id: str, body: Mapping[str, Any], told: Callable[[str], bytes]) -> None:
         """Fold one more message in.

@@ -10,6 +10,7 @@ from interlock.core.approval import ENDS, as_one, complete
 from interlock.core.canonical import canonical
 from interlock.core.event import CLOSING, NOTICES, Event, Kind, nothing_since
 from interlock.ledger.charged import budget_reserved, budget_settled, charged_still, reserve, settle
+from interlock.ledger.granted import grant_endorsed, grant_issued, grant_revoked
 from interlock.ledger.tables import TABLES, Key, Row, Rows, step_of
 
 _LAST = {kind: kind.value.partition(".")[2] for kind in Kind}
@@ -292,46 +293,6 @@ def _approval_over(rows: Rows, event: Event) -> None:
     rows.put("approval", (event.chain, fact.approval_id), row)
 
 
-def _grant_issued(rows: Rows, event: Event) -> None:
-    """What it is about is not copied: the predicates say values of arguments. Uses taken stand in its guard."""
-    body = event.fact.body
-    if (grant_id := body.get("grant_id")) is None:
-        return
-    tool = body["tool"]
-    rows.put("grant", (event.tenant, grant_id), {
-        "tenant": event.tenant,
-        "grant_id": grant_id,
-        "server": tool["server"],
-        "tool": tool["name"],
-        "tool_hash": tool["hash"],
-        "subject": body.get("subject"),
-        "uses": body["uses"],
-        "status": "issued",
-        "issued_by": event.fact.principal_id,
-        "groups": _text(body["groups"]),
-        "endorsed_by": "[]",
-        "reason": body["reason"],
-        "issued_us": event.at_us,
-        "expires_us": body["expires_us"],
-        "revoked_by": None,
-        "revoked_us": None,
-    })  # fmt: skip
-
-
-def _grant_endorsed(rows: Rows, event: Event) -> None:
-    key = (event.tenant, event.fact.body.get("grant_id", ""))
-    if row := rows.get("grant", key):
-        row["endorsed_by"] = _text([*_list(row["endorsed_by"]), event.fact.principal_id])
-        rows.put("grant", key, row)
-
-
-def _grant_revoked(rows: Rows, event: Event) -> None:
-    key = (event.tenant, event.fact.body.get("grant_id", ""))
-    if (row := rows.get("grant", key)) and row["status"] != "revoked":
-        row |= {"status": "revoked", "revoked_by": event.fact.principal_id, "revoked_us": event.at_us}
-        rows.put("grant", key, row)
-
-
 def _notice_ended(rows: Rows, event: Event) -> None:
     body = event.fact.body
     if (notice_id := body.get("id")) is not None:
@@ -350,6 +311,7 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_WAITING: _run_waiting,
+    Kind.RUN_WORDS: _run_waiting,
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
     Kind.CALL_DECIDED: _call_decided,
@@ -370,9 +332,9 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.BUDGET_RESERVED: budget_reserved,
     Kind.BUDGET_SETTLED: budget_settled,
     Kind.REDACT: charged_still,
-    Kind.GRANT_ISSUED: _grant_issued,
-    Kind.GRANT_ENDORSED: _grant_endorsed,
-    Kind.GRANT_REVOKED: _grant_revoked,
+    Kind.GRANT_ISSUED: grant_issued,
+    Kind.GRANT_ENDORSED: grant_endorsed,
+    Kind.GRANT_REVOKED: grant_revoked,
     Kind.NOTICE_DELIVERED: _notice_ended,
     Kind.NOTICE_FAILED: _notice_ended,
 }

@@ -198,6 +198,10 @@ def _run_waiting(event: Event) -> Iterator[_Said]:
     yield "", f"The run waits for {', '.join(body['for']) or 'somebody'}.", {}
 
 
+def _words(event: Event) -> Iterator[_Said]:
+    yield "", "The user says more.", dict(event.fact.body)
+
+
 def _offered(event: Event) -> Iterator[_Said]:
     yield "", f"The model is offered {', '.join(event.fact.body['tools']) or 'no tool'}.", {}
 
@@ -332,6 +336,7 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Said]]] = {
     Kind.RUN_STARTED: _run_started,
     Kind.RUN_CLAIMED: _run_claimed,
     Kind.RUN_WAITING: _run_waiting,
+    Kind.RUN_WORDS: _words,
     Kind.TOOLS_OFFERED: _offered,
     Kind.MESSAGE: _message,
     Kind.RUN_FINISHED: _run_ended,

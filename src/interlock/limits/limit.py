@@ -20,7 +20,7 @@ class Limits:
     """What one run may use at most.
 
     Attributes:
-        calls_max: Calls of one run, refused ones included.
+        calls_max: Calls of one run, refused ones included, since its user last said something.
         loops: How often calls that are alike, and how many at once.
         quotas: The rates and budgets that runs share.
     """
@@ -50,7 +50,7 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
     if known is not None and known.status == "intent":
         return LimitedCall(allowed, ())  # taken up from a lost worker: it was counted when its intent was made
     undoing = call.parent_id != "" and not call.dry_run and undoes(valid, run) != ""
-    if step > limits.calls_max and not undoing:
+    if step - run.calls_before > limits.calls_max and not undoing:
         return refuse(
             call, "limit.calls", f"this run has used its {limits.calls_max} calls",
             next_step="Answer with what you have.", audit={"step": step},

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from interlock.answers import answer, approval
+from interlock.answers import answer, approval, settle
 from interlock.approvals.decide import Answer, Said
 from interlock.core.call import Outcome
 from interlock.core.clock import SECOND_US
@@ -20,7 +20,6 @@ from interlock.errors import Conflict, LedgerError, NotEntitled
 from interlock.ledger.chain import first_bad
 from interlock.pipeline import call_tool
 from interlock.policy.flags import Scope
-from interlock.runs import settle
 from interlock.testing.far_end import Effect, FarEnd, Fate
 from interlock.testing.reference import Divergence, Promise, Reference
 from interlock.testing.scheduler import Host, Scheduler, SimulatedClock, SimulatedTask
