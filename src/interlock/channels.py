@@ -13,6 +13,7 @@ from interlock.core.address import check_url, is_loopback
 from interlock.errors import BadInput, SettingsError
 from interlock.keys import check_private, write_private
 from interlock.ledger.store import Claim, Store
+from interlock.net.reach import reach_of
 from interlock.net.smtp import MailServer
 from interlock.notices.channel import Channel
 from interlock.notices.mail import Mail
@@ -95,10 +96,13 @@ def _webhooks(settings: Settings, tls: ssl.SSLContext | None) -> list[Webhook]:
     proxy = notify.proxy.get_secret_value()
     if proxy:
         check_url(proxy, "notify.proxy")
-    egress = Egress(proxy=proxy, tls=tls)
-    link = notify.link
+    urls = {each.name: _url(settings, each) for each in notify.webhooks}
+    reach = reach_of(notify.allow, "notify.allow")
+    for url in (*urls.values(), proxy):
+        reach = reach.with_literal(url)
+    egress = Egress(reach, proxy=proxy, tls=tls)
     return [
-        Webhook(each.name, audience_of(each), _url(settings, each), _key(settings, each), link, egress)
+        Webhook(each.name, audience_of(each), urls[each.name], _key(settings, each), notify.link, egress)
         for each in notify.webhooks
     ]
 

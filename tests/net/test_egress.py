@@ -15,16 +15,19 @@ import pytest
 from interlock.core.address import check_url
 from interlock.errors import SettingsError
 from interlock.net.egress import ANSWER_MAX, Egress
+from interlock.net.reach import reach_of
 from interlock.net.sent import Verdict
 from interlock.testing import FaultProxy
 from tests.net.receivers import Answer, Receiver, trust
 
 pytestmark = pytest.mark.anyio
 
+HERE = reach_of(["127.0.0.1"], "here")
+
 
 @pytest.fixture
 async def egress(anyio_backend: str) -> AsyncIterator[Egress]:
-    found = await anyio.to_thread.run_sync(lambda: Egress(timeout_s=5))
+    found = await anyio.to_thread.run_sync(lambda: Egress(HERE, timeout_s=5))
     yield found
     await found.close()
 
@@ -63,7 +66,7 @@ async def test_no_proxy_of_the_environment_and_no_cookie_of_an_answer_is_used(
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    fresh = await anyio.to_thread.run_sync(Egress)
+    fresh = await anyio.to_thread.run_sync(lambda: Egress(HERE))
     with Receiver() as receiver:
         receiver.answers.append(Answer(200, (("set-cookie", "a=b"),)))
         for each in (fresh, fresh):
@@ -74,7 +77,7 @@ async def test_no_proxy_of_the_environment_and_no_cookie_of_an_answer_is_used(
 
 async def test_a_proxy_that_is_named_is_used() -> None:
     with Receiver() as proxy:
-        egress = await anyio.to_thread.run_sync(lambda: Egress(proxy=f"http://127.0.0.1:{proxy.port}"))
+        egress = await anyio.to_thread.run_sync(lambda: Egress(HERE, proxy=f"http://127.0.0.1:{proxy.port}"))
         assert (await egress.post("http://127.0.0.1:9/x", b"{}", {})).verdict is Verdict.ACCEPTED
         await egress.close()
         assert proxy.posted[0].path == "http://127.0.0.1:9/x"
@@ -89,7 +92,7 @@ async def test_an_answer_without_end_is_read_up_to_the_bound(egress: Egress) -> 
 
 
 async def test_a_receiver_that_holds_up_costs_no_more_than_the_time() -> None:
-    egress = await anyio.to_thread.run_sync(lambda: Egress(timeout_s=0.2))
+    egress = await anyio.to_thread.run_sync(lambda: Egress(HERE, timeout_s=0.2))
     with Receiver() as receiver, FaultProxy(receiver.port) as proxy:
         proxy.stall(0, "response")
         sent = await egress.post(f"http://127.0.0.1:{proxy.port}/", b"{}", {})
@@ -112,7 +115,7 @@ async def test_tls_holds_for_whom_it_is_trusted_and_for_nobody_else(egress: Egre
     with Receiver(held.server) as receiver:
         assert (await egress.post(receiver.url, b"{}", {})).verdict is Verdict.LATER
         assert receiver.posted == []
-        trusting = Egress(tls=held.client)
+        trusting = Egress(HERE, tls=held.client)
         assert (await trusting.post(receiver.url, b"{}", {})).verdict is Verdict.ACCEPTED
         await trusting.close()
 

@@ -14,6 +14,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.points import Points, pass_by
 from interlock.ledger.store import Append, Claim, Store
 from interlock.net.egress import Egress
+from interlock.net.reach import reach_of
 from interlock.notices.channel import Channel
 from interlock.notices.notice import Audience
 from interlock.notices.notifier import Means, Notifier
@@ -79,7 +80,7 @@ class Office:
 @asynccontextmanager
 async def opened(store: Store, clock: FrozenClock) -> AsyncIterator[Office]:
     """An office over a store."""
-    egress = await anyio.to_thread.run_sync(lambda: Egress(timeout_s=5))
+    egress = await anyio.to_thread.run_sync(lambda: Egress(reach_of(["127.0.0.1"], "here"), timeout_s=5))
     try:
         yield Office(store, clock, egress)
     finally:
