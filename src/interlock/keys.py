@@ -6,11 +6,12 @@ A key has 160 random bits, so that a plain SHA-256 of it is as good as a slow ha
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,27 @@ from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
 
 _PREFIX = "ilk_"
+
+TOOLS = "tools"
+"""Scope of a key whose bearer may call tools through a door."""
+
+WORDS = "attest:words"
+"""Scope of a key whose bearer may say what the user's own words are: a host's, never a model's."""
+
+SCOPES = frozenset({TOOLS, WORDS})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who bears a key, and what it opens.
+
+    Attributes:
+        principal: Whose it is.
+        scopes: What its bearer may do at a door; the command line asks for roles alone.
+    """
+
+    principal: Principal
+    scopes: frozenset[str] = frozenset({TOOLS})
 
 
 class Keys:
@@ -32,8 +54,11 @@ class Keys:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def add(self, principal: Principal) -> str:
+    def add(self, principal: Principal, scopes: Iterable[str] = (TOOLS,)) -> str:
         """Make a key for a principal and return it: the only time that it can be read.
+
+        Args:
+            scopes: What it opens at a door, of `SCOPES`.
 
         Raises:
             Conflict: The principal has a key already; revoke it first.
@@ -48,6 +73,8 @@ class Keys:
             "roles": sorted(principal.roles),
             "kind": principal.kind,
         }
+        if set(scopes) != {TOOLS}:  # so that a file without others is as it always was
+            stored[_hash(key)]["scopes"] = sorted(set(scopes))
         self._write(stored)
         return key
 
@@ -71,20 +98,23 @@ class Keys:
         Raises:
             NotEntitled: No key, or nobody's.
         """
-        if not key:
-            raise NotEntitled("no key", code="keys.missing", remedy="Run `interlock login`, or set INTERLOCK_KEY.")
-        wanted = _hash(key)
-        for mark, entry in self._read().items():
-            if hmac.compare_digest(mark, wanted):
-                return Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
-        raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")
+        return self.find(key).principal
+
+    def find(self, key: str) -> Key:
+        """Whose key this is, and what it opens.
+
+        Raises:
+            NotEntitled: No key, or nobody's.
+        """
+        return _found(key, self.all())
+
+    def all(self) -> dict[str, Key]:
+        """Every key by the hash of its text."""
+        return {mark: _key(entry) for mark, entry in self._read().items()}
 
     def list(self) -> list[Principal]:
         """Everybody who has a key, by tenant and id."""
-        found = [
-            Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
-            for entry in self._read().values()
-        ]
+        found = [key.principal for key in self.all().values()]
         return sorted(found, key=lambda person: (person.tenant, person.id))
 
     def _read(self) -> dict[str, dict[str, Any]]:
@@ -104,8 +134,53 @@ class Keys:
         write_private(self._file, json.dumps(stored, indent=1, sort_keys=True).encode() + b"\n")
 
 
+class KeyRing:
+    """The file of keys as it stands now: read again whenever it has changed, so that what is revoked opens nothing.
+
+    Args:
+        file: The file; it need not exist. One that was there and is gone has no keys.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version: tuple[int, int, int] | None = None
+        self._keys: dict[str, Key] = {}
+
+    async def find(self, key: str) -> Key:
+        """Whose key this is, and what it opens.
+
+        Raises:
+            NotEntitled: No key, or nobody's.
+            InterlockError: The file cannot be read.
+        """
+        return _found(key, await self.all() or {})
+
+    async def all(self) -> dict[str, Key] | None:
+        """Every key by the hash of its text; None while there never was a file.
+
+        Raises:
+            InterlockError: The file cannot be read.
+        """
+        await anyio.to_thread.run_sync(self._look)
+        return None if self._version is None else self._keys
+
+    def _look(self) -> None:
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            if self._version is not None:
+                self._keys, self._version = {}, (0, 0, 0)  # that of no file: one that comes back is read again
+            return
+        except OSError as error:
+            raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if version != self._version:
+            self._keys = Keys(self._file).all()
+            self._version = version
+
+
 class KeyPeople:
-    """Who has which roles now, by the file of keys: read again whenever it has changed.
+    """Who has which roles now, by the file of keys.
 
     While there is no such file, people are as they were authenticated or recorded: whoever embeds Interlock knows them.
     A file that was there and is gone makes nobody of everybody.
@@ -115,9 +190,7 @@ class KeyPeople:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._version: tuple[int, int, int] | None = None
-        self._people: dict[tuple[str, str], Principal] = {}
+        self._ring = KeyRing(file)
 
     async def now(self, said: Principal) -> Principal | None:
         """The person as they are now; None for somebody who has no key (any more).
@@ -125,22 +198,11 @@ class KeyPeople:
         Raises:
             InterlockError: The file cannot be read.
         """
-        await anyio.to_thread.run_sync(self._look)
-        return said if self._version is None else self._people.get((said.id, said.tenant))
-
-    def _look(self) -> None:
-        try:
-            found = self._file.stat()
-        except FileNotFoundError:
-            if self._version is not None:
-                self._people, self._version = {}, (0, 0, 0)  # that of no file: one that comes back is read again
-            return
-        except OSError as error:
-            raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None
-        version = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if version != self._version:
-            self._people = {(person.id, person.tenant): person for person in Keys(self._file).list()}
-            self._version = version
+        keys = await self._ring.all()
+        if keys is None:
+            return said
+        who = (said.id, said.tenant)
+        return next((key.principal for key in keys.values() if (key.principal.id, key.principal.tenant) == who), None)
 
 
 def deployment_key(file: Path) -> bytes:
@@ -262,12 +324,31 @@ def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
         fresh.replace(file)
 
 
+def _key(entry: dict[str, Any]) -> Key:
+    person = Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
+    return Key(person, frozenset(entry.get("scopes", (TOOLS,))))
+
+
+def _found(key: str, known: dict[str, Key]) -> Key:
+    if not key:
+        raise NotEntitled("no key", code="keys.missing", remedy="Run `interlock login`, or set INTERLOCK_KEY.")
+    found = known.get(_hash(key))  # by its hash: how long the search takes says nothing of the key
+    if found is None:
+        raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")
+    return found
+
+
 def _sound(entry: object) -> bool:
     """Whether this says who somebody is."""
-    if not isinstance(entry, dict) or entry.keys() != {"id", "tenant", "roles", "kind"}:
+    if not isinstance(entry, dict) or entry.keys() - {"scopes"} != {"id", "tenant", "roles", "kind"}:
         return False
-    texts = [entry["id"], entry["tenant"], *(entry["roles"] if isinstance(entry["roles"], list) else [None])]
+    several = [*_texts(entry["roles"]), *_texts(entry.get("scopes", []))]
+    texts = [entry["id"], entry["tenant"], *several]
     return all(isinstance(text, str) and text for text in texts) and entry["kind"] in ("user", "service")
+
+
+def _texts(said: object) -> list[object]:
+    return said if isinstance(said, list) else [None]
 
 
 def _hash(key: str) -> str:

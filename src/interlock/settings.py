@@ -48,6 +48,9 @@
     review = "approver"                 # who looks at what is in doubt
     thresholds = { irreversible = 80, privileged = 95 }
 
+    [gateway]
+    port = 8722                         # where `interlock serve` listens, on this machine alone
+
 Environment: `INTERLOCK_CONFIG` names the file, `INTERLOCK_KEY` is the key of whoever types commands.
 An unknown key anywhere refuses to start.
 """
@@ -64,6 +67,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
+from interlock.gateway_settings import GatewaySettings, LocalSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 
 FILE = "interlock.toml"
@@ -242,6 +246,7 @@ class Settings(BaseModel):
         seal: How the ledger is sealed.
         notify: Who is told that a person is waited for, and how.
         verify: Who reads a call that policy wants verified.
+        gateway: The door for clients of the Model Context Protocol.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -260,6 +265,7 @@ class Settings(BaseModel):
     seal: SealSettings = Field(default_factory=SealSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     verify: VerifySettings = Field(default_factory=VerifySettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -290,6 +296,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "notify.webhooks": WebhookSettings,
     "notify.mail": MailSettings,
     "verify": VerifySettings,
+    "gateway": GatewaySettings,
+    "gateway.local": LocalSettings,
 }
 """The tables of the file, to say what may stand in each."""
 

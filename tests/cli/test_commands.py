@@ -30,7 +30,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "approvals withdraw", "approvals delegate", "approvals undelegate", "approvals delegations",
             "calls list", "calls show", "calls unknown",
             "calls dead", "calls retry", "calls settle", "inbox", "runs list", "runs show", "runs replay",
-            "work", "audit", "limits", "saga list", "saga show", "saga resume", "saga cancel",
+            "work", "serve", "gateway stdio", "audit", "limits", "saga list", "saga show", "saga resume", "saga cancel",
             "stop", "resume", "notify test", "notify status",
             "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",

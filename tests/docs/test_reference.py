@@ -18,6 +18,7 @@ from interlock import Effect, OutcomeKind, Settings, Tool
 from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
+from interlock.gateway_settings import GatewaySettings, LocalSettings
 from interlock.ledger.tables import TABLES
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.policy import rules as policy_rules
@@ -120,10 +121,12 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("seal.", SealSettings),
         ("notify.", NotifySettings),
         ("verify.", VerifySettings),
+        ("gateway.", GatewaySettings),
+        ("gateway.local.", LocalSettings),
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache", "seal", "notify", "verify"):
+            if name in ("folder", "limits", "cache", "seal", "notify", "verify", "gateway", "local"):
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"

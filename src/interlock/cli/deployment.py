@@ -104,13 +104,16 @@ class Deployment:
         """
         return anyio.run(partial(self._with_store, work, writes))
 
-    def with_plane(self, work: Callable[[Interlock], Awaitable[T]]) -> T:
-        """Do something with the whole plane; nothing advances by itself.
+    def with_plane(self, work: Callable[[Interlock], Awaitable[T]], *, engine: bool = False) -> T:
+        """Do something with the whole plane.
+
+        Args:
+            engine: Whether what is due is advanced meanwhile; else nothing advances by itself.
 
         Raises:
             InterlockError: It cannot be opened, or what the work raised.
         """
-        return anyio.run(partial(self._with_plane, work))
+        return anyio.run(partial(self._with_plane, work, engine))
 
     def with_sealed(self, work: Callable[[SqliteStore, Sealer], Awaitable[T]], *, held: bool = True) -> T:
         """Do something with the ledger and its sealer. Nothing is sealed but by the work.
@@ -150,6 +153,6 @@ class Deployment:
         finally:
             await store.close()
 
-    async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]]) -> T:
-        async with open_plane(self.settings, world=self.world, engine=False) as plane:
+    async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]], engine: bool) -> T:
+        async with open_plane(self.settings, world=self.world, engine=engine) as plane:
             return await work(plane)

@@ -14,7 +14,7 @@ from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
 from interlock.core.principal import ADMIN, FIRST_TENANT, Principal
 from interlock.errors import BadInput, Conflict
-from interlock.keys import write_private
+from interlock.keys import SCOPES, TOOLS, write_private
 from interlock.settings import key_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
@@ -47,8 +47,12 @@ def keys() -> None:
 )
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role, as the policy names it; may be repeated.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(sorted(SCOPES)), default=(TOOLS,), show_default=True,
+    help="What the key opens at a door of `interlock serve`; may be repeated.",
+)  # fmt: skip
 @click.option("--service", is_flag=True, help="A program: it may call tools, and never approves.")
-def add(deployment: Deployment, name: str, roles: tuple[str, ...], service: bool) -> Report:
+def add(deployment: Deployment, name: str, roles: tuple[str, ...], scopes: tuple[str, ...], service: bool) -> Report:
     """Make a key for a person or a service. It is shown once.
 
     Needs the role admin; the very first key needs nobody, and is an admin's.
@@ -63,7 +67,7 @@ def add(deployment: Deployment, name: str, roles: tuple[str, ...], service: bool
         )  # fmt: skip
     tenant = FIRST_TENANT if first else deployment.require(ADMIN).tenant
     person = named(Principal(name or " ", tenant, frozenset(roles), "service" if service else "user"))
-    key = deployment.keys.add(person)
+    key = deployment.keys.add(person, scopes)
     return Report(
         {**_plain(person), "key": key},
         [

@@ -16,6 +16,7 @@ from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.delegations import approvals
 from interlock.cli.demo import demo
+from interlock.cli.gateway import gateway, serve
 from interlock.cli.grants import grants
 from interlock.cli.inbox import inbox
 from interlock.cli.init import init
@@ -67,6 +68,8 @@ for _command in (
     runs,
     saga,
     work,
+    serve,
+    gateway,
     notify,
     audit,
     ledger,

@@ -1,0 +1,159 @@
+"""`interlock serve` and `interlock gateway`: the door for clients of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import anyio
+import click
+from anyio.abc import TaskStatus
+
+from interlock.app import Interlock
+from interlock.cli.command import command
+from interlock.cli.deployment import Deployment
+from interlock.cli.layout import Listing, heading, lines, note, told
+from interlock.cli.output import Report
+from interlock.core.tool import Tool
+from interlock.gateway.admission import KeyAdmission, check_reach, local_key
+from interlock.gateway.door import open_door
+from interlock.gateway_settings import is_loopback
+from interlock.keys import Key, KeyRing
+from interlock.settings import typed_key
+
+
+@command("serve", example="interlock serve\ninterlock serve --port 8080")
+@click.option("--host", help="Address to listen on; else `host` under [gateway].")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on, 0 for a free one.")
+def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
+    """Serve the tools over HTTP to clients of the Model Context Protocol.
+
+    Until SIGTERM or Ctrl-C. Each call passes the path on behalf of the principal whose key the client sends. What is held goes on once
+    somebody has approved it, whether or not its client is still there. Asked to end, it takes nothing new, and what
+    runs has `drain_s` to end by itself.
+    """
+    said = deployment.settings.gateway
+    host, port = host or said.host, said.port if port is None else port
+    check_reach(said, host, keys=deployment.keys_file.exists())
+    deployment.output.by_lines()
+
+    async def run(plane: Interlock) -> None:
+        from interlock.gateway.http import HttpDoor, bind, serve_door  # bring the SDK
+
+        listening = bind(host, port)
+        where = _Where(host, listening.getsockname()[1], said.path)
+        _tell(deployment, plane, where)
+        async with open_door(deployment.settings, plane, deployment.world) as door:
+            admission = KeyAdmission(KeyRing(deployment.keys_file), local_key(said))
+            http = HttpDoor(door, admission, said.path)
+            async with anyio.create_task_group() as tasks:
+                stop = await tasks.start(_signalled)
+                await serve_door(http, http.application, listening, stop, deployment.settings.drain_s)
+                tasks.cancel_scope.cancel()
+
+    deployment.with_plane(run, engine=True)
+    return Report({"ended": True}, [told("Ended.", "strong")])
+
+
+@click.group()
+def gateway() -> None:
+    """The door for one client on this machine."""
+
+
+@command("stdio", gateway, example="interlock gateway stdio")
+def stdio(deployment: Deployment) -> NoReturn:
+    """Serve the tools to the client that started this process.
+
+    Over its standard streams. Acts as the principal of INTERLOCK_KEY, else of the key that `interlock login` kept. The standard output carries
+    nothing but the protocol.
+    """
+    key = _typed(deployment)
+
+    async def run(plane: Interlock) -> None:
+        from interlock.gateway.stdio import serve_stdio  # brings the SDK
+
+        async with open_door(deployment.settings, plane, deployment.world) as door, anyio.create_task_group() as tasks:
+            stop = await tasks.start(_signalled)
+            await serve_stdio(door, key, stop, deployment.settings.drain_s)
+            tasks.cancel_scope.cancel()
+
+    deployment.with_plane(run, engine=True)
+    if threading.active_count() > 1:  # one may read the input until its other end is closed, and keep the process
+        sys.stderr.flush()
+        os._exit(0)
+    click.get_current_context().exit()  # with no report: the standard output is the protocol's
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where the door is."""
+
+    host: str
+    port: int
+    path: str
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self.path}"
+
+
+def _typed(deployment: Deployment) -> Key:
+    """Who the client's calls are made for."""
+    local = local_key(deployment.settings.gateway)
+    if local is None or typed_key():
+        deployment.person  # noqa: B018  # says what to do where nobody has a key yet
+        return deployment.keys.find(typed_key())
+    _warn(deployment, local)
+    return local
+
+
+def _warn(deployment: Deployment, local: Key) -> None:
+    message = f"warning: whoever can reach this is {local.principal.id!r}, without a key ([gateway.local])"
+    click.echo(message, err=True)
+
+
+def _tell(deployment: Deployment, plane: Interlock, where: _Where) -> None:
+    """Where it listens, what it serves and how a client is set up; a warning where keys are not asked for."""
+    local = local_key(deployment.settings.gateway)
+    if local is not None:
+        _warn(deployment, local)
+    headers = {} if local is not None else {"headers": {"Authorization": "Bearer YOUR-KEY"}}
+    client = {"mcpServers": {"interlock": {"type": "http", "url": where.url, **headers}}}
+    document: dict[str, Any] = {
+        "url": where.url, "client": client, "tools": [_row(tool) for tool in plane.tools],
+        "withheld": dict(plane.plane.registry.withheld),
+    }  # fmt: skip
+    deployment.output.line(document, told(f"Listening on {where.url}; Ctrl-C ends it.", "strong"))
+    if not is_loopback(where.host):
+        deployment.output.show(note("Keys travel in clear over this address: put a server with TLS before it."))
+    rows = [(tool.name, tool.server, tool.effect.value, tool.description.partition("\n")[0]) for tool in plane.tools]
+    deployment.output.show(
+        Listing(("tool", "server", "effect", "description"), rows, empty="No tools: see `tools` in the settings."),
+        *[told(f"withheld: {name}: {why}", "bad") for name, why in plane.plane.registry.withheld.items()],
+        heading("For the client:"),
+        lines(_pretty(client)),
+    )
+
+
+def _row(tool: Tool) -> dict[str, str]:
+    return {"name": tool.name, "server": tool.server, "effect": tool.effect.value}
+
+
+def _pretty(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2)
+
+
+async def _signalled(task_status: TaskStatus[anyio.Event]) -> None:
+    """Gives an event that the first signal sets; a second one finds no receiver and ends the process."""
+    stop = anyio.Event()
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started(stop)
+        async for _ in signals:
+            stop.set()
+            return

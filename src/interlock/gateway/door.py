@@ -1,0 +1,203 @@
+"""What a client can ask for at the door, whatever the protocol: the tools that it may call, and a call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import anyio
+
+from interlock.app import Interlock
+from interlock.compose import World
+from interlock.core.call import Outcome, OutcomeKind, ToolCall, ValidCall, proposal_digest
+from interlock.core.decision import Mode
+from interlock.core.ids import named_call_id
+from interlock.core.run import speaker
+from interlock.core.tool import Tool
+from interlock.engine.beside import beside
+from interlock.errors import NotEntitled, NotFound
+from interlock.gateway.caller import Asked, Caller
+from interlock.gateway.continuation import Continuations, Ref
+from interlock.gateway.conversations import Conversations, Talk
+from interlock.ledger.conversation import Conversation
+from interlock.pipeline import call_tool
+from interlock.registry.validate import validate
+from interlock.runs import own_run
+from interlock.settings import Settings
+
+_IDLE_EVERY_S = 15.0
+"""Seconds between two looks for conversations that stood idle."""
+
+_LOOK_S = 0.05
+"""Seconds between two looks at a held call whose client waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a client is told of its call.
+
+    Attributes:
+        outcome: What became of it.
+        run_id: The run that it was made in.
+        continuation: What to come back with for a held one; empty for every other.
+    """
+
+    outcome: Outcome
+    run_id: str
+    continuation: str = ""
+
+
+class Door:
+    """One for each process, over its plane.
+
+    Args:
+        wait_s: Seconds that a client which comes back for a held call is kept waiting for the person's word.
+    """
+
+    def __init__(
+        self, plane: Interlock, conversations: Conversations, continuations: Continuations, wait_s: float
+    ) -> None:  # fmt: skip
+        self.plane = plane
+        self.conversations = conversations
+        self._continuations = continuations
+        self._wait_s = wait_s
+        self._calls = 0
+        self._idle = anyio.Event()
+
+    def offered(self, caller: Caller) -> Sequence[Tool]:
+        """The tools that this principal could call, in the order of registration."""
+        if not caller.may_call:
+            return ()
+        policy = self.plane.plane.policy
+        if policy.mode is not Mode.ENFORCE:
+            return self.plane.tools
+        return [tool for tool in self.plane.tools if policy.may_have(caller.principal, tool)]
+
+    async def call(self, caller: Caller, asked: Asked) -> Reply:
+        """Make a call on the one path, or tell what became of one that was held.
+
+        A client comes back for a held call by what it was given to come back with, by its own name of the call, or by
+        making the same call again in the same conversation: nothing is decided or run by that, and it is kept waiting
+        for a while where the person has not spoken yet.
+
+        Raises:
+            NotEntitled: The key opens no tools.
+            BadInput: What it comes back with is not for this principal and this call.
+            NotFound, Conflict, StaleClaim: The handle names no run that this call can be made in.
+            LedgerError: Nothing was recorded; before an effect, nothing has run.
+        """
+        if not caller.may_call:
+            raise NotEntitled(
+                "this key opens no tools", code="gateway.scope", remedy="Ask an administrator for a key that does."
+            )
+        self._calls += 1
+        try:
+            return await self._call(caller, asked)
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    async def drained(self, within_s: float) -> None:
+        """Wait until no call is under way, at most so many seconds."""
+        with anyio.move_on_after(within_s):
+            while self._calls:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+    async def _call(self, caller: Caller, asked: Asked) -> Reply:
+        if asked.continuation:
+            proposal = proposal_digest(asked.tool, asked.arguments)
+            ref = self._continuations.open(asked.continuation, caller.principal, proposal)
+            conversation = await own_run(self.plane.plane, caller.principal, ref.run_id)
+            return await self._back(caller, asked, conversation, ref.call_id)
+        async with self.conversations.talk(caller, asked) as talk:
+            call = self._made(caller, asked, talk)
+            call_id, outcome = self._waited_for(call, talk), None
+            if not call_id:
+                call_id, outcome = call.call_id, await call_tool(call, self.plane.plane)
+            if outcome is None or (outcome.kind is OutcomeKind.HELD and outcome.repeated):
+                reply = await self._back(caller, asked, talk.conversation, call_id)
+            else:
+                reply = self._reply(caller, asked, talk.run.run_id, outcome)
+            _note(talk, call_id, reply.outcome)
+        return reply
+
+    def _made(self, caller: Caller, asked: Asked, talk: Talk) -> ToolCall:
+        run_id = talk.run.run_id
+        call_id = named_call_id(run_id, asked.name) if asked.name else self.plane.plane.new_id("call")
+        # By who the caller is now, not by who they were when the conversation began: roles may have been taken.
+        return ToolCall(
+            run_id=run_id, call_id=call_id, tool=asked.tool, arguments=asked.arguments, principal=caller.principal,
+            name=asked.name,
+        )  # fmt: skip
+
+    def _waited_for(self, call: ToolCall, talk: Talk) -> str:
+        """The held call of the conversation that this one is the same as; empty for none."""
+        if call.name or not talk.waiting:
+            return ""
+        valid = validate(call, self.plane.plane.registry)
+        return talk.waiting.get(valid.digest, "") if isinstance(valid, ValidCall) else ""
+
+    async def _back(self, caller: Caller, asked: Asked, conversation: Conversation, call_id: str) -> Reply:
+        """What became of a held call, as soon as that is known; held still when the time is up."""
+        if call_id not in conversation.state.calls:
+            raise NotFound(f"no call {call_id!r} in this run", code="call.not_found")
+        outcome = None
+        with anyio.move_on_after(self._wait_s):
+            while True:
+                await conversation.refresh()
+                outcome = _told(conversation, call_id)
+                if outcome is not None and outcome.kind is not OutcomeKind.HELD:
+                    break
+                await anyio.sleep(_LOOK_S)
+        outcome = outcome or conversation.state.calls[call_id].outcome
+        assert outcome is not None, "what is waited for was told once that it is held"
+        return self._reply(caller, asked, conversation.state.run_id, replace(outcome, repeated=True))
+
+    def _reply(self, caller: Caller, asked: Asked, run_id: str, outcome: Outcome) -> Reply:
+        if outcome.kind is not OutcomeKind.HELD:
+            return Reply(outcome, run_id)
+        proposal = proposal_digest(asked.tool, asked.arguments)
+        sealed = self._continuations.seal(Ref(run_id, outcome.call_id), caller.principal, proposal)
+        return Reply(outcome, run_id, sealed)
+
+
+@asynccontextmanager
+async def open_door(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[Door]:
+    """The door of a plane; its runs are left when the block is."""
+    said = settings.gateway
+    conversations = Conversations(plane, world.clock, said.idle_minutes * 60)
+    continuations = Continuations(plane.plane.executor.deployment_key, world.clock, world.entropy)
+    try:
+        async with beside(partial(_leave_idle, conversations)):
+            yield Door(plane, conversations, continuations, said.wait_s)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await conversations.close()
+
+
+async def _leave_idle(conversations: Conversations) -> None:
+    while True:
+        await anyio.sleep(_IDLE_EVERY_S)
+        await conversations.close_idle()
+
+
+def _note(talk: Talk, call_id: str, outcome: Outcome) -> None:
+    """Remember a held call until its client was told how it ended.
+
+    Args:
+        call_id: The call that was asked about; the outcome may be of another, made in its place.
+    """
+    if outcome.kind is OutcomeKind.HELD:
+        talk.waiting[talk.conversation.state.calls[call_id].digest] = call_id
+    elif outcome.closes and talk.waiting:
+        talk.waiting = {mark: other for mark, other in talk.waiting.items() if other != call_id}
+
+
+def _told(conversation: Conversation, call_id: str) -> Outcome | None:
+    """What was last told of a call, or of what was made in its place; None while that is being made."""
+    call = speaker(conversation.state, call_id)
+    return None if call is None else call.outcome

@@ -1,0 +1,58 @@
+"""The door over the standard streams of this process: one client, one conversation. A leaf of the extra `mcp`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import anyio.to_thread
+
+from interlock.errors import MissingExtra
+from interlock.gateway.caller import Caller
+from interlock.gateway.door import Door
+from interlock.gateway.protocol import Protocol
+from interlock.keys import Key
+
+try:
+    from mcp.server.stdio import stdio_server
+except ImportError:
+    raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp]`.") from None
+
+PROCESS = "stdio"
+
+
+async def serve_stdio(door: Door, key: Key, stop: anyio.Event, drain_s: float) -> None:
+    """Serve the client at the other end of the standard streams until it closes its end, or until `stop`.
+
+    Then what is being answered has `drain_s` seconds to end. While it serves, whatever else is written to the
+    standard output goes to the error output.
+    """
+    caller = Caller(principal=key.principal, scopes=key.scopes, session=PROCESS, lasting=True)
+    protocol = Protocol(door, lambda _: caller)
+    lines = cast("anyio.AsyncFile[str]", _Lines())
+    async with anyio.create_task_group() as tasks, stdio_server(stdin=lines) as (incoming, outgoing):
+        tasks.start_soon(protocol.changes.watch, lambda: door.plane.plane.registry)
+        tasks.start_soon(partial(_until, stop, door, drain_s, tasks.cancel_scope))
+        await protocol.server.run(incoming, outgoing, protocol.options)
+        tasks.cancel_scope.cancel()
+
+
+async def _until(stop: anyio.Event, door: Door, drain_s: float, serving: anyio.CancelScope) -> None:
+    await stop.wait()
+    await door.drained(drain_s)
+    serving.cancel()
+
+
+class _Lines:
+    """The lines of the standard input. Whoever stops waiting for one does not wait for it to come first."""
+
+    def __aiter__(self) -> _Lines:
+        return self
+
+    async def __anext__(self) -> str:
+        line: Any = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
+        if not line:
+            raise StopAsyncIteration
+        return str(line.decode("utf-8", "replace"))
