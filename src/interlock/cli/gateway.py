@@ -33,9 +33,9 @@ from interlock.settings import typed_key
 def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
     """Serve the tools over HTTP to clients of the Model Context Protocol.
 
-    Until SIGTERM or Ctrl-C. Each call passes the path on behalf of the principal whose key the client sends. What is held goes on once
-    somebody has approved it, whether or not its client is still there. Asked to end, it takes nothing new, and what
-    runs has `drain_s` to end by itself.
+    Until SIGTERM or Ctrl-C. Each call passes the path on behalf of the principal whose key the client sends. What is
+    held goes on once somebody has approved it, whether or not its client is still there. Asked to end, it takes nothing
+    new, and what runs has `drain_s` to end by itself.
     """
     said = deployment.settings.gateway
     host, port = host or said.host, said.port if port is None else port
@@ -69,8 +69,8 @@ def gateway() -> None:
 def stdio(deployment: Deployment) -> NoReturn:
     """Serve the tools to the client that started this process.
 
-    Over its standard streams. Acts as the principal of INTERLOCK_KEY, else of the key that `interlock login` kept. The standard output carries
-    nothing but the protocol.
+    Over its standard streams. Acts as the principal of INTERLOCK_KEY, else of the key that `interlock login` kept. The
+    standard output carries nothing but the protocol.
     """
     key = _typed(deployment)
 
