@@ -7,7 +7,7 @@ PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-support test check bench approvals soak conversations crash simulate tamper sagas transient cache loops verification \
-	waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
+	routing effects waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ verification: $(VENV)/.stamp ## what rules from a written policy stop of the wro
 
 conversations: $(VENV)/.stamp ## recorded conversations of real models through the agent's loop; exits 0 only if every call was decided and answered
 	@$(PY) -m proof.conversations $(ARGS)
+
+routing: $(VENV)/.stamp ## offering the right tools of many, beside plain BM25; exits 0 only if every aim is met
+	@$(PY) -m proof.routing $(ARGS)
+
+effects: $(VENV)/.stamp ## guessing what tools do, beside labels; exits 0 only if at most 2 % of the writes are called reads
+	@$(PY) -m proof.effects $(ARGS)
 
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)

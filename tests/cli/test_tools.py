@@ -100,3 +100,33 @@ def test_a_module_that_cannot_be_imported_is_named(shell: Shell) -> None:
     ran = shell.run("tools", "list")
     assert ran.code == 2
     assert "cannot import 'nowhere_at_all'" in ran.err
+
+
+def test_cost_says_what_a_model_reads_of_each_tool_and_which_nobody_uses(shell: Shell) -> None:
+    shell.run("call", "look", '{"order_id": 1}')
+    ran = shell.run("tools", "cost")
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["tool", "server", "tokens", "of", "all", "calls"]
+    assert "in every request that offers all 6." in ran.out
+    said = shell.json("tools", "cost")
+    tools = {tool["tool"]: tool for tool in said["tools"]}
+    assert tools["look"]["calls"] == 1 and tools["wipe"]["calls"] == 0
+    assert said["tools"][0]["tokens"] == max(tool["tokens"] for tool in said["tools"]) > 0
+    assert said["tokens"] == sum(tool["tokens"] for tool in said["tools"]) == said["servers"]["local"]["tokens"]
+    assert said["routed"] == []  # there is nothing to select from
+
+
+def test_cost_says_what_a_selection_would_save_and_which_tools_say_the_same(shell: Shell) -> None:
+    [module] = shell.folder.glob("shop_tools_*.py")
+    more = "".join(
+        f'\n@interlock.tool(effect="read")\ndef area_{n}(order_id: int) -> int:\n'
+        f'    """Tell the area of the warehouse where the goods of this order {"stand" if n < 2 else f"lay {n * 7}"}."""\n'
+        for n in range(20)
+    )
+    change(shell, "@interlock.tool(effect=\"privileged\")", f"{more}\n@interlock.tool(effect=\"privileged\")")
+    assert module.exists()
+    said = shell.json("tools", "cost")
+    plain, indexed = said["routed"]
+    assert plain["tools"] == 12 and plain["tokens"] < indexed["tokens"] < said["tokens"]
+    assert {"tools": ["area_0", "area_1"], "share": 1.0} in said["alike"]
+    assert "A selection of 12 with find_tools: " in shell.run("tools", "cost").out

@@ -29,7 +29,7 @@ from interlock.cli.policy import policy
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.stop import resume, stop
-from interlock.cli.tools import tools
+from interlock.cli.tools_cost import tools
 from interlock.cli.verify import verify
 from interlock.cli.work import work
 
