@@ -120,7 +120,7 @@ def test_cost_says_what_a_selection_would_save_and_which_tools_say_the_same(shel
     [module] = shell.folder.glob("shop_tools_*.py")
     more = "".join(
         f'\n@interlock.tool(effect="read")\ndef area_{n}(order_id: int) -> int:\n'
-        f'    """Tell the area of the warehouse where the goods of this order {"stand" if n < 2 else f"lay {n * 7}"}."""\n'
+        f'    """Tell the area of the warehouse where the goods of it {"stand" if n < 2 else f"lay {n * 7}"}."""\n'
         for n in range(20)
     )
     change(shell, '@interlock.tool(effect="privileged")', f'{more}\n@interlock.tool(effect="privileged")')
