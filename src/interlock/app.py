@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import anyio
 import anyio.to_thread
@@ -39,7 +39,7 @@ from interlock.policy.flags import Scope
 from interlock.runs import Run, Start, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
-from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
+from interlock.sagas import Beginning, SagaRun, Starting, cancel_saga, open_saga, resume_saga, saga_outcome
 from interlock.settings import Settings
 from interlock.sources.family import Family
 from interlock.upkeep import sealing, telling
@@ -105,7 +105,13 @@ class Interlock:
         return open_run(self.plane, self.claim, principal, start, run_id)
 
     def saga(
-        self, saga: Saga, principal: Principal, given: Mapping[str, Any], *, words: str | None = None, name: str = ""
+        self,
+        saga: Saga,
+        principal: Principal,
+        given: Mapping[str, Any],
+        *,
+        name: str = "",
+        **start: Unpack[Starting],
     ) -> AbstractAsyncContextManager[SagaRun]:
         """Start a saga: `async with plane.saga(ONBOARDING, principal, {…}) as saga: print(await saga.outcome())`.
 
@@ -113,13 +119,13 @@ class Interlock:
             saga: Its steps.
             principal: On whose behalf its calls are made.
             given: What its steps take by `given(…)`.
-            words: The user's own words; None where they are not seen.
             name: Your name of this one: starting it again by it comes back to the first; empty for a new one.
+            start: `words`, `budget` and `parent`, as of `run`. What undoes a step is charged, and no budget refuses it.
 
         Raises:
-            BadInput, Conflict, StaleClaim: Nothing has run; see `sagas.open_saga`.
+            BadInput, Conflict, NotFound: Nothing has run; see `sagas.open_saga`.
         """
-        return open_saga(self.plane, self.claim, principal, Beginning(saga, given, words, name))
+        return open_saga(self.plane, self.claim, principal, Beginning(saga, given, name), Start(**start))
 
     async def saga_outcome(self, run_id: str, tenant: str = "default") -> SagaOutcome:
         """How a saga stands; see `sagas.saga_outcome`."""

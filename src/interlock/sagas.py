@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import anyio
 
 from interlock.core.canonical import canonical, digest
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import OPERATOR, Principal
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StaleClaim
+from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
-from interlock.runs import advance, leave
+from interlock.runs import Start, advance, leave, started
 from interlock.saga.check import check
 from interlock.saga.definition import Saga
 from interlock.saga.drive import SagaDriver
@@ -31,14 +31,20 @@ class Beginning(NamedTuple):
     Attributes:
         saga: Its steps.
         given: What they take by `given(…)`.
-        words: The user's own words; None where they are not seen.
         name: The caller's name of this one: starting it again by it comes back to the first; empty for a new one.
     """
 
     saga: Saga
     given: Mapping[str, Any]
-    words: str | None
     name: str
+
+
+class Starting(TypedDict, total=False):
+    """What else a saga may be started with, by keyword; see `runs.Start`."""
+
+    words: str | None
+    budget: Mapping[str, int]
+    parent: str
 
 
 class SagaRun:
@@ -66,20 +72,31 @@ class SagaRun:
 
 
 @asynccontextmanager
-async def open_saga(plane: Plane, claim: Claim, principal: Principal, start: Beginning) -> AsyncIterator[SagaRun]:
-    """A saga, claimed by this worker until it is left. Whatever happens to its caller, it is gone on with afterwards.
+async def open_saga(
+    plane: Plane, claim: Claim, principal: Principal, begun: Beginning, start: Start
+) -> AsyncIterator[SagaRun]:  # fmt: skip
+    """A saga, gone on with here when its outcome is asked for. Whatever happens to its caller, so it is afterwards.
 
     Raises:
-        BadInput: The saga could not be done, or not be undone; nothing has run. See `saga.check`.
-        Conflict: The name belongs to the same saga with another definition or input.
-        StaleClaim: Somebody works on it now.
+        BadInput: The saga could not be done, or not be undone, or a budget cannot be counted; nothing has run. See
+            `saga.check`.
+        Conflict: The name belongs to the same saga with another definition or input; or the parent is over.
+        NotFound: No such parent.
     """
-    run_id = _named(principal, start) if start.name else plane.new_id("run")
-    if start.name and await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
-        conversation = await _come_back(plane, claim, await _found(plane, run_id, principal.tenant), start)
+    run_id = _named(principal, begun) if begun.name else plane.new_id("run")
+    course = {"saga": begun.saga.as_json(), "input": dict(begun.given)}
+    if begun.name and await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
+        conversation = await _come_back(plane, run_id, principal.tenant, course)
     else:
-        check(start.saga, plane.registry, dict(start.given))
-        conversation = await plane.ledger.open(run_id, principal.tenant, _started(principal, start), claim)
+        check(begun.saga, plane.registry, dict(begun.given))
+        fact = await started(plane, principal, start, run_id)
+        said = {**fact.body, "driver": "saga", "title": begun.saga.name, **course}
+        try:
+            conversation = await plane.ledger.open(run_id, principal.tenant, fact._replace(body=said), claim)
+        except (DuplicateFact, StaleClaim):
+            if not begun.name:
+                raise
+            conversation = await _come_back(plane, run_id, principal.tenant, course)  # begun by this name a moment ago
     try:
         yield SagaRun(plane, claim, conversation)
     finally:
@@ -157,34 +174,19 @@ async def _found(plane: Plane, run_id: str, tenant: str) -> Conversation:
     return conversation
 
 
-async def _come_back(plane: Plane, claim: Claim, conversation: Conversation, start: Beginning) -> Conversation:
-    state = conversation.state
-    if canonical(state.course) != canonical({"saga": start.saga.as_json(), "input": dict(start.given)}):
+async def _come_back(plane: Plane, run_id: str, tenant: str, course: Mapping[str, Any]) -> Conversation:
+    conversation = await _found(plane, run_id, tenant)
+    if canonical(conversation.state.course) != canonical(course):
         raise Conflict(
-            f"run {state.run_id} has this name, and its steps or its input are others", code="saga.name_reused",
+            f"run {run_id} has this name, and its steps or its input are others", code="saga.name_reused",
             remedy="Use another name, or start exactly the same.",
         )  # fmt: skip
-    async with conversation.advancing:
-        if conversation.epoch:
-            raise StaleClaim(f"run {state.run_id} is open in this process already")
-        if state.status == "open":
-            await conversation.claim(claim)
     return conversation
 
 
-def _named(principal: Principal, start: Beginning) -> str:
-    text = canonical([principal.tenant, principal.id, start.saga.name, start.name])
+def _named(principal: Principal, begun: Beginning) -> str:
+    text = canonical([principal.tenant, principal.id, begun.saga.name, begun.name])
     return "run_" + digest("interlock/saga/1", text).hex()[:32]
-
-
-def _started(principal: Principal, start: Beginning) -> Fact:
-    body: dict[str, Any] = {
-        "principal": principal.written, "driver": "saga", "title": start.saga.name, "saga": start.saga.as_json(),
-        "input": dict(start.given),
-    }  # fmt: skip
-    if start.words is not None:
-        body["words"] = start.words
-    return Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
 
 
 def _entitled(person: Principal, may: bool, reason: str) -> None:

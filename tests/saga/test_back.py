@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -438,6 +439,66 @@ async def test_called_off_in_another_process_while_a_step_runs_the_pivot_behind_
             run_ids.append(run.run_id)
             assert (await run.outcome()).status is SagaStatus.COMPENSATED
         assert desk.ran == ["a", "una"]
+
+
+class SpokenBetween:
+    """A ledger before whose append of a call's intent somebody elsewhere speaks."""
+
+    def __init__(self, store: Any, tool: str, speak: Callable[[str], Awaitable[object]]) -> None:
+        self._store, self._tool, self._speak = store, tool, speak
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def append(self, append: Append) -> Any:
+        decided = [fact.body["tool"]["name"] for fact in append.facts if fact.kind is Kind.CALL_DECIDED]
+        if decided == [self._tool] and append.facts[-1].kind is Kind.CALL_INTENT:
+            await self._speak(append.chain)
+        return await self._store.append(append)
+
+
+@pytest.mark.parametrize("crossing", ["b", "f"])
+async def test_called_off_just_before_the_intent_of_its_pivot_it_is_not_passed(tmp_path: Path, crossing: str) -> None:
+    """The driver has looked, the pivot is decided, and the word comes from another process; of a fallback as well."""
+    desk, ledger = Desk("abf"), tmp_path / "ledger.db"
+    if crossing == "f":
+        desk.options["b"], desk.does["b"] = {"fallback": "f"}, unreachable
+    elsewhere = World(clock=FrozenClock(), new_id=lambda kind: f"{kind}_elsewhere")
+    async with (
+        staged(*desk.tools(), ledger=ledger) as stage,
+        staged(*desk.tools(), ledger=ledger, world=elsewhere) as other,
+    ):
+
+        async def speak(run_id: str) -> None:
+            await other.plane.cancel_saga(run_id, ANA, reason="not wanted any more")
+
+        stage.obey(ALLOW)
+        stage.store_in(SpokenBetween(stage.plane.store, crossing, speak))
+        async with stage.plane.saga(in_line("ab", pivot="b"), ANA, {}) as run:
+            outcome = await run.outcome()
+        assert outcome.status is SagaStatus.COMPENSATED and outcome.cause is not None
+        assert (outcome.cause.id, outcome.cause.why) == ("b", "limit.called_off")
+        assert [name for name in desk.ran if name != "b"] == ["a", "una"]
+        assert desk.times["b"] == (0 if crossing == "b" else 3)
+
+
+async def test_called_off_while_its_pivot_waits_for_a_person_their_yes_passes_it_no_more() -> None:
+    """The answer came first and nobody has acted on it: whoever does finds that the saga was called off."""
+    desk = Desk("ab")
+    async with staged(*desk.tools()) as stage:
+        stage.obey(held("b"))
+        async with stage.plane.saga(in_line("ab", pivot="b"), ANA, {}) as run:
+            [approval_id] = (await run.outcome()).waits_for
+        asked = await stage.plane.approval(approval_id)
+        await stage.plane.answer(approval_id, saying(asked.request), BOB)
+        outcome = await stage.plane.cancel_saga(run.run_id, ANA, reason="not wanted any more")
+    assert outcome.status is SagaStatus.COMPENSATED
+    assert desk.ran == ["a", "una"]
+
+
+async def unreachable(arguments: dict[str, Any], context: CallContext) -> object:
+    """Nothing was sent."""
+    raise NotSent("no route to host")
 
 
 async def test_a_bug_in_a_tool_or_an_exit_runs_the_compensations_all_the_same() -> None:

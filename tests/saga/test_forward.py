@@ -8,14 +8,16 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import BadInput, Principal, Saga, SagaStatus, Step, given, result
-from interlock.errors import Conflict, NotFound, StaleClaim
+from interlock import BadInput, Principal, Saga, SagaStatus, Step, World, given, result
+from interlock.errors import Conflict, NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.registry.registry import Registry
 from interlock.saga.check import STEPS_MAX, check
 from interlock.saga.definition import saga_from
+from interlock.saga.outcome import SagaOutcome
 from interlock.saga.standing import StepStatus
-from tests.planes import ANA, BOB, PERMIT, Far, staged
+from interlock.testing import FrozenClock
+from tests.planes import ANA, BOB, PERMIT, Far, Stage, staged
 from tests.saga.desk import ALLOW, Desk, break_down, in_line, refuse
 
 pytestmark = pytest.mark.anyio
@@ -157,10 +159,55 @@ async def test_starting_it_again_by_its_name_is_starting_it_once() -> None:
             async with stage.plane.saga(in_line("ab"), ANA, {"who": 2}, name="tenant-1"):
                 raise AssertionError("it is another one")
         async with stage.plane.saga(in_line("ab"), ANA, {"who": 2}, name="tenant-2") as other:
-            with pytest.raises(StaleClaim):
-                async with stage.plane.saga(in_line("ab"), ANA, {"who": 2}, name="tenant-2"):
-                    raise AssertionError("somebody has it")
-            assert other.run_id != run.run_id
+            async with stage.plane.saga(in_line("ab"), ANA, {"who": 2}, name="tenant-2") as same:
+                assert (await same.outcome()).completed, "whoever comes back goes on with it"
+            assert (await other.outcome()).completed and other.run_id == same.run_id != run.run_id
+        assert desk.times == {"a": 2, "b": 2}
+
+
+async def test_begun_by_one_name_at_once_it_is_one_saga_for_all_who_did(tmp_path: Path) -> None:
+    """Defect 51: in one process, and in several on one file."""
+    desk = Desk("ab")
+    outcomes: list[SagaOutcome] = []
+
+    async def begin(stage: Stage) -> None:
+        async with stage.plane.saga(in_line("ab"), ANA, {"who": 1}, name="tenant-1") as run:
+            outcomes.append(await run.outcome())
+
+    ledger = tmp_path / "ledger.db"
+    elsewhere = World(clock=FrozenClock(), new_id=lambda kind: f"{kind}_elsewhere")
+    async with (
+        staged(*desk.tools(), ledger=ledger) as stage,
+        staged(*desk.tools(), ledger=ledger, world=elsewhere) as other,
+    ):
+        stage.obey(ALLOW)
+        other.obey(ALLOW)
+        async with anyio.create_task_group() as tasks:
+            for each in (stage, stage, other, other):
+                tasks.start_soon(begin, each)
+        assert len({outcome.run_id for outcome in outcomes}) == 1 and len(outcomes) == 4
+        assert (await stage.plane.saga_outcome(outcomes[0].run_id)).completed
+    assert desk.times == {"a": 1, "b": 1}
+
+
+async def test_what_a_saga_may_use_is_limited_and_its_undoing_is_not() -> None:
+    """B11: charged to its own budget, or to that of the run that it is begun for; what undoes goes beyond it."""
+    desk = Desk("abc")
+    async with staged(*desk.tools()) as stage:
+        stage.obey(ALLOW)
+        async with stage.plane.saga(in_line("abc"), ANA, {}, budget={"calls": 2}) as run:
+            outcome = await run.outcome()
+        assert outcome.status is SagaStatus.COMPENSATED and outcome.cause is not None
+        assert (outcome.cause.id, outcome.cause.why) == ("c", "limit.budget")
+        assert desk.ran == ["a", "b", "unb", "una"]
+        async with stage.plane.run(ANA, budget={"calls": 4}) as above:
+            async with stage.plane.saga(in_line("abc"), ANA, {}, parent=above.run_id) as below:
+                assert (await below.outcome()).completed
+            assert (await above.call("a", {"n": 1})).kind == "done"
+            assert (await above.call("a", {"n": 2})).code == "limit.budget"
+        with pytest.raises(Conflict):
+            async with stage.plane.saga(in_line("ab"), ANA, {}, parent=above.run_id):
+                raise AssertionError("its parent is over")
 
 
 async def test_two_sagas_know_nothing_of_each_other() -> None:

@@ -16,6 +16,7 @@ from interlock.ledger.company import Company
 from interlock.ledger.settlement import settlement
 from interlock.ledger.store import Append, Claim, Store
 from interlock.ledger.tags import Tags, outdated, raises
+from interlock.ledger.turning import turning
 
 
 class Ledger:
@@ -155,7 +156,7 @@ class Conversation:
         What is out of date is so for this process also where it is not known what stands.
         """
         tags = outdated(append.facts, self.state)
-        changes = settlement(append.facts, self.state) + raises(append.tenant, tags)
+        changes = settlement(append.facts, self.state) + turning(append.facts, self.state) + raises(append.tenant, tags)
         if changes:
             append = append._replace(guards=append.guards + changes)
         try:

@@ -1,4 +1,4 @@
-"""What is told of a call that a rate or a budget refuses: to the model whose it is, to the audit the numbers."""
+"""What is told of a call that a shared row refuses: to the model whose it is, to the audit the numbers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from interlock.core.charge import Charge
 from interlock.core.clock import SECOND_US
 from interlock.core.guard_row import read_row
 from interlock.errors import GuardRefused
+from interlock.ledger.turning import called_off
 
 
 def refused_by_limit(call: ToolCall, charges: Sequence[Charge], refused: GuardRefused) -> Stop:
     """The end of a call's way where a shared row said no; nothing ran."""
     audit: dict[str, Json] = {"guard": refused.guard, "value": refused.value}
+    if refused.guard == called_off(call.principal.tenant, call.run_id):
+        return refuse(call, "limit.called_off", "this task was called off", next_step="Do no more of it.", audit=audit)
     whose = _whose(refused.guard)
     if refused.wait_us:
         wait_s = math.ceil(refused.wait_us / SECOND_US)
