@@ -8,12 +8,14 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from interlock.agent.result import listens
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, told, word
 from interlock.cli.outcome import outcome_word, settle_hint
 from interlock.cli.output import Exit, Report
 from interlock.cli.rows import plain
+from interlock.cli.timeline import graph_of, graph_view, turns_of, turns_view
 from interlock.cli.times import ago, local, took
 from interlock.core.event import Event
 from interlock.core.run import RunState
@@ -62,11 +64,12 @@ def list_(deployment: Deployment, status: str | None, principal: str | None, lim
 @command("show", runs, example="interlock runs show run_0194f3a2b1c4")
 @click.argument("run_id")
 def show(deployment: Deployment, run_id: str) -> Report:
-    """The calls of a run in order.
+    """What happened in a run, in order: its calls, an agent's turns, how a graph stands.
 
-    For each: what was decided and why, what came of it, who approved.
+    For each call: what was decided and why, what came of it, who approved. For each turn of a model: what it said and
+    proposed, what came of that, what it took.
     """
-    state, tables = deployment.with_store(partial(_run, run_id, deployment.person.tenant))
+    state, tables, events = deployment.with_store(partial(_run, run_id, deployment.person.tenant))
     calls = [_timeline(row, tables, state) for row in tables["tool_call"]]
     subject = state.principal
     assert subject is not None, "a run that is shown was started"
@@ -76,7 +79,11 @@ def show(deployment: Deployment, run_id: str) -> Report:
         "words": state.words,
         "calls": calls,
     }
-    return Report(document, [Sheet("run", *_page(state, tables, calls, deployment.now_us))])
+    if state.transcript is not None:
+        document["turns"] = turns_of(events, state)
+    if "graph" in state.course:
+        document["graph"] = graph_of(state)
+    return Report(document, [Sheet("run", *_page(state, tables, document, deployment.now_us))])
 
 
 @command(
@@ -117,11 +124,13 @@ def replay_(deployment: Deployment, run_id: str, last: int | None) -> Report:
     return Report(document, [*view, told(""), ending], Exit.NO if problem else Exit.DONE)
 
 
-def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_us: int) -> list[RenderableType]:
-    run, subject = tables["run"][0], state.principal
+def _page(state: RunState, tables: dict[str, list[Row]], document: Row, now_us: int) -> list[RenderableType]:
+    run, subject, calls = tables["run"][0], state.principal, document["calls"]
     assert subject is not None, "a run that is shown was started"
     roles = ", ".join(sorted(subject.roles)) or "no role"
     started = f"{ago(run['started_us'], now_us)}, {local(run['started_us'])}"
+    own = {call["call_id"] for turn in document.get("turns", ()) for call in turn.get("calls", ())}
+    own |= {call["call_id"] for call in document.get("graph", {}).get("calls", ())}
     rows = [
         (
             str(call["step"]),
@@ -131,6 +140,7 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
             "–" if call["took_us"] is None else took(call["took_us"]),
         )
         for call in sorted(calls, key=lambda call: call["step"])
+        if call["call_id"] not in own
     ]
     waiting = [call["approval_id"] for call in calls if call["status"] == "held"]
     view: list[RenderableType] = [
@@ -139,15 +149,23 @@ def _page(state: RunState, tables: dict[str, list[Row]], calls: list[Row], now_u
                 ("run", state.run_id),
                 ("on behalf of", f"{subject.id} ({roles})"),
                 ("the user said", lines(state.words) if state.words is not None else told("not seen", "quiet")),
+                *([("its task", told(f"{state.task['from']}: {state.task['text']}"))] if state.task else []),
                 ("status", word(run["status"])),
                 ("started", started),
             )
         ),
-        heading("Calls"),
-        Listing(("step", "tool", "outcome", "why", "took"), rows, empty="None."),
     ]
+    if "turns" in document:
+        view += turns_view(document["turns"], {call["call_id"]: call for call in calls}, _why)
+    if "graph" in document:
+        view += graph_view(state)
+    if rows or not ("turns" in document or "graph" in document):
+        title = "Calls besides" if own else "Calls"
+        view += [heading(title), Listing(("step", "tool", "outcome", "why", "took"), rows, empty="None.")]
     if any(_looked_up(call) for call in calls):
         view.append(note("· a look-up of Interlock's own, to check what the call before it names"))
+    if listens(state):
+        view.append(note("It has answered, and waits for what its user says next."))
     view += [settle_hint(call["call_id"]) for call in calls if call["status"] == "unknown"]
     view += [note(f"Held: `interlock approvals show {approval_id}`.") for approval_id in waiting]
     return view
@@ -207,12 +225,13 @@ async def _events(run_id: str, tenant: str, store: Store) -> list[Event]:
     return await store.read(run_id)
 
 
-async def _run(run_id: str, tenant: str, store: Store) -> tuple[RunState, dict[str, list[Row]]]:
-    """The run's fold and its rows.
+async def _run(run_id: str, tenant: str, store: Store) -> tuple[RunState, dict[str, list[Row]], list[Event]]:
+    """The run's fold, its rows and its events.
 
     Raises:
         NotFound: No such run of this tenant.
     """
     conversation = await Ledger(store).conversation(run_id, tenant)
     names = ("run", "tool_call", "authz_decision", "approval", "tool_result")
-    return conversation.state, {name: await store.rows(name, {"run_id": run_id}, ROWS_MAX) for name in names}
+    tables = {name: await store.rows(name, {"run_id": run_id}, ROWS_MAX) for name in names}
+    return conversation.state, tables, await store.read(run_id)
