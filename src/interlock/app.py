@@ -36,10 +36,12 @@ from interlock.ledger.store import Claim, Store
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
+from interlock.registry.registry import Registry
 from interlock.runs import Run, Start, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
 from interlock.sagas import Beginning, SagaRun, Starting, cancel_saga, open_saga, resume_saga, saga_outcome
+from interlock.servers import Fleet, open_fleet
 from interlock.settings import Settings
 from interlock.sources.family import Family
 from interlock.upkeep import sealing, telling
@@ -52,12 +54,15 @@ class Interlock:
         plane: The gates' parts.
         worker: Id of this process in claims.
         lease_s: Seconds that a claim of this process holds without being renewed.
+        fleet: The servers behind it.
     """
 
     def __init__(
-        self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[], Rules], sealer: Seals | None
-    ) -> None:
+        self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[Registry], Rules],
+        sealer: Seals | None, fleet: Fleet,
+    ) -> None:  # fmt: skip
         self.plane = plane
+        self.fleet = fleet
         self.worker, self.lease_s = claim.worker, claim.lease_s
         self._engine = engine
         self._load_policy = load_policy
@@ -284,7 +289,7 @@ class Interlock:
         Raises:
             PolicyError: It does not load; the one in force stays.
         """
-        self.plane.policy = policy = self._load_policy()
+        self.plane.policy = policy = self._load_policy(self.plane.registry)
         return policy.digest
 
     @property
@@ -323,18 +328,20 @@ async def open_plane(
     """
     settings = settings or Settings()
     world = world or World()
-    # In a thread: it reads files, compiles every tool and forces a new key to disk.
-    plane, load_policy = await anyio.to_thread.run_sync(compose, settings, tools, world, people, agents)
-    worker = (world.new_id or RandomIds(world.clock))("worker")
-    works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
-    try:
-        async with sealing(settings, plane.ledger.store, world) as sealer:
-            claim = Claim(worker, settings.lease_s)
-            opened = Interlock(plane, claim, works, load_policy, sealer)
-            run = partial(works.run, opened.store, worker, opened.advance if engine else None)
-            told = telling(settings, opened.store, claim, world) if engine else nullcontext()
-            async with beside(run, works.stop), told:
-                yield opened
-    finally:
-        with anyio.CancelScope(shield=True):
-            await plane.ledger.store.close()
+    async with open_fleet(settings, world) as fleet:
+        admit = fleet.admit if settings.servers else None
+        # In a thread: it reads files, compiles every tool and forces a new key to disk.
+        plane, load = await anyio.to_thread.run_sync(compose, settings, tools, world, people, agents, admit)
+        worker = (world.new_id or RandomIds(world.clock))("worker")
+        works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
+        try:
+            async with sealing(settings, plane.ledger.store, world) as sealer:
+                claim = Claim(worker, settings.lease_s)
+                opened = Interlock(plane, claim, works, load, sealer, fleet)
+                run = partial(works.run, opened.store, worker, opened.advance if engine else None)
+                told = telling(settings, opened.store, claim, world) if engine else nullcontext()
+                async with beside(partial(fleet.keep, plane, load)), beside(run, works.stop), told:
+                    yield opened
+        finally:
+            with anyio.CancelScope(shield=True):
+                await plane.ledger.store.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -57,6 +58,9 @@ from interlock.verification.question import Verifier
 from interlock.verification.rules import AllOf, RulesVerifier
 from interlock.verification.verify import Verification
 
+Admit = Callable[[Iterable[Tool]], Registry]
+"""Makes a registry of own tools and of what else there is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -107,14 +111,20 @@ def open_sinks(settings: Settings) -> list[Sink]:
     return [DatabaseSink(path) if path.suffix in databases else FileSink(path) for path in settings.sinks]
 
 
-def open_registry(settings: Settings, tools: Iterable[Tool | Family] = (), kept: Kept = NOWHERE) -> Registry:
+def open_registry(
+    settings: Settings, tools: Iterable[Tool | Family] = (), kept: Kept = NOWHERE, admit: Admit | None = None
+) -> Registry:
     """The tools that the settings name and the given ones, held against the pins where the settings name a file.
 
     Args:
         kept: Where tools of families keep what they know.
+        admit: Makes the registry of these and of those of servers; of these alone where None.
     """
+    own = [*import_tools(settings.tools, settings.folder, kept), *members(tools, kept)]
+    if admit is not None:
+        return admit(own)
     pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
-    return Registry([*import_tools(settings.tools, settings.folder, kept), *members(tools, kept)], pins=pins)
+    return Registry(own, pins=pins)
 
 
 def load_policy(settings: Settings, registry: Registry) -> Rules:
@@ -169,12 +179,16 @@ def open_verification(settings: Settings, world: World) -> Verification:
 
 def compose(
     settings: Settings, tools: Iterable[Tool | Family], world: World, people: People | None = None,
-    agents: Iterable[Agent] = (),
-) -> tuple[Plane, Callable[[], Rules]]:  # fmt: skip
-    """The gates' parts, and how to load the policy again."""
+    agents: Iterable[Agent] = (), admit: Admit | None = None,
+) -> tuple[Plane, Callable[[Registry], Rules]]:  # fmt: skip
+    """The gates' parts, and how to load the policy for the tools of a registry.
+
+    Args:
+        admit: Makes the registry of own tools and of those of servers; see `open_registry`.
+    """
     known = Agents([*import_agents(settings.agents, settings.folder), *agents])
     opened: list[Store] = []  # last of all: what is not acceptable leaves nothing open
-    registry = open_registry(settings, [*tools, *known.tools], Kept(lambda: opened[0], world.clock))
+    registry = open_registry(settings, [*tools, *known.tools], Kept(lambda: opened[0], world.clock), admit)
     policy = load_policy(settings, registry)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
@@ -184,7 +198,8 @@ def compose(
     known.use(plane)
     plane.drivers |= {"agent": known, "graph": GraphDriver(plane, known.listeners)}
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
-    return plane, lambda: load_policy(settings, plane.registry)
+    plane.screens = replace(plane.screens, matches=lambda tool, value: plane.registry.output_matches(tool, value))
+    return plane, partial(load_policy, settings)
 
 
 def loops_of(settings: Settings) -> Loops:

@@ -205,10 +205,13 @@ class Rejected(ToolError):
 
     Attributes:
         reason: Short text for the model, written by the tool's author; never the far end's own words.
+        said: What the far end answered, a JSON value; None for nothing. It is screened as a result is, and told as
+            data: nothing that stands in it decides anything.
     """
 
     code = "tool.rejected"
 
-    def __init__(self, message: str, *, reason: str = "") -> None:
+    def __init__(self, message: str, *, reason: str = "", said: object = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.said = said

@@ -30,7 +30,7 @@ from interlock.limits.meter import RunMeter
 from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
-from interlock.screening.screen import Screens, screen
+from interlock.screening.screen import Screens, screen, screen_failure
 from interlock.verification.verify import Verification, verify
 
 
@@ -108,7 +108,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 result = entry.through(await execute(approved, plane.executor, entry, far_end, turn.seat))
                 outcome = entry.through(plane.executor.reads.screened(result, screen(result, plane.screens)))
             except Stopped as stopped:
-                outcome = stopped.stop.outcome
+                outcome = screen_failure(stopped.stop.outcome, plane.screens)
             outcome = await entry.close(outcome)
         if outcome.fallback:
             plane.ledger.reach("fallback.before")

@@ -59,6 +59,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Self
@@ -69,6 +70,7 @@ from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
+from interlock.server_settings import ServerSettings, ToolProfile
 
 FILE = "interlock.toml"
 """Name of the settings file, looked for in the working directory and above."""
@@ -247,6 +249,7 @@ class Settings(BaseModel):
         notify: Who is told that a person is waited for, and how.
         verify: Who reads a call that policy wants verified.
         gateway: The door for clients of the Model Context Protocol.
+        servers: The servers behind, whose tools stand among the own ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -266,6 +269,7 @@ class Settings(BaseModel):
     notify: NotifySettings = Field(default_factory=NotifySettings)
     verify: VerifySettings = Field(default_factory=VerifySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    servers: tuple[ServerSettings, ...] = ()
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -298,6 +302,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "verify": VerifySettings,
     "gateway": GatewaySettings,
     "gateway.local": LocalSettings,
+    "servers": ServerSettings,
+    "servers.tools": ToolProfile,
 }
 """The tables of the file, to say what may stand in each."""
 
@@ -337,6 +343,12 @@ def load_settings(file: Path | None = None) -> Settings:
                 remedy=f"Did you mean {near[0]!r}?" if near else f"Keys are {', '.join(sorted(known))}.",
             ) from None  # fmt: skip
         raise SettingsError(f"{found}: {where}: {first['msg']}", code="settings.value") from None
+
+
+def named_environment(names: Iterable[str]) -> dict[str, str]:
+    """These variables of the environment, as far as they are set: what a server that is started may be given."""
+    wanted = set(names)
+    return {name: value for name, value in os.environ.items() if name in wanted}
 
 
 def key_file() -> Path:

@@ -254,8 +254,9 @@ def test_the_path_without_a_gate_does_not_pass_the_type_check(gate: str, complai
     assert any("[arg-type]" in line for line in complaints[gate]), complaints[gate]
 
 
-BESIDE = {"_ask", "_reads", "_instead", "_meter", "FarEnd", "call_tool", "unstopped"}
-"""What the path calls that is no gate: what gates are given, the stop switch once more, and the call of a fallback."""
+BESIDE = {"_ask", "_reads", "_instead", "_meter", "FarEnd", "call_tool", "unstopped", "screen_failure"}
+"""What the path calls that is no gate: what gates are given, the stop switch once more, what is left of a far end's
+answer to a call that failed, and the call of a fallback."""
 
 
 def test_the_table_has_every_gate_of_the_path_in_its_order() -> None:

@@ -28,6 +28,7 @@ from interlock.policy.shape import Shape, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
+from interlock.server_settings import ServerSettings, ToolProfile
 from interlock.settings import (
     BudgetSettings,
     CacheSettings,
@@ -126,7 +127,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache", "seal", "notify", "verify", "gateway", "local"):
+            if name in ("folder", "limits", "cache", "seal", "notify", "verify", "gateway", "local", "servers"):
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
@@ -145,6 +146,13 @@ def test_every_key_of_a_channel_is_described_and_no_other() -> None:
     fields = {**WebhookSettings.model_fields, **MailSettings.model_fields}
     told = first_codes(REFERENCE / "settings.md", "Channels")
     assert sorted(told) == sorted(field.alias or name for name, field in fields.items())
+
+
+def test_every_key_of_a_server_is_described_and_no_other() -> None:
+    assert sorted(first_codes(REFERENCE / "settings.md", "Servers")) == sorted(ServerSettings.model_fields)
+    page = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    told = page.partition("A table `[servers.tools.NAME]` takes")[2].partition(":")[2].split("`")[1::2]
+    assert sorted(told) == sorted(ToolProfile.model_fields)
 
 
 def test_every_environment_variable_is_described() -> None:

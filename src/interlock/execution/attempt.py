@@ -27,6 +27,7 @@ class Failure:
         said: Words of the tool's author for the model; empty for none.
         error: Type and text of the exception, for the audit only.
         retry_after_s: Seconds that the far end asked for; 0 where it did not.
+        answer: What the far end answered instead of a result, unscreened; None for nothing.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Failure:
     said: str = ""
     error: str = ""
     retry_after_s: float = 0.0
+    answer: object = None
 
     @property
     def passing(self) -> bool:
@@ -75,7 +77,7 @@ def failure_of(tool: Tool, error: Exception) -> Failure:
         return Failure("busy", maybe_done=False, error=_told(error), retry_after_s=_seconds(error.retry_after_s))
     if isinstance(error, Rejected):
         said = str(error.reason)[:2000].encode(errors="backslashreplace").decode()
-        return Failure("rejected", maybe_done=False, said=said, error=_told(error))
+        return Failure("rejected", maybe_done=False, said=said, error=_told(error), answer=error.said)
     if isinstance(error, TimeoutError):
         return Failure("timeout", maybe_done=tool.writes, error=_told(error))
     return Failure("broken", maybe_done=tool.writes, error=_told(error))

@@ -177,7 +177,7 @@ def _failed(approved: ApprovedCall, answer: Answer) -> Stop:
     outcome = Outcome(
         kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code=f"execute.{failure.kind}",
         message=_FAILED.get(failure.kind, "the tool failed") + said, next_step=f"Nothing was changed. {instead}",
-        fallback=fallback,
+        fallback=fallback, value=failure.answer,
     )  # fmt: skip
     given_up = tool.writes and answer.tries > 0 and failure.passing and not fallback
     facts = (_dead_letter(approved, outcome.code, answer.tries),) if given_up else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -49,6 +49,19 @@ def screen_value(call: ToolCall, tool: Tool, value: object, screens: Screens) ->
     if not screens.matches(tool, value):
         return _withhold(call, value, "output_schema", "the tool's result is not of the form that it declares")
     return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=_told(value, text, screens))
+
+
+def screen_failure(outcome: Outcome, screens: Screens) -> Outcome:
+    """A failed call's outcome with what is left of the far end's answer: nothing if that is no JSON in bounds."""
+    if outcome.kind is not OutcomeKind.FAILED or outcome.value is None:
+        return outcome
+    try:
+        check_json(outcome.value, screens.limits)
+        text = canonical(outcome.value)
+    except BadInput:
+        return replace(outcome, value=None)
+    fits = len(text) <= screens.limits.bytes_max
+    return replace(outcome, value=_told(outcome.value, text, screens) if fits else None)
 
 
 def _told(value: object, text: bytes, screens: Screens) -> Json:

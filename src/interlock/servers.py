@@ -1,0 +1,187 @@
+"""The servers behind a plane: opened with it, their tools among its own, and its registry replaced when they change."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from interlock.compose import World
+from interlock.core.canonical import canonical, digest
+from interlock.core.tool import Tool
+from interlock.engine.beside import tasks_beside
+from interlock.errors import DefinitionError, NotFound, PolicyError, SettingsError
+from interlock.keys import read_secret
+from interlock.pipeline import Plane
+from interlock.policy.authorize import Rules
+from interlock.registry.admit import Admitted, admit
+from interlock.registry.pin import Pins, read_pins
+from interlock.registry.registry import Registry
+from interlock.server_settings import ServerSettings
+from interlock.settings import Settings, named_environment
+from interlock.sources.mcp_server import Plan, Server, Terms
+from interlock.sources.mcp_tools import Profile
+from interlock.sources.relay import Relay
+
+
+class Fleet:
+    """The servers of one plane.
+
+    Attributes:
+        relay: What they may ask of the clients in front.
+        servers: Each by its name, in the order of the settings.
+        refused: Server and name of a tool to why it is not in the registry.
+    """
+
+    def __init__(self, settings: Settings, relay: Relay) -> None:
+        self.relay = relay
+        self.servers: dict[str, Server] = {}
+        self.refused: dict[tuple[str, str], str] = {}
+        self._settings = settings
+        self._trusted = {said.name for said in settings.servers if said.trust}
+        self._seen: dict[tuple[str, str], Tool] = {}
+        self._changed = anyio.Event()
+
+    @property
+    def tools(self) -> list[Tool]:
+        """The tools of all servers, in order."""
+        return [tool for server in self.servers.values() for tool in server.tools]
+
+    def server(self, name: str) -> Server:
+        """The server of that name.
+
+        Raises:
+            NotFound: There is none.
+        """
+        if name not in self.servers:
+            raise NotFound(f"no server {name!r}", code="server.absent", remedy="See `interlock servers list`.")
+        return self.servers[name]
+
+    def note_change(self) -> None:
+        """Have the registry replaced soon."""
+        self._changed.set()
+
+    def admit(self, own: Iterable[Tool]) -> Registry:
+        """The registry of own tools and of those that the servers list now."""
+        foreign = self.tools
+        for tool in foreign:
+            if tool.server in self._trusted:
+                self._seen.setdefault((tool.server, tool.name), tool)
+        admitted: Admitted = admit(own, foreign, self._pins(), self._seen.values())
+        self.refused = dict(admitted.refused)
+        return admitted.registry
+
+    async def keep(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:
+        """Replace the plane's registry and policy whenever something changed, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed = anyio.Event()
+            own = [tool for tool in plane.registry.tools if tool.server not in self.servers]
+            try:
+                registry, policy = await anyio.to_thread.run_sync(self._next, own, load)
+            except (DefinitionError, PolicyError) as error:
+                self.refused["", ""] = str(error)  # what was in force stays; what changed is refused when called
+                continue
+            plane.registry, plane.policy = registry, policy
+
+    def _next(self, own: list[Tool], load: Callable[[Registry], Rules]) -> tuple[Registry, Rules]:
+        registry = self.admit(own)
+        return registry, load(registry)
+
+    def _pins(self) -> Pins | None:
+        named = self._settings.pins
+        return read_pins(self._settings.at(named)) if named is not None else None
+
+
+@asynccontextmanager
+async def open_fleet(settings: Settings, world: World) -> AsyncIterator[Fleet]:
+    """Start every server and list its tools, each within its own time; one that fails costs its own tools alone.
+
+    Raises:
+        SettingsError: A file that the settings name is not acceptable; nothing was started.
+    """
+    fleet = Fleet(settings, Relay())
+    plans = await anyio.to_thread.run_sync(lambda: [plan_of(said, settings, fleet.relay) for said in settings.servers])
+    async with tasks_beside() as tasks:
+        for plan in plans:
+            fleet.servers[plan.terms.server] = Server(plan, world.clock, tasks, fleet.note_change)
+        async with anyio.create_task_group() as starting:
+            for server in fleet.servers.values():
+                starting.start_soon(server.start)
+        for server in fleet.servers.values():
+            tasks.start_soon(server.tend)
+        yield fleet
+
+
+def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
+    """What a server is reached by, from what the settings say of it.
+
+    Raises:
+        SettingsError: A file that they name is not acceptable.
+    """
+    from interlock.sources.mcp_session import Connection  # brings the SDK of the protocol
+
+    allow = frozenset(said.allow)
+    terms = Terms(
+        server=said.name, allow=allow, start_s=said.start_s, items_max=said.tools_max, alone=bool(said.command)
+    )  # fmt: skip
+    if said.command:
+        from interlock.sources.mcp_stdio import Command, stdio_link
+
+        command = Command(
+            argv=said.command, env=_environment(said, settings), frame_max=said.result_bytes_max,
+            cwd=settings.at(said.cwd) if said.cwd is not None else settings.folder,
+        )  # fmt: skip
+        dial: Any = partial(stdio_link, command)
+    else:
+        from interlock.sources.mcp_http import Address, http_link
+
+        headers = dict(said.headers)
+        if said.key_file is not None:
+            headers["authorization"] = f"Bearer {read_secret(settings.at(said.key_file))}"
+        dial = partial(http_link, Address(url=said.url, headers=headers, frame_max=said.result_bytes_max))
+    return Plan(
+        terms=terms, connect=partial(Connection, terms, dial, relay), profile=_profile(said),
+        per_principal=said.per_principal, relist_s=said.relist_s, objection=_objection(said),
+    )  # fmt: skip
+
+
+def _objection(said: ServerSettings) -> str:
+    """Why a server is not started; empty where its command was reviewed, or is trusted as it stands in the file."""
+    if not said.command or said.trust or said.command_digest == command_digest(said):
+        return ""
+    return "its command changed since it was reviewed" if said.command_digest else "its command was not reviewed"
+
+
+def command_digest(said: ServerSettings) -> str:
+    """Hex SHA-256 of what is started for a server: its exact command line, its variables and where it starts."""
+    shape = {
+        "command": list(said.command), "env": said.env, "env_pass": sorted(said.env_pass),
+        "env_files": {name: str(file) for name, file in said.env_files.items()},
+        "cwd": str(said.cwd) if said.cwd is not None else None,
+    }  # fmt: skip
+    return digest("interlock/server/1", canonical(shape)).hex()
+
+
+def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:
+    """The variables that a server gets: PATH and HOME, and those that the operator names."""
+    found = named_environment(("PATH", "HOME", *said.env_pass))
+    if missing := [name for name in said.env_pass if name not in found]:
+        raise SettingsError(
+            f"servers.{said.name}.env_pass: {missing[0]} is not set", remedy="Set it, or remove it from the list."
+        )
+    files = {name: read_secret(settings.at(file)) for name, file in said.env_files.items()}
+    return {**found, **said.env, **files}
+
+
+def _profile(said: ServerSettings) -> Profile:
+    options: dict[str, dict[str, Any]] = {
+        name: profile.model_dump(exclude_none=True) for name, profile in said.tools.items()
+    }
+    for name, effect in said.effects.items():
+        options.setdefault(name, {}).setdefault("effect", effect)
+    return Profile(server=said.name, prefix=said.prefixed, timeout_s=said.timeout_s, options=options)

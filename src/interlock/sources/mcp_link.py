@@ -1,0 +1,64 @@
+"""A way to a server, whatever it leads over: two streams for the SDK's session, and what became of it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+from mcp.client._transport import ReadStream, WriteStream
+from mcp.shared.message import SessionMessage
+
+
+@dataclass(slots=True, kw_only=True)
+class Link:
+    """A way to a server.
+
+    Attributes:
+        received, sending: What the session reads and writes.
+        errors: What the server wrote to its standard error, the last of it.
+        why: Why it ended, in our words; empty while it stands.
+        broken: Whether it ended because the server broke the protocol or a bound.
+        ended: Set when nothing more comes of it.
+    """
+
+    received: ReadStream[SessionMessage | Exception]
+    sending: WriteStream[SessionMessage]
+    errors: bytearray = field(default_factory=bytearray)
+    why: str = ""
+    broken: bool = False
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+    def end(self, why: str) -> None:
+        """Note that it ended; the first word stands."""
+        self.why = self.why or why
+        self.ended.set()
+
+    def fail(self, why: str) -> None:
+        """Note that the server broke the protocol or a bound."""
+        self.broken = True
+        self.end(why)
+
+
+@dataclass(slots=True)
+class Trip:
+    """What became of one request on its way, as far as its transport knows.
+
+    Attributes:
+        call_id: The call that it is made for; empty for none.
+        status: HTTP status of the answer; 0 where there is none, or no HTTP.
+        retry_after_s: Seconds that the far end asked for; 0 where it did not.
+        not_sent: Nothing left this process.
+        lost: What went wrong after something had left; empty for nothing.
+    """
+
+    call_id: str = ""
+    status: int = 0
+    retry_after_s: float = 0.0
+    not_sent: bool = False
+    lost: str = ""
+
+
+TRIP: Final[ContextVar[Trip | None]] = ContextVar("interlock_trip", default=None)
+"""The request that is being made, seen by its transport and by what the server asks because of it."""

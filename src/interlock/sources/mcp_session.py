@@ -1,0 +1,372 @@
+"""One connection to a server: a task of its own keeps it, calls use it, and what it asks goes through the relay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Final
+
+import anyio
+import mcp_types as types
+from anyio.abc import TaskStatus
+from mcp.client._probe import negotiate_auto
+from mcp.client.context import ClientRequestContext
+from mcp.client.session import ClientSession
+from mcp.shared.exceptions import MCPError
+from pydantic import RootModel, TypeAdapter
+
+from interlock.core.tool import CallContext
+from interlock.errors import InterlockError, NotEntitled, NotSent, Rejected, ToolError, TryLater
+from interlock.sources.mcp_link import TRIP, Link, Trip
+from interlock.sources.mcp_server import Terms
+from interlock.sources.relay import Relay, check_question
+
+ROUNDS_MAX: Final = 10
+"""Times that a server may answer one call with questions."""
+
+TOLD_MAX: Final = 64
+"""Log messages of a server that may wait to be handed on; further ones are dropped."""
+
+_SAMPLED: Final[TypeAdapter[types.CreateMessageResult | types.CreateMessageResultWithTools]] = TypeAdapter(
+    types.CreateMessageResult | types.CreateMessageResultWithTools
+)
+_LOST: Final = frozenset({types.CONNECTION_CLOSED, types.PARSE_ERROR, types.INVALID_REQUEST, types.REQUEST_TIMEOUT})
+"""Codes that the SDK also makes up itself, when an answer did not come or could not be read."""
+
+KEY_META: Final = "interlock/idempotency-key"
+"""Where a call's idempotency key stands in its `_meta`."""
+
+
+_OURSELVES: Final = types.Implementation(name="interlock", version=version("interlock"))
+
+
+class _Raw(RootModel[dict[str, Any]]):
+    """A result as it came."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connection, open from `keep`'s start until its end.
+
+    Attributes:
+        dial: Opens the way.
+        changed: Set when the server says that its tools changed, or when it should be listed again.
+        link: The way, once it is open.
+        session: The SDK's session, while it stands.
+        why: Why it is not open, in our words.
+    """
+
+    terms: Terms
+    dial: Callable[[], AbstractAsyncContextManager[Link]]
+    relay: Relay
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    link: Link | None = None
+    session: ClientSession | None = None
+    why: str = "not connected"
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    _closing: anyio.Event = field(default_factory=anyio.Event)
+    _calls: list[Trip] = field(default_factory=list)
+    _told: int = 0
+
+    async def keep(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Open it, say so, and keep it until it is closed or ends by itself. Whatever ends it ends it alone.
+
+        Raises:
+            NotSent: It could not be opened.
+        """
+        opened = False
+        try:
+            async with self.dial() as link:
+                self.link = link
+                async with self._session(link) as session:
+                    with anyio.fail_after(self.terms.start_s):
+                        await self._negotiate(session, link)
+                    self.session, self.why, opened = session, "", True
+                    task_status.started()
+                    await self._until_over(link)
+                    self.why = link.why or "closed"
+        except Exception as error:  # whatever a server, its transport or the SDK does: it ends this connection alone
+            self.why = self._reason(error)
+        finally:
+            self.session = None
+            self.ended.set()
+            self.changed.set()
+        if not opened:
+            raise NotSent(f"server {self.terms.server!r} could not be opened: {self.why}")
+
+    def close(self) -> None:
+        """Have it end."""
+        self._closing.set()
+
+    @property
+    def open(self) -> bool:
+        """Whether calls can be made."""
+        return self.session is not None and self.link is not None and not self.link.ended.is_set()
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the server says that it has tools."""
+        said = self.session.server_capabilities if self.session is not None else None
+        return said is not None and said.tools is not None
+
+    @property
+    def revision(self) -> str:
+        """The revision of the protocol that was agreed on; empty before."""
+        return (self.session.protocol_version or "") if self.session is not None else ""
+
+    @property
+    def errors(self) -> bytes:
+        """What the server wrote to its standard error, the last of it."""
+        return bytes(self.link.errors) if self.link is not None else b""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._calls)
+
+    async def list(self, method: str, key: str) -> list[dict[str, Any]]:
+        """Every entry of a list, as the server says it; within `start_s`.
+
+        Raises:
+            ToolError: It has no end, too many entries, or could not be read.
+        """
+        found: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        cursor: str | None = None
+        with anyio.fail_after(self.terms.start_s):
+            while True:
+                page = await self._request(method, {} if cursor is None else {"cursor": cursor}, Trip())
+                found += page.get(key, ())
+                cursor = page.get("nextCursor")
+                if len(found) > self.terms.items_max:
+                    raise ToolError(f"lists more than {self.terms.items_max} {key}", code="server.too_many")
+                if cursor is None:
+                    break
+                if cursor in seen or len(seen) > self.terms.items_max:
+                    raise ToolError(f"lists {key} without end", code="server.endless")
+                seen.add(cursor)
+        if method == "tools/list" and self.session is not None:
+            # The SDK sends some arguments as headers too, by the schemas that it has seen listed.
+            self.session._absorb_tool_listing(types.ListToolsResult.model_validate({"tools": found}), complete=True)
+        return found
+
+    async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        """Call a tool with exactly these arguments; its whole result but for `_meta`.
+
+        Raises:
+            NotSent: Nothing left.
+            Rejected: The server answered with an error; `said` has its words.
+            TryLater: It answered that it may do it later.
+            ToolError: Whether it was done is not known.
+        """
+        params = {"name": name, "arguments": arguments, "_meta": {KEY_META: context.idempotency_key}}
+        result = await self.request("tools/call", params, context.call_id, context)
+        if result.get("isError") is True:
+            raise Rejected(f"server {self.terms.server!r} answered that the tool failed", said=_plain(result))
+        return _plain(result)
+
+    async def request(
+        self, method: str, params: Mapping[str, Any], call_id: str, context: CallContext | None = None
+    ) -> dict[str, Any]:
+        """Make a request on behalf of a call, and answer what the server asks meanwhile.
+
+        Raises:
+            ToolError: See `call`.
+        """
+        trip = Trip(call_id)
+        said = dict(params)
+        for _ in range(ROUNDS_MAX):
+            result = await self._request(method, said, trip, context)
+            if result.get("resultType", "complete") != "input_required":
+                return result
+            said = dict(params)
+            if asked := result.get("inputRequests"):
+                said["inputResponses"] = {key: await self._answer(call_id, each) for key, each in asked.items()}
+            else:
+                await anyio.sleep(0.1)
+            if (state := result.get("requestState")) is not None:
+                said["requestState"] = state
+        raise Rejected(f"server {self.terms.server!r} asked more than {ROUNDS_MAX} times during one call")
+
+    async def _request(
+        self, method: str, params: Mapping[str, Any], trip: Trip, context: CallContext | None = None
+    ) -> dict[str, Any]:
+        session = self.session
+        if session is None or not self.open:
+            raise NotSent(f"server {self.terms.server!r} is not connected: {self.why or self._end()}")
+        request = _REQUESTS[method].model_validate({"method": method, "params": dict(params)})
+        with self._under_way(trip):
+            try:
+                answer = await session.send_request(
+                    request, _Raw, progress_callback=None if context is None else _progress(context)
+                )
+                return answer.root
+            except MCPError as error:
+                raise self._judged(error, trip) from None
+            except ValueError as error:
+                what = f"server {self.terms.server!r} answered with what is no result: {type(error).__name__}"
+                raise ToolError(what, code="server.result") from None
+
+    @contextmanager
+    def _under_way(self, trip: Trip) -> Iterator[None]:
+        token = TRIP.set(trip)
+        self._calls.append(trip)
+        try:
+            yield
+        finally:
+            self._calls.remove(trip)
+            TRIP.reset(token)
+
+    def _judged(self, error: MCPError, trip: Trip) -> ToolError:
+        """What an error of the protocol says of the effect, by what is known of the request's way."""
+        server = f"server {self.terms.server!r}"
+        if trip.not_sent:
+            return NotSent(f"{server}: nothing was sent: {error.message[:200]}")
+        if trip.status in (429, 503):
+            return TryLater(f"{server} answered {trip.status}", retry_after_s=trip.retry_after_s)
+        if trip.lost or trip.status >= 500 or (trip.status < 300 and error.code in _LOST):
+            return ToolError(f"{server}: {trip.lost or self._end() or error.message[:200]}", code="server.lost")
+        said: dict[str, Any] = {"code": error.code, "message": error.message}
+        if error.data is not None:
+            said["data"] = error.data
+        return Rejected(f"{server} answered with error {error.code}", said={"error": said})
+
+    def _end(self) -> str:
+        return self.link.why if self.link is not None else ""
+
+    async def _until_over(self, link: Link) -> None:
+        async with anyio.create_task_group() as tasks:
+            for event in (link.ended, self._closing):
+
+                async def wait(event: anyio.Event = event) -> None:
+                    await event.wait()
+                    tasks.cancel_scope.cancel()
+
+                tasks.start_soon(wait)
+
+    def _reason(self, error: BaseException) -> str:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if self.link is not None and self.link.why and isinstance(error, MCPError | ToolError):
+            return self.link.why  # it ended, and this is what came of it
+        if isinstance(error, TimeoutError):
+            return f"did not answer within {self.terms.start_s:g} s"
+        return f"{type(error).__name__}: {error}"[:500]
+
+    # ---------------------------------------------------------------- what the server says by itself
+
+    def _session(self, link: Link) -> ClientSession:
+        allow = self.terms.allow
+        return ClientSession(
+            link.received, link.sending,
+            sampling_callback=self._sampled if "sampling" in allow else None,
+            elicitation_callback=self._elicited if "elicitation" in allow else None,
+            list_roots_callback=self._rooted if "roots" in allow else None,
+            logging_callback=self._logged if "logging" in allow else None,
+            log_level="debug" if "logging" in allow else None,
+            message_handler=self._noticed,
+            client_info=_OURSELVES,
+        )  # fmt: skip
+
+    async def _negotiate(self, session: ClientSession, link: Link) -> None:
+        """Agree on a revision, the newest first. A link that ends meanwhile is noticed at once."""
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                await link.ended.wait()
+                raise ToolError(link.why)
+
+            tasks.start_soon(watch)
+            await negotiate_auto(session)
+            said = session.server_capabilities
+            logs = "logging" in self.terms.allow and said is not None and said.logging is not None
+            if logs and session.initialize_result is not None:
+                level = types.SetLevelRequest(params=types.SetLevelRequestParams(level="debug"))
+                await session.send_request(level, types.EmptyResult)
+            tasks.cancel_scope.cancel()
+
+    async def _noticed(self, message: types.ServerNotification | Exception) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            self.changed.set()
+
+    async def _logged(self, params: types.LoggingMessageNotificationParams) -> None:
+        trip = self._trip()
+        if trip is None or self._told >= TOLD_MAX:
+            return
+        self._told += 1
+        try:
+            said = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+            await self.relay.client_of(trip.call_id).tell(self.terms.server, "notifications/message", said)
+        finally:
+            self._told -= 1
+
+    async def _sampled(
+        self, context: ClientRequestContext, params: types.CreateMessageRequestParams
+    ) -> types.CreateMessageResult | types.CreateMessageResultWithTools | types.ErrorData:
+        answer = await self._asked("sampling/createMessage", params)
+        return answer if isinstance(answer, types.ErrorData) else _SAMPLED.validate_python(answer, by_name=False)
+
+    async def _elicited(
+        self, context: ClientRequestContext, params: types.ElicitRequestParams
+    ) -> types.ElicitResult | types.ErrorData:
+        answer = await self._asked("elicitation/create", params)
+        return answer if isinstance(answer, types.ErrorData) else types.ElicitResult.model_validate(answer)
+
+    async def _rooted(self, context: ClientRequestContext) -> types.ListRootsResult | types.ErrorData:
+        answer = await self._asked("roots/list", None)
+        return answer if isinstance(answer, types.ErrorData) else types.ListRootsResult.model_validate(answer)
+
+    async def _asked(self, method: str, params: Any) -> Mapping[str, Any] | types.ErrorData:
+        """The answer of the client in front to a question that the server sent by itself."""
+        said = {} if params is None else params.model_dump(by_alias=True, mode="json", exclude_none=True)
+        trip = self._trip()
+        if trip is None or not trip.call_id:
+            return types.ErrorData(code=types.INVALID_REQUEST, message="it is not known which call this belongs to")
+        try:
+            return await self._put(trip.call_id, method, said)
+        except InterlockError:
+            return types.ErrorData(code=types.INVALID_REQUEST, message=f"{method} is refused")
+
+    async def _answer(self, call_id: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to a question that the server gave in the place of a result."""
+        method = str(asked.get("method"))
+        try:
+            return await self._put(call_id, method, asked.get("params") or {})
+        except NotEntitled as refused:
+            raise Rejected(f"server {self.terms.server!r} asked {method!r}: {refused.args[0]}") from None
+
+    async def _put(self, call_id: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        check_question(self.terms.server, self.terms.allow, method, params)
+        return await self.relay.client_of(call_id).ask(self.terms.server, method, params)
+
+    def _trip(self) -> Trip | None:
+        """The request that something of the server belongs to, where that is known."""
+        if (trip := TRIP.get()) is not None:
+            return trip
+        mine = [each for each in self._calls if each.call_id]
+        return mine[0] if self.terms.alone and len(mine) == 1 else None
+
+
+def _progress(context: CallContext) -> Any:
+    async def told(done: float, total: float | None, message: str | None) -> None:
+        if math.isfinite(done):
+            context.progress(done, total, message or "")
+
+    return told
+
+
+def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as it is recorded: without `_meta`, and without what the revision adds around it."""
+    return {key: value for key, value in result.items() if key not in ("_meta", "resultType")}
+
+
+_REQUESTS: Final[Mapping[str, type[types.Request[Any, Any]]]] = {
+    "tools/call": types.CallToolRequest, "tools/list": types.ListToolsRequest,
+    "resources/list": types.ListResourcesRequest, "resources/read": types.ReadResourceRequest,
+    "resources/templates/list": types.ListResourceTemplatesRequest,
+    "prompts/list": types.ListPromptsRequest, "prompts/get": types.GetPromptRequest,
+    "completion/complete": types.CompleteRequest,
+}  # fmt: skip
