@@ -19,6 +19,7 @@ from tests.planes import Far
 pytestmark = pytest.mark.anyio
 
 LARGE = "ab" * 40_000
+LONG = AgentLimits(turns_max=40, results_kept=4, context_tokens_max=10_000_000)
 
 
 async def large(arguments: dict[str, Any], _: CallContext) -> object:
@@ -75,9 +76,7 @@ async def test_old_results_are_dropped_by_rule_and_nothing_else_ever_changes() -
     """C8: a request begins with all of the one before it, but where results of several turns are dropped at once."""
     turns = [says(f"Turn {n}.", ("look", {"n": n})) for n in range(30)]
     model = Watched(*turns, says("Done."))
-    async with desk(
-        model, Far().tool("look", does=large), agent={"limits": AgentLimits(turns_max=40, results_kept=4)}
-    ) as stage:
+    async with desk(model, Far().tool("look", does=large), agent={"limits": LONG}) as stage:
         await result(stage.plane)
     requests = [messages for messages, _ in model.asked]
     rewritten = [n for n in range(1, len(requests)) if shared(requests[n - 1], requests[n]) < len(requests[n - 1])]

@@ -28,17 +28,23 @@ class AgentLimits:
             beginning, with its size and digest. Screening cuts values beyond 64 KiB already.
         results_kept: Turns whose results are shown whole, 2 to 1000. Older ones are dropped so many turns at a time,
             all at once, so that in between every request begins with what the one before said.
+        turns_kept: Turns that are never shown as one line, the newest, 2 to 1000.
+        context_tokens_max: Tokens, four characters each, beyond which older turns are shown as one line each, 1,000 to
+            10,000,000: so many at once that it comes down to half. What the user says is always shown.
         depth_max: Runs below each other that it may have started for it, 0 to 8: its workers', theirs, and so on.
     """
 
     turns_max: int = 25
     result_bytes_max: int = 65_536
     results_kept: int = 8
+    turns_kept: int = 16
+    context_tokens_max: int = 16_000
     depth_max: int = DEPTH_MAX
 
     def __post_init__(self) -> None:
         for name, least, most in (
             ("turns_max", 1, 1000), ("result_bytes_max", 1024, 1 << 20), ("results_kept", 2, 1000),
+            ("turns_kept", 2, 1000), ("context_tokens_max", 1000, 10_000_000),
             ("depth_max", 0, 8),
         ):  # fmt: skip
             value = getattr(self, name)

@@ -1,9 +1,8 @@
 """What the model is sent: the conversation from the run's fold, kept turn by turn, and no longer than it must be.
 
 The order never changes: the system prompt, the user's words, then each turn with the results of its calls, and what
-the user said after it. Results of
-old turns are dropped by rule, `results_kept` turns at a time, and only then does anything change that was sent before:
-in between, a request begins with all of the one before it, which providers' prompt caches live on.
+the user said after it. Old turns lose their results, and where it is long still, all but a line (`pruning`); only then
+does anything change that was sent before. Calls and results stay paired, and what the user said stays whole.
 """
 
 from __future__ import annotations
@@ -14,14 +13,22 @@ from typing import Any
 
 from interlock.agent.agent import AgentLimits
 from interlock.agent.confidence import put_back
-from interlock.agent.envelope import dropped, envelope
+from interlock.agent.envelope import dropped, envelope, line
+from interlock.agent.pruning import Pruning, Size
 from interlock.agent.report import THIRD
 from interlock.core.message import TASK, Message, Proposal, Role
 from interlock.core.run import RunState, speaker
-from interlock.core.transcript import TurnState, Words
+from interlock.core.transcript import Asked, TurnState, Words
+from interlock.ledger.spoken import text_of
 
 SMALL = 512
 """Bytes of an outcome that is kept however old it is: dropping it would save next to nothing."""
+
+LINE_MAX = 120
+"""Characters of a text, or of a call's arguments, that are left of an old turn."""
+
+RESULT_LINE = 128
+"""Characters that the result of a call in such a turn takes, about."""
 
 
 class Context:
@@ -40,22 +47,26 @@ class Context:
         self._messages = [Message(role=Role.SYSTEM, text=system), _user(run.transcript.words[0])]
         if run.task:
             self._messages += _task(run.task)
+        self._pruning = Pruning(limits)
+        self._pruning.hear(sum(len(message.text) for message in self._messages))
         self._begins: list[int] = []
         self._heard = 1
-        self._short = 0
 
     def messages(self) -> Sequence[Message]:
         """All of it, oldest first, with what has come since it was last asked. The last turn's calls are answered."""
-        turns = self._transcript.turns
-        kept = self._limits.results_kept
-        old = max(0, (len(turns) // kept - 1) * kept)
-        self._shorten(turns[self._short : min(old, len(self._begins))])
-        for turn in turns[len(self._begins) :]:
+        turns, pruning, shown = self._transcript.turns, self._pruning, len(self._begins)
+        short, lines = pruning.short, pruning.lines
+        for turn in turns[shown:]:
+            pruning.hear(self._words_before(turn.number))
+            pruning.add(self._size(turn))
+        for turn in turns[:shown]:
+            if (turn.number > lines and turn.number <= pruning.lines) or short < turn.number <= pruning.short:
+                self._show_again(turn)
+        for turn in turns[shown:]:
             self._hear(turn.number)
             self._begins.append(len(self._messages))
-            self._messages += [_spoken(turn), *self._results(turn, short=turn.number <= old)]
+            self._messages += self._shown(turn)
         self._hear(len(turns) + 1)
-        self._short = max(self._short, old)
         return tuple(self._messages)
 
     def _hear(self, turn: int) -> None:
@@ -65,19 +76,35 @@ class Context:
             self._messages.append(_user(words[self._heard]))
             self._heard += 1
 
-    def _shorten(self, turns: Sequence[TurnState]) -> None:
-        """Drop the results of turns that were shown whole until now."""
-        for turn in turns:
-            first = self._begins[turn.number - 1] + 1
-            self._messages[first : first + len(turn.calls)] = self._results(turn, short=True)
+    def _words_before(self, turn: int) -> int:
+        """Characters of what the user said just before this turn."""
+        return sum(len(words.text) for words in self._transcript.words[1:] if words.after == turn - 1)
 
-    def _results(self, turn: TurnState, *, short: bool) -> list[Message]:
-        """What became of one turn's calls, each in its envelope, and short where it is old and large."""
-        found = []
+    def _size(self, turn: TurnState) -> Size:
+        said = len(turn.text) + sum(len(text_of(asked.arguments)) for asked in turn.calls)
+        told = [len(self._told(turn, place)) for place in range(len(turn.calls))]
+        whole = sum(min(size, self._limits.result_bytes_max) for size in told)
+        short = sum(min(size, SMALL) for size in told)
+        return Size(said + whole, said + short, min(said, LINE_MAX) + RESULT_LINE * len(told))
+
+    def _told(self, turn: TurnState, place: int) -> bytes:
+        call = speaker(self._run, turn.calls[place].call_id)
+        return turn.told[place] if turn.told else call.told if call is not None else b""
+
+    def _show_again(self, turn: TurnState) -> None:
+        """Show a turn shorter than until now: in as many messages, so that nothing else moves."""
+        first = self._begins[turn.number - 1]
+        self._messages[first : first + 1 + len(turn.calls)] = self._shown(turn)
+
+    def _shown(self, turn: TurnState) -> list[Message]:
+        """One turn and what became of its calls: whole, without large results, or a line of each."""
+        as_line = turn.number <= self._pruning.lines
+        found = [_spoken(turn, as_line=as_line)]
         for place, (id, asked) in enumerate(zip(_ids(turn), turn.calls, strict=True)):
-            call = speaker(self._run, asked.call_id)
-            told = turn.told[place] if turn.told else call.told if call is not None else b""
-            if short and len(told) > SMALL:
+            call, told = speaker(self._run, asked.call_id), self._told(turn, place)
+            if as_line:
+                text = line(asked, call, told)
+            elif turn.number <= self._pruning.short and len(told) > SMALL:
                 text = dropped(asked, call, told)
             else:
                 text = envelope(asked, call, told, self._limits.result_bytes_max)
@@ -98,12 +125,23 @@ def _user(words: Words) -> Message:
     return Message(role=Role.USER, text=words.text)
 
 
-def _spoken(turn: TurnState) -> Message:
+def _spoken(turn: TurnState, *, as_line: bool) -> Message:
     proposals = tuple(
-        Proposal(tool=asked.tool, arguments=put_back(asked.arguments, asked.confidence), id=id)
+        Proposal(tool=asked.tool, arguments=_arguments(asked, as_line), id=id)
         for id, asked in zip(_ids(turn), turn.calls, strict=True)
     )
-    return Message(role=Role.MODEL, text=turn.text, proposals=proposals)
+    return Message(role=Role.MODEL, text=_first_line(turn.text) if as_line else turn.text, proposals=proposals)
+
+
+def _arguments(asked: Asked, as_line: bool) -> str | Mapping[str, Any]:
+    if as_line and len(text := text_of(asked.arguments)) > LINE_MAX:
+        return {"shortened": text[:LINE_MAX]}
+    return put_back(asked.arguments, asked.confidence)
+
+
+def _first_line(text: str) -> str:
+    first = text.strip().partition("\n")[0][:LINE_MAX]
+    return first if len(first) == len(text) else f"{first} …"
 
 
 def _ids(turn: TurnState) -> list[str]:

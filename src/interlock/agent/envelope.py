@@ -23,6 +23,10 @@ _KEPT = ("from", "origin", "outcome", "call_id", "tool", "code", "message", "nex
 """What of an old result stays beside its size."""
 
 
+_LABELS = ("from", "origin", "outcome", "call_id", "code")
+"""What is left of the result of a turn that is shown as a line."""
+
+
 def envelope(asked: Asked, speaker: CallState | None, told: bytes, bytes_max: int) -> str:
     """One call's outcome for the model.
 
@@ -49,6 +53,12 @@ def dropped(asked: Asked, speaker: CallState | None, told: bytes) -> str:
         short["dropped"] = {"bytes": marker["bytes"], "sha256": marker["sha256"][:_DIGEST]}
     whole, shorter = _text(said), _text(short)
     return shorter if len(shorter) < len(whole) else whole
+
+
+def line(asked: Asked, speaker: CallState | None, told: bytes) -> str:
+    """The same of a turn of which a line is left: what came of it and whose word that is, and nothing that was said."""
+    said = _said(asked, speaker, told)
+    return _text({"kind": "tool_result", **{key: said[key] for key in _LABELS if key in said}})
 
 
 def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any]:
