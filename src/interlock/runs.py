@@ -314,7 +314,7 @@ async def leave(conversation: Conversation, claim: Claim) -> None:
 async def _finish(conversation: Conversation, reason: str) -> None:
     await conversation.refresh()
     if _over(conversation):
-        await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": reason})])
+        await conversation.finish(reason)
 
 
 async def started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import BadInput, Graph, GraphOutcome, Interlock, Merge, Node, Rejected, When, chain, given, result
+from interlock import BadInput, Graph, GraphOutcome, Interlock, Merge, Node, Rejected, When, World, chain, given, result
 from interlock.agent.merge import merge
 from interlock.core.tool import CallContext
 from interlock.errors import Conflict, NotFound
@@ -94,6 +95,30 @@ async def test_a_graph_takes_its_longest_path_and_no_more(seed: int) -> None:
     assert rounds.count == max(depth.values())
     widest = max(list(depth.values()).count(level) for level in depth.values())
     assert rounds.at_once >= min(widest, list(depth.values()).count(1))
+
+
+async def test_a_graph_waits_for_the_disk_once_a_layer_and_at_its_start_and_end(tmp_path: Path) -> None:
+    """What is there together is durable together, and the claim goes back with the end."""
+    commits: list[str] = []
+    world = World(reach=lambda point: commits.append(point) if point == "append.committed" else None)
+    layers = {1: ("a0", "a1", "a2"), 2: ("b0", "b1")}
+    nodes = [Node(name, "look", {"n": 1}) for name in layers[1]]
+    nodes += [Node(name, "look", {"n": 2}, after=layers[1]) for name in layers[2]]
+    here, all_here = Counter[int](), {layer: anyio.Event() for layer in layers}
+
+    async def answered_together(arguments: dict[str, Any], _: CallContext) -> object:
+        layer = arguments["n"]
+        here[layer] += 1
+        if here[layer] == len(layers[layer]):
+            all_here[layer].set()
+        await all_here[layer].wait()
+        return layer
+
+    look = Far().tool("look", does=answered_together)
+    async with staged(look, ledger=tmp_path / "ledger.db", world=world) as stage:
+        commits.clear()
+        assert (await ran(stage.plane, *nodes)).completed
+        assert len(commits) == 1 + len(layers) + 1
 
 
 async def test_writes_on_the_same_thing_are_made_one_after_the_other() -> None:

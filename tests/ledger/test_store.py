@@ -228,6 +228,20 @@ async def test_only_the_claim_that_holds_can_be_released(store: Store) -> None:
     await store.append(to(RUN, claim=Claim("b", 30)))
 
 
+async def test_a_claim_can_be_given_back_with_what_was_said_last(store: Store) -> None:
+    """One transaction, and so one wait for the disk at the end of every run; another's claim is not given back."""
+    await store.append(to(RUN, started(), claim=Claim("a", 30)))
+    await store.append(to(RUN, Fact(Kind.RUN_WAITING, {"for": []}))._replace(release=True))  # from outside
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN, claim=Claim("b", 30)))
+    await store.append(to(RUN, Fact(Kind.RUN_FINISHED, {"reason": "done"}))._replace(epoch=1, release=True))
+    assert (await store.append(to(RUN, claim=Claim("b", 30))))[0].fact.body["epoch"] == 2
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN)._replace(epoch=1, release=True))
+    with pytest.raises(StaleClaim):
+        await store.append(to(RUN, claim=Claim("c", 30)))
+
+
 # What is due.
 
 

@@ -31,7 +31,7 @@ async def finish(plane: Plane, conversation: Conversation, end: str, value: Any 
         done: Whether it did what it was started for.
     """
     await report(plane, conversation.state, end, value, done=done)
-    await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": end})])
+    await conversation.finish(end)
 
 
 async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, done: bool) -> None:

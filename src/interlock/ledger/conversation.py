@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from interlock.core.event import Event, Fact, GuardChange
+from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.points import Points, pass_by
 from interlock.core.run import RunState
 from interlock.errors import NotFound, StoreUnavailable
@@ -112,6 +112,18 @@ class Conversation:
         self.reach("claim.committed")
         if claim is not None:
             self.epoch = events[0].fact.body["epoch"]
+        await self._fold(events)
+
+    async def finish(self, reason: str) -> None:
+        """End the run and give the claim back with it: one transaction, so that whoever waits for the end waits once.
+
+        Raises:
+            LedgerError: Nothing was written; see `Store.append`.
+        """
+        state = self.state
+        end = Fact(Kind.RUN_FINISHED, {"reason": reason})
+        events = await self._write(Append(state.run_id, state.tenant, [end], self.epoch, release=True))
+        self.epoch = 0
         await self._fold(events)
 
     async def release(self) -> None:

@@ -111,6 +111,8 @@ class Appender:
             self._released.discard(name)
         self._guards.update(values)
         self._guarded.update(values)
+        if append.release:
+            self.release(name, epoch)
         return events
 
     def erase(self, append: Append, seqs: Sequence[int], now_us: int) -> list[Event]:

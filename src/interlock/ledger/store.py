@@ -68,6 +68,7 @@ class Append(NamedTuple):
             0 for facts from outside, which name none and disturb nobody.
         guards: Shared rows to change; one that refuses refuses the whole append.
         claim: Claim the run in the same transaction, before the facts.
+        release: Give the claim `epoch` back in the same transaction, after the facts.
     """
 
     chain: str
@@ -76,6 +77,7 @@ class Append(NamedTuple):
     epoch: int = 0
     guards: tuple[GuardChange, ...] = ()
     claim: Claim | None = None
+    release: bool = False
 
 
 class Store(Protocol):
@@ -193,6 +195,8 @@ class MemoryStore:
         self._guards.update(values)
         stored.extend(events)
         self._order.extend(events)
+        if append.release:
+            await self.release(chain, epoch)
         return events
 
     async def erase(self, append: Append, seqs: Sequence[int]) -> list[Event]:

@@ -135,7 +135,7 @@ class SagaDriver:
                 except DuplicateFact:
                     await conversation.read_tail()
             case Rest(status) if status in _ENDS:
-                await conversation.append([Fact(Kind.RUN_FINISHED, {"reason": status.value})])
+                await conversation.finish(status.value)
             case Rest(status):
                 body = {"for": _waited_for(self.standing(run)), "status": status.value, "seen": run.seq}
                 await conversation.append([Fact(Kind.RUN_WAITING, body)])
