@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -19,21 +20,48 @@ AFTER: Mapping[str, Sequence[str]] = {
 
 @asynccontextmanager
 async def by_hand(setting: Setting) -> AsyncIterator[Opened]:
+    async def read(_: str) -> None:
+        await anyio.sleep(READ_S)
+
     async def batch(n: int) -> None:
         for _ in range(n):
-            over = {name: anyio.Event() for name in AFTER}
-
-            async def one(name: str, over: Mapping[str, anyio.Event] = over) -> None:
-                for needed in AFTER[name]:
-                    await over[needed].wait()
-                await anyio.sleep(READ_S)
-                over[name].set()
-
-            async with anyio.create_task_group() as tasks:
-                for name in AFTER:
-                    tasks.start_soon(one, name)
+            await in_order(read)
 
     yield Opened(batch=batch, validates=False)
+
+
+@asynccontextmanager
+async def by_hand_on_disk(setting: Setting) -> AsyncIterator[Opened]:
+    from bench.group_commit import GroupCommit
+
+    async with GroupCommit(setting.folder / "floor.db") as ledger:
+
+        async def read(name: str) -> None:
+            await anyio.sleep(READ_S)
+            await ledger.append(json.dumps({"kind": "result", "of": name, "value": 1}).encode())
+
+        async def batch(n: int) -> None:
+            for _ in range(n):
+                await ledger.append(b'{"kind": "started"}')
+                await in_order(read)
+                await ledger.append(b'{"kind": "finished"}')
+
+        yield Opened(batch=batch, validates=False)
+
+
+async def in_order(read: Callable[[str], Awaitable[None]]) -> None:
+    """Every read once, each in a task that waits for those that it comes after."""
+    over = {name: anyio.Event() for name in AFTER}
+
+    async def one(name: str) -> None:
+        for needed in AFTER[name]:
+            await over[needed].wait()
+        await read(name)
+        over[name].set()
+
+    async with anyio.create_task_group() as tasks:
+        for name in AFTER:
+            tasks.start_soon(one, name)
 
 
 @asynccontextmanager
@@ -69,6 +97,14 @@ CANDIDATES = (
         distributions=("anyio",),
     ),
     Candidate(
+        name="reads by hand, on disk",
+        suite="graph",
+        what="the same with start, results and end through one group-commit writer: each before what comes after it",
+        open=by_hand_on_disk,
+        floor="reads by hand",
+        distributions=("apsw",),
+    ),
+    Candidate(
         name="interlock, graph",
         suite="graph",
         what="`plane.graph`: every read through all gates and recorded; default policy, ledger in memory",
@@ -81,7 +117,7 @@ CANDIDATES = (
         suite="graph",
         what="the same with its ledger in SQLite, synchronous=FULL: what comes after a read waits for its record",
         open=lambda setting: graph(setting, durable=True),
-        floor="reads by hand",
+        floor="reads by hand, on disk",
         distributions=("interlock",),
     ),
 )
