@@ -3,10 +3,11 @@
 
 VENV  := .venv
 BENCH := .venv-bench
+FORGE := .venv-contextforge
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-support test check bench approvals soak conversations crash simulate tamper sagas transient cache loops verification \
+.PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops verification \
 	routing effects waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -26,6 +27,8 @@ check: check-format check-lint check-types check-floors check-api check-shape ##
 
 bench: $(BENCH)/.stamp ## the benchmarks, beside floors and peers; prints ratios
 	@$(BENCH)/bin/python -m bench $(ARGS)
+
+bench-forge: $(FORGE)/.stamp ## one more peer of the gateway benchmark, in an environment of its own; needs Python 3.12
 
 crash: $(VENV)/.stamp ## kill processes at every crash point, at random and at every system call that writes; exits 0 only if no effect was lost or doubled
 	@$(PY) -m proof.crash $(ARGS)
@@ -83,7 +86,7 @@ format: $(VENV)/.stamp ## write the format and the mends that are safe
 venv: $(VENV)/.stamp ## only the virtual environment
 
 clean: ## remove virtual environments, caches and build products
-	@rm -rf $(VENV) $(BENCH) .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(FORGE) .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -117,3 +120,10 @@ $(VENV)/.stamp: pyproject.toml .ci/venv
 
 $(BENCH)/.stamp: pyproject.toml .ci/venv
 	@.ci/venv $(BENCH) bench
+
+# its pins meet no other peer's, and it wants a newer Python than ours; PYTHON312=… names one
+PYTHON312 ?= python3.12
+$(FORGE)/.stamp:
+	@$(PYTHON312) -m venv $(FORGE)
+	@$(FORGE)/bin/python -m pip install -qq --disable-pip-version-check 'mcp-contextforge-gateway==1.1.0'
+	@touch $@

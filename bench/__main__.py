@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
         action="append",
         choices=[suite.name for suite in SUITES],
         metavar="SUITE",
-        help="one suite: call, limits, durable, scale, resume, recover, agent or import; may be given again",
+        help="one suite, as the tables are headed; may be given again",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures there too")
     parser.add_argument("--cpu", action="store_true", help="show ratios of CPU time, for a busy machine")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.candidate import Row
-from bench.ratios import ratio
+from bench.ratios import more, ratio
 from bench.runner import Series
 
 
@@ -24,8 +24,9 @@ class Aim:
         row, of: Measured row and what it is compared with; None where the aim is about the row alone.
         at_most: Largest ratio, or largest number of `unit`.
         cpu: Compare CPU time, which other programs disturb least; else wall time.
-        unit: Of an aim about a row alone: `Python-level calls`, `ms`, `s` (both wall time) or `bytes a step`; of two
-            rows, `µs` for what the one takes more than the other instead of the ratio.
+        unit: Of an aim about a row alone: `Python-level calls`, `µs`, `ms`, `s` (all wall time) or `bytes a step`; of
+            two rows, `µs` for what the one takes more than the other instead of the ratio.
+        figure: What is compared instead of the time, by its name among the suite's columns; its unit is its last word.
     """
 
     name: str
@@ -35,9 +36,14 @@ class Aim:
     at_most: float
     cpu: bool
     unit: str = ""
+    figure: str = ""
 
     def sentence(self) -> str:
         """The aim in words."""
+        if self.figure:
+            what, _, unit = self.figure.rpartition(" ")
+            more = "" if self.of is None else f" more than {_said(self.of)}"
+            return f"{_said(self.row)}: at most {self.at_most:g} {unit}{more} ({what or 'memory'})"
         if self.of is None:
             return f"{_said(self.row)}: at most {self.at_most:,g} {self.unit}"
         measure = "CPU" if self.cpu else "time"
@@ -50,22 +56,28 @@ class Aim:
         row = results.get(self.row)
         if row is None or not row.measured:
             return None
-        if self.of is None:
+        of = None if self.of is None else results.get(self.of)
+        if self.of is not None and (of is None or not of.measured):
+            return None
+        if self.figure:
+            return median(row.figures[self.figure]) if of is None else more(row, of, self.figure)
+        if of is None:
             match self.unit:
                 case "Python-level calls":
                     return row.calls
                 case "bytes a step":
                     return row.bytes_each
                 case unit:
-                    return median(row.wall_us) / {"ms": 1e3, "s": 1e6}[unit]
-        of = results.get(self.of)
-        if of is None or not of.measured:
-            return None
+                    return median(row.wall_us) / {"µs": 1, "ms": 1e3, "s": 1e6}[unit]
         return _more_us(row, of, self.cpu) if self.unit else ratio(row, of, self.cpu)
 
 
 def _alone(name: str, suite: str, row: Row, at_most: float, unit: str) -> Aim:
     return Aim(name=name, suite=suite, row=row, of=None, at_most=at_most, cpu=False, unit=unit)
+
+
+def _figure(name: str, suite: str, row: Row, of: Row | None, at_most: float, figure: str) -> Aim:
+    return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=False, figure=figure)
 
 
 def _cpu(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
@@ -80,6 +92,7 @@ READ, MISSED, WRITE = "interlock, read", "interlock, read, memo missed", "interl
 LIMITED = f"{WRITE}, two rates and two budgets"
 READS = "interlock, reads"
 AGENT, BY_HAND = "interlock, agent", "loop by hand"
+SERVE, SERVE_ON_DISK, SERVER = "interlock serve", "interlock serve, on disk", "server alone"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
 
 AIMS: tuple[Aim, ...] = (
@@ -109,7 +122,19 @@ AIMS: tuple[Aim, ...] = (
     _cpu("peers", "agent", Row(AGENT, 10), Row("pydantic-ai, agent", 10), 1),
     _cpu("peers", "agent", Row(AGENT, 10), Row("openai-agents, agent", 10), 1),
     _cpu("peers", "agent", Row(AGENT, 10), Row("langgraph, agent", 10), 1),
+    _cpu("peers", "agent", Row(AGENT, 10), Row("agent-framework, agent", 10), 1),
+    _cpu("peers", "agent", Row(AGENT, 100), Row("agent-framework, agent", 100), 1),
+    _alone("P6", "parallel", Row(AGENT, 10), 51.5, "ms"),
     _wall("graph", "graph", Row("interlock, graph", 1), Row("reads by hand", 1), 1.1),
+    _wall("graph", "graph", Row("interlock, graph on disk", 1), Row("reads by hand, on disk", 1), 1.1),
+    _wall("graph", "graph", Row("interlock, graph on disk", 1), Row("reads by hand", 1), 1.1),
+    _figure("P7", "gateway", Row(SERVE, 1), Row(SERVER, 1), 0.5, "p50 ms"),
+    _figure("P7", "gateway", Row(SERVE_ON_DISK, 1), Row(SERVER, 1), 0.9, "p50 ms"),
+    # at least 3,000 calls a second, 2,500 with the ledger on disk
+    _alone("P7", "gateway", Row(SERVE, 32), 333, "µs"),
+    _alone("P7", "gateway", Row(SERVE_ON_DISK, 32), 400, "µs"),
+    _figure("P7", "gateway", Row(SERVE, 32), None, 45, "MiB"),
+    _figure("P7", "gateway", Row(SERVE, 1), None, 0.4, "start s"),
     _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),
 )
 

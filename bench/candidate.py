@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ class Opened:
         validates: Whether bad input must be refused.
         lanes: How many calls are under way together; a batch is at least four times that.
         bytes_each: Bytes on disk for each of the things that `size` counts; None where that is not asked.
+        cpu_ns: CPU time so far of what is measured, where that is another process; None for this one.
+        figures: What else the last batch came to, by the names of the suite's columns; raises where a call of it did
+            not do what it claims.
     """
 
     batch: Callable[[int], Awaitable[None]]
@@ -41,6 +44,8 @@ class Opened:
     validates: bool = True
     lanes: int = 1
     bytes_each: float | None = None
+    cpu_ns: Callable[[], int] | None = None
+    figures: Callable[[], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class Candidate:
         open: Imports what it needs and yields it ready.
         distributions: Packages without which the candidate is absent; with them, whatever it raises is a failure.
         sizes: Sizes to measure.
+        program: What must stand below the root besides, or the candidate is absent; empty for nothing.
+        loopback: It talks to processes of its own on this machine.
         floor: Candidate that its ratio is to, at the same size; empty for itself at its first size.
     """
 
@@ -63,6 +70,8 @@ class Candidate:
     open: Callable[[Setting], AbstractAsyncContextManager[Opened]]
     distributions: tuple[str, ...] = ()
     sizes: tuple[int, ...] = (1,)
+    program: str = ""
+    loopback: bool = False
     floor: str = ""
 
 

@@ -7,6 +7,9 @@ through Python's socket module.
 from __future__ import annotations
 
 import socket
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
 
 OPT_OUTS = {
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
@@ -23,21 +26,26 @@ DIALS: list[str] = []
 """What somebody tried to reach. A worker with an entry here has failed."""
 
 
-def close_the_network() -> None:
-    """From now on every dial and every name look-up in this process is noted and refused."""
-    connect = socket.socket.connect
+def close_the_network(*, loopback: bool = False) -> None:
+    """From now on every dial and every name look-up in this process is noted and refused.
 
-    def guarded(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX:
+    Args:
+        loopback: Let it dial this machine by its address.
+    """
+    connect, lookup = socket.socket.connect, socket.getaddrinfo
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not (loopback and address[0] == LOOPBACK):
             _refuse(address)
-        connect(self, address)  # type: ignore[arg-type]
+        connect(self, address)
 
-    def guarded_lookup(host: object, *_: object, **__: object) -> list[object]:
-        _refuse(host)
-        return []
+    def guarded_lookup(host: Any, *more: Any, **named: Any) -> list[Any]:
+        if not (loopback and host in (LOOPBACK, LOOPBACK.encode())):
+            _refuse(host)
+        return lookup(host, *more, **named)
 
     socket.socket.connect = socket.socket.connect_ex = guarded  # type: ignore[assignment,method-assign]
-    socket.getaddrinfo = guarded_lookup  # type: ignore[assignment]
+    socket.getaddrinfo = guarded_lookup
 
 
 def _refuse(address: object) -> None:

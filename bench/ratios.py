@@ -15,6 +15,11 @@ def ratio(series: Series, of: Series, cpu: bool) -> float:
     return median(mine / theirs for mine, theirs in zip(above, below, strict=True))
 
 
+def more(series: Series, of: Series, name: str) -> float:
+    """Median over rounds of what a row has more of a figure than another one within a round."""
+    return median(mine - theirs for mine, theirs in zip(series.figures[name], of.figures[name], strict=True))
+
+
 def spread(values: Sequence[float]) -> float:
     """Half the distance between the quartiles, as a part of the median: how noisy the machine was."""
     low, middle, high = quantiles(values, n=4)

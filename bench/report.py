@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.aims import AIMS, Aim
 from bench.candidate import Row
-from bench.ratios import floor_of, ratio, spread
+from bench.ratios import floor_of, more, ratio, spread
 from bench.runner import Series
 from bench.suites import Suite
 
@@ -22,6 +22,8 @@ def suite_table(suite: Suite, results: Results, cpu: bool) -> str:
     head += [f"{'CPU ' if cpu else ''}ratio", "to"]
     head += ["Python calls"] if suite.counts else []
     head += [f"bytes a {suite.stored}"] if suite.stored else []
+    head += [f"added {suite.added}"] if suite.added else []
+    head += suite.figures
     measured = [series for series in results.values() if series.measured]
     if suite.ranked:
         measured.sort(key=lambda series: (series.row.size, median(series.wall_us)))
@@ -69,6 +71,9 @@ def _cells(suite: Suite, series: Series, results: Results, cpu: bool) -> list[st
     cells += ["–", "–"] if floor is None else [_figure(ratio(series, floor, cpu)), _floor_name(series, floor)]
     cells += ["–" if series.calls is None else f"{series.calls:.0f}"] if suite.counts else []
     cells += ["–" if series.bytes_each is None else f"{series.bytes_each:,.0f}"] if suite.stored else []
+    if suite.added:
+        cells.append("–" if floor is None or floor is series else _figure(more(series, floor, suite.added)))
+    cells += [_figure(median(series.figures[name])) for name in suite.figures]
     return cells
 
 
@@ -116,7 +121,8 @@ def _series(series: Series, results: Results) -> dict[str, Any]:
         "to": None if floor is None else {"candidate": floor.row.name, "size": floor.row.size},
         "ratio": None if floor is None else ratio(series, floor, cpu=False),
         "cpu_ratio": None if floor is None else ratio(series, floor, cpu=True),
-        "rounds": {"wall_us": series.wall_us, "cpu_us": series.cpu_us},
+        "figures": {name: median(values) for name, values in series.figures.items()},
+        "rounds": {"wall_us": series.wall_us, "cpu_us": series.cpu_us, **series.figures},
     }
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import ROOT
 from bench.candidate import Candidate, Row
 from bench.offline import OPT_OUTS
 from bench.suites import Suite
 
-ROOT = Path(__file__).resolve().parent.parent
 START_S = 600.0
 """Longest wait for a worker to be ready: it may have to write a ledger of a million events."""
 ANSWER_S = 120.0
@@ -36,6 +36,7 @@ class Series:
         wall_us, cpu_us: Microseconds per call, one entry a round.
         calls: Python-level calls per call; None where not counted.
         bytes_each: Bytes on disk for each of what the size counts; None where not asked.
+        figures: What else each batch said of itself, by name, one entry a round.
         versions: Of the candidate's distributions.
         absent: Why it could not be measured here; empty where it was.
         error: What went wrong; empty where nothing did.
@@ -49,6 +50,7 @@ class Series:
     cpu_us: list[float] = field(default_factory=list)
     calls: float | None = None
     bytes_each: float | None = None
+    figures: dict[str, list[float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     absent: str = ""
     error: str = ""
@@ -200,6 +202,8 @@ def _measure(series: Series, worker: Worker) -> None:
     answer = worker.ask(do="batch", n=series.n)
     series.wall_us.append(answer["wall_us"])
     series.cpu_us.append(answer["cpu_us"])
+    for name, value in answer["figures"].items():
+        series.figures.setdefault(name, []).append(value)
 
 
 def _count(series: Series, worker: Worker) -> None:

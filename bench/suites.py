@@ -18,6 +18,8 @@ class Suite:
         rate: Whether calls per second are shown.
         ranked: Whether rows stand by size and time; else each candidate's sizes stand together.
         stored: What bytes on disk are shown for, in the singular; empty where they are not.
+        figures: Further columns: medians of what each batch says of itself.
+        added: One of these, shown also as what a row has more of it than its floor.
         counts: Whether Python-level calls are counted: exact and free of noise, but of one thread only.
     """
 
@@ -30,6 +32,8 @@ class Suite:
     ranked: bool = True
     counts: bool = False
     stored: str = ""
+    figures: tuple[str, ...] = ()
+    added: str = ""
 
 
 SUITES: tuple[Suite, ...] = (
@@ -88,6 +92,23 @@ SUITES: tuple[Suite, ...] = (
         rounds=15,
         seconds=0.3,
         counts=True,
+    ),
+    Suite(
+        name="parallel",
+        title="Ten reads of 50 ms in one turn of an agent, with its answer after them",
+        size="reads",
+        rounds=9,
+        seconds=0.3,
+    ),
+    Suite(
+        name="gateway",
+        title="One call over HTTP on loopback, through what stands before a server",
+        size="clients",
+        rounds=9,
+        seconds=1.0,
+        rate=True,
+        figures=("p50 ms", "p99 ms", "MiB", "start s"),
+        added="p50 ms",
     ),
     Suite(
         name="graph",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,6 +41,23 @@ async def get_weather(city: str, days: int) -> dict:
     """
     RAN.append(None)
     return {"city": city, "days": days, "celsius": 7.5, "sky": "rain"}
+
+
+def slowly(seconds: float) -> Callable[[str, int], Awaitable[dict]]:
+    """The same tool, whose answer takes so long."""
+
+    async def get_weather(city: str, days: int) -> dict:
+        """Forecast the weather of a city.
+
+        Args:
+            city: Name of the city.
+            days: Days ahead.
+        """
+        RAN.append(None)
+        await asyncio.sleep(seconds)
+        return {"city": city, "days": days, "celsius": 7.5, "sky": "rain"}
+
+    return get_weather
 
 
 def get_weather_blocking(city: str, days: int) -> dict:

@@ -2,8 +2,8 @@
 
 One JSON object a line each way. The worker answers once when it is ready, then each request:
 `{"do": "calibrate", "seconds": s}` with `{"n": calls}`, `{"do": "batch", "n": calls}` with
-`{"wall_us": …, "cpu_us": …}` per call, `{"do": "count", "n": calls}` with `{"calls": …}` per call. The end of
-stdin ends it. Every answer of a worker that cannot go on is `{"error": …}` or `{"absent": …}`.
+`{"wall_us": …, "cpu_us": …, "figures": {…}}` per call, `{"do": "count", "n": calls}` with `{"calls": …}` per
+call. The end of stdin ends it. Every answer of a worker that cannot go on is `{"error": …}` or `{"absent": …}`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench import catalogue, weather
+from bench import ROOT, catalogue, weather
 from bench.candidate import Candidate, Opened, Setting
 from bench.offline import DIALS, close_the_network
 
@@ -34,12 +34,15 @@ def main() -> None:
     # what a peer prints must not be read as an answer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    close_the_network()
     candidate = catalogue.named(suite, name)
+    close_the_network(loopback=candidate.loopback)
     try:
         versions = {wanted: importlib.metadata.version(wanted) for wanted in candidate.distributions}
     except importlib.metadata.PackageNotFoundError as missing:
         _answer(answers, {"absent": f"{missing.name} is not installed"})
+        return
+    if candidate.program and not (ROOT / candidate.program).exists():
+        _answer(answers, {"absent": f"there is no {candidate.program}; see bench/README.md"})
         return
     try:
         asyncio.run(_serve(candidate, Setting(size=int(size), folder=Path(folder)), answers, versions))
@@ -63,7 +66,8 @@ async def _obey(opened: Opened, request: dict[str, Any]) -> dict[str, Any]:
             return {"n": await _calibrate(opened, request["seconds"])}
         case "batch":
             wall_ns, cpu_ns = await _timed(opened, request["n"])
-            return {"wall_us": wall_ns / request["n"] / 1e3, "cpu_us": cpu_ns / request["n"] / 1e3}
+            figures = {} if opened.figures is None else dict(opened.figures())
+            return {"wall_us": wall_ns / request["n"] / 1e3, "cpu_us": cpu_ns / request["n"] / 1e3, "figures": figures}
         case "count":
             return {"calls": await _python_calls(opened, request["n"])}
         case unknown:
@@ -107,11 +111,12 @@ async def _timed(opened: Opened, n: int) -> tuple[int, int]:
         await opened.prepare()
     weather.RAN.clear()
     gc.collect()
-    cpu_ns = _cpu_ns()
+    spent_ns = opened.cpu_ns or _cpu_ns
+    cpu_ns = spent_ns()
     wall_ns = time.perf_counter_ns()
     await opened.batch(n)
     wall_ns = time.perf_counter_ns() - wall_ns
-    cpu_ns = _cpu_ns() - cpu_ns
+    cpu_ns = spent_ns() - cpu_ns
     if opened.once is not None and len(weather.RAN) != n:
         raise Defect(f"{n} calls ran the body {len(weather.RAN)} times")
     if DIALS:

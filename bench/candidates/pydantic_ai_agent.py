@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from bench.candidate import Candidate, Opened, Setting
-from bench.turns import PROMPT, TURNS, WORDS, Script, opened
-from bench.weather import get_weather
+from bench.turns import AT_ONCE, PROMPT, TOGETHER, TURN, TURNS, WORDS, Kind, Script
 
 
 @asynccontextmanager
-async def agent(setting: Setting) -> AsyncIterator[Opened]:
+async def agent(setting: Setting, kind: Kind) -> AsyncIterator[Opened]:
     from pydantic_ai import Agent, UsageLimits
     from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
     from pydantic_ai.models.function import FunctionModel
@@ -20,18 +20,16 @@ async def agent(setting: Setting) -> AsyncIterator[Opened]:
     script = Script()
 
     async def reply(messages: list[Any], _: Any) -> ModelResponse:
-        arguments = script.next_call()
-        if arguments is None:
-            return ModelResponse(parts=[TextPart(str(messages[-1].parts[-1].content))])
-        return ModelResponse(parts=[ToolCallPart("get_weather", arguments, f"call_{script.number}")])
+        calls = [ToolCallPart("get_weather", arguments, call_id) for call_id, arguments in script.next_turn()]
+        return ModelResponse(parts=calls or [TextPart(str(messages[-1].parts[-1].content))])
 
-    scripted = Agent(FunctionModel(reply), instructions=PROMPT, tools=[get_weather])
+    scripted = Agent(FunctionModel(reply), instructions=PROMPT, tools=[kind.read])
     limits = UsageLimits(request_limit=None)
 
     async def run() -> object:
         return (await scripted.run(WORDS, usage_limits=limits)).output
 
-    yield opened(script, setting.size, run)
+    yield kind.opened(script, setting.size, run)
 
 
 CANDIDATES = (
@@ -39,8 +37,17 @@ CANDIDATES = (
         name="pydantic-ai, agent",
         suite="agent",
         what="`Agent.run` with a `FunctionModel` and one tool",
-        open=agent,
+        open=partial(agent, kind=TURN),
         sizes=TURNS,
+        floor="loop by hand",
+        distributions=("pydantic-ai-slim",),
+    ),
+    Candidate(
+        name="pydantic-ai, agent",
+        suite="parallel",
+        what="the same agent, one turn of ten reads",
+        open=partial(agent, kind=TOGETHER),
+        sizes=(AT_ONCE,),
         floor="loop by hand",
         distributions=("pydantic-ai-slim",),
     ),
