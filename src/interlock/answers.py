@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from interlock.approvals.decide import Answer, decide
@@ -150,7 +151,8 @@ def _edited(plane: Plane, conversation: Conversation, asked: ApprovalState, said
     """
     _tool(plane, asked)
     assert said.arguments is not None, "an edit has arguments"
-    valid = validate(_call(conversation, asked, said.arguments), plane.registry)
+    call = replace(_call(conversation, asked, said.arguments), sent=True)  # as the version that is shown, or not at all
+    valid = validate(call, plane.registry)
     if isinstance(valid, Stop):
         problems = "; ".join(str(problem) for problem in valid.outcome.problems)
         raise BadInput(
@@ -183,7 +185,7 @@ def _call(conversation: Conversation, asked: ApprovalState, arguments: str | byt
     assert subject is not None, "a run that has calls was started"
     return ToolCall(
         run_id=conversation.state.run_id, call_id=asked.call_id, tool=asked.request["tool"]["name"],
-        arguments=arguments, principal=subject,
+        arguments=arguments, principal=subject, version=conversation.state.calls[asked.call_id].version,
     )  # fmt: skip
 
 
@@ -195,12 +197,13 @@ def _tool(plane: Plane, asked: ApprovalState) -> Tool:
         Conflict: It is another one by now.
     """
     shown = asked.request["tool"]
-    known = plane.registry.find(shown["name"])
-    if known is None:
+    versions = plane.registry.versions(shown["name"])
+    known = next((each for each in versions if each.tool.digest == shown["hash"]), None)
+    if not versions:
         raise NotFound(
             f"there is no tool {shown['name']!r} here", code="approval.tool", remedy="Answer where its tool is."
         )
-    if known.tool.digest != shown["hash"]:
+    if known is None:
         raise Conflict(
             f"the tool {shown['name']!r} has changed since",
             code="approval.tool_changed",

@@ -37,6 +37,7 @@ from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
 from interlock.registry.registry import Registry
+from interlock.rollouts import RolloutTerms, VersionState, roll_out, rollouts
 from interlock.runs import Run, Start, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
@@ -82,7 +83,12 @@ class Interlock:
     def degraded(self) -> dict[str, str]:
         """Tools that this process leaves alone now, or tries again with one call, because they failed: name to how."""
         states = self.plane.executor.breakers.states()
-        return {name: state for (_, name), state in states.items() if state != "closed"}
+        return {name: state for (_, name, _), state in states.items() if state != "closed"}
+
+    async def tools_for(self, principal: Principal) -> tuple[Tool, ...]:
+        """The same for one principal: of each tool the version that is rolled out to them."""
+        standing = await self.plane.switch.standing(principal.tenant)
+        return self.plane.registry.offered_to(principal, standing.rollouts)
 
     def run(
         self,
@@ -261,6 +267,16 @@ class Interlock:
     async def revoke_grant(self, grant_id: str, person: Principal, *, reason: str) -> Grant:
         """Take a grant back; it binds the next call of every process. See `Grants.revoke`."""
         return await self.plane.approvals.grants.revoke(grant_id, person, reason)
+
+    async def roll_out(
+        self, tool: str, version: str, percent: int, person: Principal, *, reason: str, tolerated: float | None = None
+    ) -> VersionState:
+        """Give a version of a tool to so many of a hundred principals; see `rollouts.roll_out`."""
+        return await roll_out(self.plane, RolloutTerms(tool, version, percent, reason, tolerated), person)
+
+    async def rollouts(self, tenant: str = "default") -> list[VersionState]:
+        """How the versions of tools stand that have several, or of which somebody said something."""
+        return await rollouts(self.plane, tenant)
 
     async def inbox(self, tenant: str = "default") -> list[Item]:
         """Everything that waits for a person, the most dangerous first; see `inbox.inbox`."""

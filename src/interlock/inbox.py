@@ -1,4 +1,4 @@
-"""Everything that waits for a person, in one list: held, unknown, given up on, not undone, stuck.
+"""Everything that waits for a person, in one list: held, unknown, given up on, not undone, stuck, rolled back.
 
 Read from the tables; nothing is written. What comes in great number, or again and again, is one item, so that a flood
 buries nothing (spec: threat T26).
@@ -15,7 +15,8 @@ from typing import Any
 from interlock.core.event import Kind
 from interlock.core.tool import Effect
 from interlock.ledger.conversation import Ledger
-from interlock.ledger.store import Store
+from interlock.ledger.store import Store, tenant_chain
+from interlock.registry.rollout import NO_ROLLOUTS
 
 FLOOD_FROM = 21
 """Items of one kind in one run from which on they are one summary item."""
@@ -33,12 +34,13 @@ class Item:
 
     Attributes:
         kind: `held` (approve or reject it), `unknown` (settle it), `dead_letter` (a write that was given up on: retry
-            it, or leave it), `not_undone` (its compensation failed) or `stuck` (a saga can go neither way).
+            it, or leave it), `not_undone` (its compensation failed), `stuck` (a saga can go neither way) or
+            `rolled_back` (a version of a tool failed and was taken back; until somebody says otherwise).
         tool: Name of the tool; empty where it differs within a summary.
         effect: Its effect; the highest of a summary; empty where it is not known.
         subject: On whose behalf; empty where it differs within a summary.
-        run_id: The run; empty for a summary over several.
-        ids: Approvals of what is held, runs that are stuck, else calls; the oldest first.
+        run_id: The run; empty for a summary over several, and for what is of no run.
+        ids: Approvals of what is held, runs that are stuck, rollouts that were taken back, else calls; oldest first.
         since_us, until_us: Since when it waits; when it expires, None where it does not.
         groups: Who may decide; empty for operators.
         command: What to type next: everything begins with looking.
@@ -85,7 +87,7 @@ async def inbox(store: Store, tenant: str, now_us: int, run_id: str = "") -> lis
     ]
     found += await _stuck(store, where, {item.run_id for item in found})
     if not run_id:
-        found = await _summed_up(store, tenant, found)
+        found = [*await _summed_up(store, tenant, found), *await _rolled_back(store, tenant)]
     return sorted(found, key=lambda item: item.rank)
 
 
@@ -164,6 +166,19 @@ async def _stuck(store: Store, where: dict[str, Any], seen: set[str]) -> list[It
             )
         )  # fmt: skip
     return found
+
+
+async def _rolled_back(store: Store, tenant: str) -> list[Item]:
+    """Versions of tools that were taken back by their errors and that nobody has spoken of since."""
+    rollouts = NO_ROLLOUTS.after(await store.read(tenant_chain(tenant)))
+    return [
+        Item(
+            kind="rolled_back", tool=f"{each.tool} {each.version}", effect="", subject="", run_id="",
+            ids=(each.rollout_id,), since_us=each.at_us, until_us=None, groups=(), command="interlock tools rollouts",
+        )
+        for each in rollouts.all
+        if each.state == "rolled_back"
+    ]  # fmt: skip
 
 
 def _of_call(kind: str, call: dict[str, Any], since_us: int) -> Item:

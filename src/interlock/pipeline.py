@@ -24,10 +24,12 @@ from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.record import Entry, Stopped
+from interlock.ledger.rollouts import judge
 from interlock.ledger.switch import StopSwitch
 from interlock.limits.limit import Limits, limit
 from interlock.limits.meter import RunMeter
 from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
+from interlock.policy.flags import Flags
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen, screen_failure
@@ -59,7 +61,7 @@ class Plane:
     Attributes:
         registry: The tools.
         policy: The rules.
-        switch: What is stopped.
+        switch: What is stopped, and what is rolled out.
         limits, verification, approvals, executor, screens: The other gates' parts.
         ledger: Where everything is recorded.
         clock, new_id: Time and ids.
@@ -91,25 +93,29 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
         NotFound: The run does not exist for this principal.
     """
     resolve = _reads(call, plane)
+    tenant = call.principal.tenant
     try:
         async with Entry(call, plane.ledger) as entry:
             try:
                 fresh = entry.through(entry.recall())
-                valid = entry.through(validate(fresh, plane.registry))
+                standing = await plane.switch.standing(tenant)
+                valid = entry.through(validate(fresh, plane.registry, standing.rollouts))
                 allowed = entry.through(
-                    await authorize(valid, plane.policy, entry.run, await _ask(call, plane, resolve))
+                    await authorize(valid, plane.policy, entry.run, _ask(standing.flags, plane, resolve))
                 )
                 limited = entry.through(await limit(allowed, plane.limits, entry.run, entry.step))
                 verified = entry.through(await verify(limited, plane.verification, entry, _meter(call, plane, entry)))
                 approved = entry.through(await approve(verified, plane.approvals, entry.run, entry.step))
                 if await turn.wait(approved):
-                    approved = entry.through(unstopped(approved, await plane.switch.flags(call.principal.tenant)))
+                    approved = entry.through(unstopped(approved, await plane.switch.flags(tenant)))
                 far_end = FarEnd(plane.registry, resolve)
                 result = entry.through(await execute(approved, plane.executor, entry, far_end, turn.seat))
                 outcome = entry.through(plane.executor.reads.screened(result, screen(result, plane.screens)))
             except Stopped as stopped:
                 outcome = screen_failure(stopped.stop.outcome, plane.screens)
             outcome = await entry.close(outcome)
+        if entry.doubted:
+            await judge(plane.switch, plane.ledger.store, tenant, entry.doubted, plane.ledger.reach)
         if outcome.fallback:
             plane.ledger.reach("fallback.before")
             outcome = await call_tool(_instead(call, outcome), plane)
@@ -228,9 +234,9 @@ def _meter(call: ToolCall, plane: Plane, entry: Entry) -> RunMeter:
     return RunMeter(plane.limits, entry.conversation, call.principal, plane.clock)
 
 
-async def _ask(call: ToolCall, plane: Plane, resolve: Resolve) -> Ask:
+def _ask(flags: Flags, plane: Plane, resolve: Resolve) -> Ask:
     """What `authorize` may ask of the world."""
-    return Ask(await plane.switch.flags(call.principal.tenant), plane.clock.wall_us(), resolve)
+    return Ask(flags, plane.clock.wall_us(), resolve)
 
 
 def _instead(call: ToolCall, failed: Outcome) -> ToolCall:

@@ -102,6 +102,7 @@ async def _answered(plane: Plane, conversation: Conversation, asked: ApprovalSta
     parked = ToolCall(
         run_id=state.run_id, call_id=asked.call_id, tool=asked.request["tool"]["name"],
         arguments=asked.request["text"], principal=state.principal, parent_id=call.parent_id, edited_by=call.edited_by,
+        version=call.version,
     )  # fmt: skip
     if asked.status == "edited":  # before its own end: killed in between, both are asked for once more
         await call_tool(_edited(parked, asked), plane)

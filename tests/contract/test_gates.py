@@ -127,7 +127,7 @@ async def test_each_gate_does_what_it_stands_for(gate: str) -> None:
 # --------------------------------------------------------- the gate lets everything pass
 
 
-def pass_validate(call: ToolCall, registry: Registry) -> ValidCall:
+def pass_validate(call: ToolCall, registry: Registry, *rest: object) -> ValidCall:
     known = registry.find(call.tool)
     assert known is not None
     arguments = call.arguments if isinstance(call.arguments, dict) else json.loads(str(call.arguments))

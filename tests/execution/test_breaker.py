@@ -34,7 +34,7 @@ def test_it_opens_when_nearly_all_of_the_newest_tries_failed_and_lets_one_probe_
     """B11: one probe, however many ask; a probe that fails opens it again, one that succeeds closes it."""
     clock = FrozenClock()
     breakers = opened(clock)
-    assert breakers.states() == {("local", "act"): "open"}
+    assert breakers.states() == {("local", "act", "1"): "open"}
     assert breakers.shut(TOOL)
     assert not breakers.admit(TOOL)
     clock.advance(OPEN_S)
@@ -45,7 +45,7 @@ def test_it_opens_when_nearly_all_of_the_newest_tries_failed_and_lets_one_probe_
     clock.advance(OPEN_S)
     assert breakers.admit(TOOL)
     breakers.over(TOOL, {"n": 1})
-    assert breakers.states() == {("local", "act"): "closed"}
+    assert breakers.states() == {("local", "act", "1"): "closed"}
     assert breakers.admit(TOOL)
     assert breakers.admit(TOOL)
 

@@ -43,6 +43,7 @@ from interlock.models.streaming import Heard
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.registry.formats import offer
 from interlock.registry.registry import Registry
+from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
 
 _VAIN_MAX = 5
 """Workers that may be lost over a run one after the other before anything comes of its next turn."""
@@ -112,9 +113,7 @@ class _Loop:
         self._agent, self._plane, self._conversation, self._voice = agent, plane, conversation, voice
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
-        self._callable = _callable(plane.registry, self._transcript.tools)
-        self._tools = to_have(self._callable, self._principal, plane.policy)
-        self._context = Context(system_prompt(agent, self._tools, tasked=bool(self._run.task)), self._run, agent.limits)
+        self._equip(NO_ROLLOUTS)
 
     async def go_on(self) -> None:
         """Until the run is over or waits for somebody."""
@@ -142,8 +141,19 @@ class _Loop:
                 case Step.OVER:
                     return
 
+    def _equip(self, rollouts: Rollouts) -> None:
+        """Take the versions of the tools that the user has now."""
+        agent, run, self._rollouts = self._agent, self._run, rollouts
+        offered = self._plane.registry.offered_to(self._principal, rollouts)
+        self._callable = _callable(offered, self._transcript.tools)
+        self._tools = to_have(self._callable, self._principal, self._plane.policy)
+        self._context = Context(system_prompt(agent, self._tools, tasked=bool(run.task)), run, agent.limits)
+
     async def _ask(self, *, final: bool) -> None:
         """One turn of the model, durable when this returns; the run's end with it, where it ends with it."""
+        rollouts = (await self._plane.switch.standing(self._run.tenant)).rollouts
+        if rollouts is not self._rollouts:
+            self._equip(rollouts)
         messages = self._context.messages()
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
@@ -249,6 +259,6 @@ class _Loop:
         self._voice.tell_above(Finished(result_of(self._run)))
 
 
-def _callable(registry: Registry, names: frozenset[str] | None) -> list[Tool]:
+def _callable(offered: Iterable[Tool], names: frozenset[str] | None) -> list[Tool]:
     """The tools that the run may call, in the order of registration: it starts only what its start names."""
-    return [tool for tool in registry.offered if (not tool.starts if names is None else tool.name in names)]
+    return [tool for tool in offered if (not tool.starts if names is None else tool.name in names)]

@@ -271,8 +271,9 @@ async def _moved_on(asked: Asked, plane: Interlock, person: Principal) -> Came:
     """Advance the run of a request that is decided; a call that was edited is followed by the one in its place."""
     state = await plane.approval(asked.state.approval_id, person.tenant)
     tool = asked.state.request["tool"]
-    known = plane.plane.registry.find(tool["name"])
-    if state.status in ("approved", "edited") and (known is None or known.tool.digest != tool["hash"]):
+    versions = plane.plane.registry.versions(tool["name"])
+    here = any(each.tool.digest == tool["hash"] for each in versions)
+    if state.status in ("approved", "edited") and not here:
         # Here it would be refused, as unknown or changed: whoever has the tool advances the run.
         why = "These settings do not have its tool as it was shown; the process that has it goes on."
         return Came(state.status, None, why)

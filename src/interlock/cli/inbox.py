@@ -21,6 +21,7 @@ _WHAT = {
     "dead_letter": "given up on",
     "not_undone": "not undone",
     "stuck": "stuck",
+    "rolled_back": "rolled back",
 }
 
 _THEN = {
@@ -29,6 +30,7 @@ _THEN = {
     "dead_letter": "given up on: find out why, then interlock calls retry CALL_ID with --reason.",
     "not_undone": "not undone: undo it at the far end, or interlock saga resume RUN_ID with --reason.",
     "stuck": "stuck: find out why, then interlock saga resume RUN_ID with --reason.",
+    "rolled_back": "rolled back: find out why, then interlock tools rollout TOOL VERSION --to 0, or more.",
 }
 
 
@@ -37,9 +39,9 @@ _THEN = {
 def inbox(deployment: Deployment, run_id: str) -> Report:
     """Everything that waits for a person, in one list.
 
-    What is held, unknown, given up on, not undone or stuck. The most dangerous first, then the oldest. More than 20 of
-    a kind in one run are one line, and so are requests for an equal call. The exit code is 0 where nothing waits, and
-    3 where something does.
+    What is held, unknown, given up on, not undone, stuck or rolled back. The most dangerous first, then the oldest.
+    More than 20 of a kind in one run are one line, and so are requests for an equal call. The exit code is 0 where
+    nothing waits, and 3 where something does.
     """
     tenant, now_us = deployment.person.tenant, deployment.now_us
     items = deployment.with_store(lambda store: waiting(store, tenant, now_us, run_id))

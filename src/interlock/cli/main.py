@@ -26,10 +26,10 @@ from interlock.cli.limits import limits
 from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
+from interlock.cli.rollout import tools
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.stop import resume, stop
-from interlock.cli.tools_cost import tools
 from interlock.cli.verify import verify
 from interlock.cli.work import work
 

@@ -20,6 +20,7 @@ from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
+from interlock.core.selected import Selected
 from interlock.core.tool import Tool
 
 
@@ -39,6 +40,8 @@ class ToolCall:
         lacks: The result of another call that the arguments refer to and that is not there; it is refused then.
         edited_by: People who wrote these arguments, or those of a call that it comes from, in the place of others.
         place: Its place among those that were proposed together, from 1; 0 for a call alone.
+        version: The version of the tool that an earlier decision of this call chose; empty before the first.
+        sent: Its intent stands: it goes on as that version, whatever is rolled out by now.
     """
 
     run_id: str
@@ -52,6 +55,8 @@ class ToolCall:
     lacks: str = ""
     edited_by: tuple[str, ...] = ()
     place: int = 0
+    version: str = ""
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class ValidCall:
         digest: Call digest over tool identity and `text`, hex.
         outline: The same of what is left without free text and paging, by which nearly equal calls are told; empty
             where it has neither.
+        selected: How its version was chosen, of a tool that has several or is rolled out; else None.
     """
 
     call: ToolCall
@@ -74,6 +80,7 @@ class ValidCall:
     text: bytes
     digest: str
     outline: str = ""
+    selected: Selected | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class CallState:
         step: Number within the run, from 1.
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
+        version: Version of its tool that was last decided on; empty until it was valid.
         outline: What it is nearly equal to (`ValidCall.outline`); empty for nothing.
         counted: Whether it counts among its likes: one of the run's own, and no rehearsal.
         writes: Whether it is more than a read.
@@ -53,6 +54,7 @@ class CallState:
     step: int
     status: str = "proposed"
     digest: str = ""
+    version: str = ""
     outline: str = ""
     counted: bool = True
     writes: bool = False

@@ -43,6 +43,8 @@ class Kind(StrEnum):
     APPROVAL_UNDELEGATED = "approval.undelegated"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
+    ROLLOUT_SET = "rollout.set"
+    ROLLOUT_ROLLED_BACK = "rollout.rolled_back"
     MEMORY_REMEMBERED = "memory.remembered"
     MEMORY_FORGOTTEN = "memory.forgotten"
     NOTICE_DELIVERED = "notice.delivered"
@@ -69,8 +71,8 @@ class Fact(NamedTuple):
         kind: What it says.
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
-            has its own name in the place of a call's, and what is remembered the key of its call. Of a key, `step` is
-            its number; of a user's further words, that of the model's turn that they follow.
+            has its own name in the place of a call's, a rollout its id, and what is remembered the key of its call. Of
+            a key, `step` is its number; of a user's further words, that of the model's turn that they follow.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -117,6 +119,8 @@ class Fact(NamedTuple):
             return f"decided/{self.approval_id}/{self.principal_id}"
         if self.kind in (Kind.MEMORY_REMEMBERED, Kind.MEMORY_FORGOTTEN):
             return "memory/" + self.call_id
+        if self.kind is Kind.ROLLOUT_ROLLED_BACK:
+            return "rolled_back/" + self.call_id
         if self.kind in (Kind.KEY_ROTATED, Kind.RUN_WORDS):
             return f"{'key' if self.kind is Kind.KEY_ROTATED else 'words'}/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:

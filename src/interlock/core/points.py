@@ -33,6 +33,8 @@ NAMES: Final = (
     "append.written",
     "append.committed",
     "close.committed",
+    "rollback.before",
+    "rollback.committed",
     "fallback.before",
     "notice.before",
     "notice.sent",

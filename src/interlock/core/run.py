@@ -254,6 +254,7 @@ def _call_decided(run: RunState, event: Event) -> None:
             writes = body["effect"] != "read"
             run.writes += writes - call.writes
             call.digest, call.outline, call.writes = found, body.get("outline", ""), writes
+        call.version = body["tool"]["version"]
         run.note_valid(call.call_id, found, call.outline, writes=call.writes, counted=call.counted)
     if fact.outcome:
         _tell(run, call, event)

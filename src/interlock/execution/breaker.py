@@ -13,11 +13,11 @@ from interlock.execution.attempt import Failure
 CUT: Final = object()
 """In an answer's place: the try was cut off and says nothing about the far end."""
 
-_Name = tuple[str, str]
+_Name = tuple[str, str, str]
 
 
 class Breakers:
-    """One breaker for each tool of this process, by server and name.
+    """One breaker for each version of a tool of this process: one that is broken takes no other with it.
 
     What feeds it is how a try came out, as a `Failure` or not: a value that says «error» is a value, and a
     rejection is an answer.
@@ -32,17 +32,17 @@ class Breakers:
 
         Whoever is admitted must call `over` once.
         """
-        breaker = self._breakers.get((tool.server, tool.name))
+        breaker = self._breakers.get((tool.server, tool.name, tool.version))
         return breaker is None or breaker.admit(self._clock.mono_s())
 
     def shut(self, tool: Tool) -> bool:
         """Whether `admit` would say no now; takes no permit."""
-        breaker = self._breakers.get((tool.server, tool.name))
+        breaker = self._breakers.get((tool.server, tool.name, tool.version))
         return breaker is not None and breaker.state(self._clock.mono_s()) in ("open", "probing")
 
     def over(self, tool: Tool, answer: object) -> None:
         """How an admitted try came out: its value, its `Failure`, or `CUT`."""
-        name = (tool.server, tool.name)
+        name = (tool.server, tool.name, tool.version)
         breaker = self._breakers.get(name)
         failed = isinstance(answer, Failure) and answer.kind != "rejected"
         if breaker is None:

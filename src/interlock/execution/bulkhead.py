@@ -40,7 +40,7 @@ class Bulkhead:
 
     def room(self, tool: Tool, call: ToolCall) -> Room:
         """A place for one call, to be entered as a context."""
-        limits: dict[tuple[str, ...], int] = {("tool", tool.server, tool.name): tool.at_once}
+        limits: dict[tuple[str, ...], int] = {("tool", tool.server, tool.name, tool.version): tool.at_once}
         if not call.parent_id:
             limits["run", call.run_id] = self._run_max
             limits["process",] = self._process_max

@@ -72,6 +72,8 @@ def decided(way: Way, reached: State, stop: Stop | None) -> Fact:
         valid, tool = reached, reached.tool
         body["tool"] = tool.written
         body["effect"], body["digest"], body["arguments"] = tool.effect, reached.digest, reached.arguments
+        if reached.selected is not None:
+            body["selected"] = reached.selected.as_json()
         if reached.outline:
             body["outline"] = reached.outline
         tool_hash = tool.digest

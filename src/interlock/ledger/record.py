@@ -25,14 +25,16 @@ from interlock.core.call import (
 )  # fmt: skip
 from interlock.core.canonical import Json
 from interlock.core.charge import written
-from interlock.core.event import Event, Fact, Kind
+from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.core.points import pass_by
 from interlock.core.run import RunState
+from interlock.core.selected import Selected, Trial
 from interlock.errors import DuplicateFact, LedgerError, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark
 from interlock.ledger.reached import State, Way, decided
 from interlock.ledger.recall import again, answered, being_executed, edited_call_id, erased, lost, out_of_turn
+from interlock.ledger.rollouts import counted, failed
 from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
@@ -70,6 +72,7 @@ class Entry:
         lost: Workers that were lost over this call after its intent; 0 for a call that has none.
         bound: The call digest that the intent of a lost call binds.
         spent: What its tool says that it cost, by unit.
+        doubted: The rollouts that a recorded failure of it counts in.
     """
 
     run: RunState
@@ -87,6 +90,8 @@ class Entry:
         self._stop: Stop | None = None
         self._recalled = False
         self._intent = self._reserved = False
+        self._selected: Selected | None = None
+        self.doubted: tuple[Trial, ...] = ()
         self.spent: dict[str, int] = {}
         self.lost, self.bound = 0, ""
         self._closed = False
@@ -179,11 +184,11 @@ class Entry:
             asked = self.run.approvals[known.approval_id]
             waits = asked.status == "edited" and edited_call_id(asked, call.run_id) not in self.run.calls
             if asked.status != "pending" and not waits:  # what is made in its place is recorded before its end
-                return answered(call, asked) or call
+                return answered(call, asked) or replace(call, version=known.version)
         if known.status == "intent" and self._conversation.epoch:
             # This process alone works on the run, and nobody here executes the call: whoever did is gone.
             self._intent, self.lost, self.bound = True, known.recoveries + 1, known.digest
-            return call
+            return replace(call, version=known.version, sent=True)
         self._recalled = True
         if known.outcome is None:
             return erased(call) if known.status == "closed" else being_executed(call)
@@ -203,6 +208,7 @@ class Entry:
         if (reach := self._conversation.reach) is not pass_by and (point := _POINTS.get(type(step))):
             reach(point)
         if isinstance(step, ValidCall):
+            self._selected = step.selected
             self._digest, self._outline = step.digest, step.outline
             counted = not self.call.parent_id and not self.call.dry_run
             self.run.note_valid(
@@ -276,6 +282,7 @@ class Entry:
         if outcome.kind is OutcomeKind.HELD and isinstance(approved, ApprovedCall):
             reached = approved = approved.verified  # the grant that let it pass was used up before its intent
         facts: list[Fact] = []
+        guards: tuple[GuardChange, ...] = ()
         if self.lost and (not isinstance(approved, ApprovedCall) or outcome.kind is OutcomeKind.REFUSED):
             outcome = lost(outcome)  # whichever gate stopped it, or the stop switch while it waited in a batch
             facts, stop = [self._unknown(outcome)], None
@@ -283,23 +290,34 @@ class Entry:
             if not (self._intent or self._reserved):
                 facts = [self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
+            guards = self._figures(outcome, result)
         else:
             facts = [self._decided(reached, stop)]
         if stop is not None:
             facts += stop.facts
         self._conversation.reach("close.before")
         try:
-            await self._append_last(facts, outcome)
+            await self._append_last(facts, outcome, guards)
         except DuplicateFact:
             return (await self.overtaken()).outcome
         self._conversation.reach("close.committed")
         self._closed = True
         return outcome
 
-    async def _append_last(self, facts: list[Fact], outcome: Outcome) -> None:
+    def _figures(self, outcome: Outcome, result: RawResult | None) -> tuple[GuardChange, ...]:
+        """What the end of a call adds to the figures of what is rolled out; nothing where its tool was not asked."""
+        selected = self._selected
+        if selected is None or not selected.trials or (result is not None and result.source):
+            return ()
+        if (bad := failed(outcome)) is None:
+            return ()
+        self.doubted = selected.trials if bad else ()
+        return counted(self.call.principal.tenant, selected.trials, failed=bad)
+
+    async def _append_last(self, facts: list[Fact], outcome: Outcome, guards: tuple[GuardChange, ...]) -> None:
         """Record the end. Whose claim lapsed meanwhile still knows what became of it, and says so from outside."""
         try:
-            await self._conversation.append(facts)
+            await self._conversation.append(facts, guards)
         except StaleClaim:
             if not self._intent or outcome.kind not in (OutcomeKind.DONE, OutcomeKind.WITHHELD):
                 raise  # that nothing came of its own tries says nothing of those of whoever holds the run now

@@ -56,6 +56,8 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
             next_step="Answer with what you have.", audit={"step": step},
         )  # fmt: skip
     first = run.open_writes.get(valid.digest, call.call_id)
+    if valid.selected is not None:  # rolled back or on meanwhile, the same call is still the same
+        first = next(filter(None, map(run.open_writes.get, valid.selected.others)), first)
     if first != call.call_id and not _once_more(first, valid, run):
         return refuse(
             call, "limit.duplicate", f"the same call is open already as {first}",

@@ -63,11 +63,13 @@ class Policy:
         self.rules = parse_rules(sources)
         self.approvers = frozenset(group for rule in self.rules for group in rule.approvers)
         self._sources = tuple(sources)
-        self._types = _types(tools)
+        self._types, self._versions = _types(tools)
         check(self.rules, self._types.values())
-        self.digest = _digest(self._sources, self._types.values())
+        for layer in _layers(self._versions.values()):  # a rule must fit every version of the tools that it is about
+            check(self.rules, (self._types | layer).values())
+        self.digest = _digest(self._sources, (*self._types.values(), *self._versions.values()))
         self._by_id = {rule.rule_id: rule for rule in self.rules}
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[tuple[str, str], _Compiled] = {}
         self._decisions: Memo[Decision] = Memo()
         self._determined: Memo[Decision] = Memo(256)
         self._rights: Memo[str] = Memo()
@@ -110,7 +112,7 @@ class Policy:
             return self.refusal("error", f"the policy does not know this definition of {facts.tool.name!r}")
         if forged(facts.text):
             return self.refusal("error", "an argument key is one of Cedar's own")
-        key = (compiled.types.action, compiled.whole.key(facts))
+        key = (compiled.types.tool.digest, compiled.whole.key(facts))
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._evaluate(compiled, facts)
@@ -125,7 +127,7 @@ class Policy:
         if compiled is None:
             return False
         facts = Facts(principal, tool, {}, b"{}", _NO_SESSION, 0, server_resource(tool.server))
-        key = (compiled.types.action, compiled.rights.key(facts))
+        key = (compiled.types.tool.digest, compiled.rights.key(facts))
         found = self._rights.get(key)
         if found is None:
             answer = compiled.rights.ask(facts)
@@ -166,7 +168,7 @@ class Policy:
         """What the policy can see of a tool; None for a definition that it was not checked against."""
         types = self._types.get(action_of(tool))
         known = types is not None and (types.tool is tool or types.tool.digest == tool.digest)
-        return types if known else None
+        return types if known else self._versions.get(tool.digest)
 
     def unreachable(self) -> tuple[Rule, ...]:
         """The rules that concern no tool that there is: dead, or waiting for one."""
@@ -177,13 +179,13 @@ class Policy:
         return {types.tool.name: types.gaps for types in self._types.values() if types.gaps}
 
     def _compile(self, tool: Tool) -> _Compiled | None:
-        found = self._compiled.get(tool.name)
+        found = self._compiled.get((tool.name, tool.version))
         if found is not None and found.types.tool is tool:
             return found
         types = self.types_of(tool)
         if types is None:
             return None
-        found = self._compiled[tool.name] = _Compiled(types, self.rules)
+        found = self._compiled[tool.name, tool.version] = _Compiled(types, self.rules)
         return found
 
     def _evaluate(self, compiled: _Compiled, facts: Facts) -> Decision:
@@ -246,14 +248,35 @@ class _Compiled:
         return Evaluator(replace(self.types, resources=("Server",)), relaxed(self.whole.rules))
 
 
-def _types(tools: Sequence[Tool]) -> dict[str, ToolTypes]:
-    lookups = {tool.name: tool for tool in tools}
+def _types(tools: Sequence[Tool]) -> tuple[dict[str, ToolTypes], dict[str, ToolTypes]]:
+    """What rules see of the tools: of the first version of each by action, and of further ones by digest.
+
+    A version is the same action with types of its own, by which its calls are decided.
+    """
+    lookups: dict[str, Tool] = {}
+    for tool in tools:
+        lookups.setdefault(tool.name, tool)
     found: dict[str, ToolTypes] = {}
+    versions: dict[str, ToolTypes] = {}
     for tool in tools:
         types = types_of(tool, lookups)
-        if types.action in found:
+        first = found.setdefault(types.action, types)
+        if first is types:
+            continue
+        if (first.tool.server, first.tool.name) != (tool.server, tool.name) or first.tool.version == tool.version:
             raise PolicyError(f"two tools are named {types.action!r}", code="policy.tool", remedy="Rename one.")
-        found[types.action] = types
+        versions[tool.digest] = types
+    return found, versions
+
+
+def _layers(versions: Iterable[ToolTypes]) -> list[dict[str, ToolTypes]]:
+    """Further versions of tools, of each tool one at a time."""
+    found: list[dict[str, ToolTypes]] = []
+    for types in versions:
+        layer = next((each for each in found if types.action not in each), None)
+        if layer is None:
+            found.append(layer := {})
+        layer[types.action] = types
     return found
 
 

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from interlock.core.call import ToolCall
+from interlock.core.principal import Principal
+from interlock.core.selected import Selected
 from interlock.core.tool import Tool
 from interlock.errors import DefinitionError
 from interlock.registry.defaults import Fill, filler
 from interlock.registry.names import NameIndex, check_name, skeleton
 from interlock.registry.outline import Outline, outliner
 from interlock.registry.pin import Pins
+from interlock.registry.rollout import Rollouts, choose, choose_for
 from interlock.registry.schema import Schema, compile_schema
 from interlock.registry.soundness import check_definition, check_references
 
@@ -44,17 +48,21 @@ class Registered:
 
 
 class Registry:
-    """An immutable set of tools with unique names.
+    """An immutable set of tools with unique names, of which each may have several versions.
 
     Args:
-        tools: The tools. The same object twice counts once.
+        tools: The tools. The same object twice counts once. Of several of one name the first is what everybody has; the
+            others are versions of it, which nobody has before they are rolled out (`registry/rollout.py`).
         pins: Reviewed definitions. Where given, a tool that is not pinned, or not as it is now, is withheld;
             a pinned tool that is not among `tools` is remembered as removed.
         withdrawn: Names of tools that are gone, each with what to use instead, for the model.
 
     Raises:
         DefinitionError: A name is not acceptable, taken, or looks like another; a schema is not acceptable;
-            a definition contradicts itself. The message names the tool. There is no registry then.
+            a definition contradicts itself; a version is none. The message names the tool. There is no registry then.
+
+    Attributes:
+        several: Name to all versions, of the tools that have more than one.
     """
 
     def __init__(
@@ -62,17 +70,19 @@ class Registry:
     ) -> None:
         self._pins = pins
         self._tools: dict[str, Registered] = {}
+        self.several: dict[str, tuple[Registered, ...]] = {}
         looks: dict[str, str] = {}
         for tool in tools:
             known = self._tools.get(tool.name)
-            if known is not None and known.tool is tool:
+            if known is not None:
+                self._add_version(known, tool)
                 continue
             check_name(tool.name)
             look = skeleton(tool.name)
-            if (other := looks.setdefault(look, tool.name)) != tool.name or known is not None:
-                raise _taken(tool, other, known)
+            if (other := looks.setdefault(look, tool.name)) != tool.name:
+                raise _alike(tool, other)
             self._tools[tool.name] = _registered(tool, pins)
-        check_references({name: known.tool for name, known in self._tools.items()})
+        check_references(self.tools, {name: known.tool for name, known in self._tools.items()}, self.several)
         self._withdrawn = dict(withdrawn or {})
         if pins is not None:
             for name in pins.names():
@@ -82,13 +92,31 @@ class Registry:
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """Every tool, the withheld ones too, in the order of registration."""
-        return tuple(known.tool for known in self._tools.values())
+        """Every version of every tool, the withheld ones too: tools in the order of registration, as their versions."""
+        if not self.several:
+            return tuple(known.tool for known in self._tools.values())
+        return tuple(each.tool for known in self._tools.values() for each in self.versions(known.tool.name))
 
     @property
     def offered(self) -> tuple[Tool, ...]:
-        """The tools that can be called, in the order of registration."""
+        """The tools that can be called, in the order of registration: what everybody has by default."""
         return tuple(known.tool for known in self._tools.values() if not known.withheld)
+
+    def offered_to(self, principal: Principal, rollouts: Rollouts) -> tuple[Tool, ...]:
+        """The same for one principal: of each tool the version that they have."""
+        if not rollouts.by_tool and not rollouts.unreadable:
+            return self.offered
+        had = (self._had(known, principal, rollouts) for known in self._tools.values())
+        return tuple(known.tool for known in had if known is not None and not known.withheld)
+
+    def versions(self, name: str) -> tuple[Registered, ...]:
+        """Every version of a tool, in the order of registration; none for a miss."""
+        known = self._tools.get(name)
+        return () if known is None else self.several.get(name, (known,))
+
+    def version(self, name: str, version: str) -> Registered | None:
+        """This version of a tool; None for a miss."""
+        return next((each for each in self.versions(name) if each.tool.version == version), None)
 
     @property
     def withheld(self) -> Mapping[str, str]:
@@ -110,6 +138,12 @@ class Registry:
         """The tool of exactly that name; None for a miss."""
         return self._tools.get(name)
 
+    def choose(self, call: ToolCall, rollouts: Rollouts) -> tuple[Registered, Selected] | None:
+        """The version of a known tool that a call gets, and how that came; None where its principal has none."""
+        ready = self._ready(call.tool)
+        chosen = choose_for([each.tool for each in ready], call, rollouts)
+        return None if chosen is None else (ready[chosen[0]], chosen[1])
+
     def closest(self, name: str, most: int = 3) -> list[str]:
         """Names of callable tools near a name that was missed, the nearest first."""
         return self._names.closest(name, most)
@@ -128,12 +162,40 @@ class Registry:
 
     def output_matches(self, tool: Tool, value: Any) -> bool:
         """Whether a result is what the tool declares; true for a tool that declares nothing."""
-        known = self._tools.get(tool.name)
-        if known is None or known.tool is not tool:  # the registry was replaced while the call ran
+        known = next((each for each in self.versions(tool.name) if each.tool is tool), None)
+        if known is None:  # the registry was replaced while the call ran
             schema = None if tool.output_schema is None else compile_schema(tool.output_schema)
         else:
             schema = known.output
         return schema is None or (schema.affords(value) and schema.is_valid(value))
+
+    def _add_version(self, first: Registered, tool: Tool) -> None:
+        """Take a further version of a tool; one that is there already counts once."""
+        before = self.versions(tool.name)
+        if any(each.tool is tool for each in before):
+            return
+        if any(each.tool.version == tool.version for each in before):
+            raise _taken(tool, first.tool)
+        for part in _COMMON:
+            if getattr(tool, part) != getattr(first.tool, part):
+                raise DefinitionError(
+                    f"tool {tool.name!r}: {part} of version {tool.version!r} is another than of {first.tool.version!r}",
+                    code="definition.version", remedy="A tool that does something else to the world has another name.",
+                )  # fmt: skip
+        self.several[tool.name] = (*before, _registered(tool, self._pins))
+
+    def _ready(self, name: str) -> list[Registered]:
+        """The versions that somebody may have: a later one that awaits review is nobody's."""
+        return [each for place, each in enumerate(self.versions(name)) if place == 0 or not each.withheld]
+
+    def _had(self, known: Registered, principal: Principal, rollouts: Rollouts) -> Registered | None:
+        ready = self._ready(known.tool.name)
+        place = choose([each.tool for each in ready], principal, rollouts)
+        return None if place is None else ready[place]
+
+
+_COMMON = ("server", "effect", "outward", "starts")
+"""What all versions of a tool have in common: where it runs, and what a call does to the world."""
 
 
 def _registered(tool: Tool, pins: Pins | None) -> Registered:
@@ -149,12 +211,15 @@ def _registered(tool: Tool, pins: Pins | None) -> Registered:
     )
 
 
-def _taken(tool: Tool, other: str, known: Registered | None) -> DefinitionError:
-    if known is not None:
-        servers = f"on {known.tool.server!r} and on {tool.server!r}"
-        return DefinitionError(
-            f"two tools are named {tool.name!r}, {servers}", code="definition.duplicate", remedy="Rename one."
-        )
+def _taken(tool: Tool, first: Tool) -> DefinitionError:
+    servers = f"on {first.server!r} and on {tool.server!r}"
+    return DefinitionError(
+        f"two tools are named {tool.name!r}, {servers}", code="definition.duplicate",
+        remedy="Rename one; a further version of a tool has a version label of its own.",
+    )  # fmt: skip
+
+
+def _alike(tool: Tool, other: str) -> DefinitionError:
     return DefinitionError(
         f"the tools {other!r} and {tool.name!r} look alike", code="definition.look_alike", remedy="Rename one."
     )

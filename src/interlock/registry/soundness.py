@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from copy import deepcopy
 from typing import Final
 
@@ -59,13 +59,18 @@ def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
     _check_values(tool, compiled, fill)
 
 
-def check_references(tools: Mapping[str, Tool]) -> None:
+def check_references(every: Iterable[Tool], tools: Mapping[str, Tool], several: Container[str] = ()) -> None:
     """Refuse names of tools that are not there, and checks that are not reads.
+
+    Args:
+        every: Whose references: all versions of all tools.
+        tools: The first version of each tool, by name.
+        several: Names of the tools that have several versions.
 
     Raises:
         DefinitionError: Names the tool and the option.
     """
-    for tool in tools.values():
+    for tool in every:
         reads = {"reconcile": tool.reconcile}
         for name, entity in tool.entities.items():
             reads[f"entities[{name!r}].lookup"] = entity.lookup
@@ -74,7 +79,7 @@ def check_references(tools: Mapping[str, Tool]) -> None:
             if not name:
                 continue
             other = tools.get(name)
-            if other is None or other is tool:
+            if other is None or name == tool.name:
                 raise DefinitionError(
                     f"tool {tool.name!r}: {option} names {name!r}, which is no other registered tool",
                     code="definition.reference",
@@ -85,6 +90,12 @@ def check_references(tools: Mapping[str, Tool]) -> None:
                     f"tool {tool.name!r}: {option} names {name!r}, which is no read",
                     code="definition.reference",
                     remedy="Checks and questions must not have effects.",
+                )
+            if option != "fallback" and name in several:
+                raise DefinitionError(
+                    f"tool {tool.name!r}: {option} names {name!r}, which has several versions",
+                    code="definition.version",
+                    remedy="What checks, settles or undoes calls of others has one version.",
                 )
         if tool.compensate:
             _check_undoing(tool, tools[tool.compensate])

@@ -15,18 +15,30 @@ from interlock.core.problem import Problem
 from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry
+from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
 
 _TEXT = (str, bytes)
 
 
-def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
-    """Check a proposed call against the definition of the tool that it names.
+def validate(call: ToolCall, registry: Registry, rollouts: Rollouts = NO_ROLLOUTS) -> ValidCall | Stop:
+    """Check a proposed call against the definition of the tool that it names, in the version that its principal has.
+
+    Args:
+        rollouts: What is rolled out in the principal's tenant.
 
     Returns:
         The valid call, or a refusal from which a model can repair it: the field, what is allowed, the closest
         valid value, an example. No value that was sent is repeated.
     """
     known = registry.find(call.tool)
+    selected = None
+    if known is not None and (
+        call.tool in registry.several or call.tool in rollouts.by_tool or known.tool.digest in rollouts.unreadable
+    ):
+        chosen = registry.choose(call, rollouts)
+        if chosen is None:
+            return _off(call, known)
+        known, selected = chosen
     if known is None or known.withheld:
         return _not_callable(call, known, registry)
     proposed = call.arguments
@@ -49,7 +61,10 @@ def validate(call: ToolCall, registry: Registry) -> ValidCall | Stop:
         except BadInput as error:
             return _not_accepted(call, error)
     outline = "" if known.outline is None else known.outline(filled)
-    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline)
+    if selected is not None:
+        others = (each.tool for each in registry.versions(call.tool) if each is not known)
+        selected = selected._replace(others=tuple(call_digest(other, text) for other in others))
+    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline, selected)
 
 
 def _owned(proposed: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,6 +104,13 @@ def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) 
     return refuse(
         call, "validate.unknown_tool", "there is no tool of that name", problems=(problem,),
         next_step=f"Did you mean {near[0]}?" if near else "Use one of the tools that were offered.",
+    )  # fmt: skip
+
+
+def _off(call: ToolCall, known: Registered) -> Stop:
+    return refuse(
+        call, "validate.off", "this tool is not switched on for this user",
+        next_step="Do without it, or tell the user.", audit={"server": known.tool.server},
     )  # fmt: skip
 
 

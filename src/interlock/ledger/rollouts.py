@@ -1,0 +1,104 @@
+"""Rollouts in the ledger: a person's word, the figures that all processes count together, and the rollback.
+
+Words stand in the tenant's chain, where every process reads them before its next call. Figures are guard rows, changed
+in the transaction of the event that ends a call: so many calls, so many of them failed, of what is rolled out and of
+what the others got in the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from interlock.core.call import Outcome, OutcomeKind
+from interlock.core.event import Fact, GuardChange, Kind
+from interlock.core.points import Points
+from interlock.core.principal import Principal
+from interlock.core.selected import Trial
+from interlock.core.tool import Tool
+from interlock.errors import LedgerError
+from interlock.ledger.store import Store
+from interlock.ledger.switch import StopSwitch
+from interlock.registry.rollout import Rollout
+from interlock.registry.trial import Figures, has_failed
+
+INTERLOCK = "interlock"
+"""Who takes a version back, in the record."""
+
+_NOT_ITS_OWN = frozenset({"execute.full", "call.cancelled"})
+"""Codes of calls that say nothing of their version: there was no room, or the caller went away."""
+
+
+def failed(outcome: Outcome) -> bool | None:
+    """Whether the end of a call that reached its tool is a failure of its version; None where it says nothing of it.
+
+    A result that is not what the tool declares is one; a refusal never comes here.
+    """
+    if outcome.code in _NOT_ITS_OWN:
+        return None
+    if outcome.kind in (OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.WITHHELD):
+        return True
+    return False if outcome.kind is OutcomeKind.DONE else None
+
+
+def counted(tenant: str, trials: Iterable[Trial], *, failed: bool) -> tuple[GuardChange, ...]:
+    """What one call adds to the figures of the rollouts that it counts in."""
+    changes: list[GuardChange] = []
+    for trial in trials:
+        row = f"{_rows(tenant, trial.rollout_id)}{'new' if trial.new else 'old'}"
+        changes.append(GuardChange(f"{row}/calls", 1))
+        if failed:
+            changes.append(GuardChange(f"{row}/failed", 1))
+    return tuple(changes)
+
+
+async def figures_of(store: Store, tenant: str, rollout_id: str) -> Figures:
+    """What came of the calls of a rollout so far.
+
+    Raises:
+        StoreUnavailable: They cannot be read.
+    """
+    prefix = _rows(tenant, rollout_id)
+    rows = await store.guards(prefix)
+    return Figures(*(rows.get(prefix + row, 0) for row in ("new/calls", "new/failed", "old/calls", "old/failed")))
+
+
+async def judge(switch: StopSwitch, store: Store, tenant: str, trials: Iterable[Trial], reach: Points) -> None:
+    """Take back what has failed, once, whoever counts the last failure. Called after a failure was recorded.
+
+    Killed before it is recorded, or where the ledger cannot be read or written, the next failure, of any process, comes
+    here with the same figures: the call that failed is recorded already, and its caller is told what came of it.
+    """
+    try:
+        rollouts = (await switch.standing(tenant)).rollouts
+        for trial in trials:
+            rollout = rollouts.find(trial.rollout_id) if trial.new else None
+            if rollout is None or not rollout.share:
+                continue
+            figures = await figures_of(store, tenant, rollout.rollout_id)
+            if has_failed(figures, rollout.tolerated):
+                reach("rollback.before")
+                await switch.say(tenant, _taken_back(rollout, figures))
+                reach("rollback.committed")
+    except LedgerError:
+        return  # also where another process was first
+
+
+def word(rollout_id: str, tool: Tool, said: dict[str, Any], person: Principal) -> Fact:
+    """A person's word on a version.
+
+    Args:
+        said: `percent`, `tolerated`, `reason` and what it was before.
+    """
+    body = {"server": tool.server, "tool": tool.name, "version": tool.version, **said}
+    return Fact(Kind.ROLLOUT_SET, body, rollout_id, principal_id=person.id, tool_hash=tool.digest)
+
+
+def _taken_back(rollout: Rollout, figures: Figures) -> Fact:
+    body: dict[str, Any] = {"server": rollout.server, "tool": rollout.tool, "version": rollout.version}
+    body |= {"percent": rollout.percent, "tolerated": rollout.tolerated, **figures.as_json()}
+    return Fact(Kind.ROLLOUT_ROLLED_BACK, body, rollout.rollout_id, principal_id=INTERLOCK)
+
+
+def _rows(tenant: str, rollout_id: str) -> str:
+    return f"{tenant}/rollout/{rollout_id}/"
