@@ -66,14 +66,20 @@ class Door:
         self._calls = 0
         self._idle = anyio.Event()
 
-    def offered(self, caller: Caller) -> Sequence[Tool]:
-        """The tools that this principal could call, in the order of registration."""
+    async def offered(self, caller: Caller) -> Sequence[Tool]:
+        """The tools that this principal could call, in the versions that it has, in the order of registration."""
         if not caller.may_call:
             return ()
-        policy = self.plane.plane.policy
+        policy, tools = self.plane.plane.policy, await self.plane.tools_for(caller.principal)
         if policy.mode is not Mode.ENFORCE:
-            return self.plane.tools
-        return [tool for tool in self.plane.tools if policy.may_have(caller.principal, tool)]
+            return tools
+        return [tool for tool in tools if policy.may_have(caller.principal, tool)]
+
+    async def tool(self, caller: Caller, name: str) -> Tool | None:
+        """The definition by that name that this principal has now; None where there is none."""
+        standing = await self.plane.plane.switch.standing(caller.principal.tenant)
+        known = self.plane.plane.registry.had(name, caller.principal, standing.rollouts)
+        return None if known is None else known.tool
 
     async def call(self, caller: Caller, asked: Asked) -> Reply:
         """Make a call on the one path, or tell what became of one that was held.

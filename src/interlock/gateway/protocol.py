@@ -63,7 +63,7 @@ class Protocol:
         return self.server.create_initialization_options(NotificationOptions(tools_changed=True))
 
     async def _list_tools(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        tools = self._door.offered(self._caller(context))
+        tools = await self._door.offered(self._caller(context))
         try:
             page, cursor = self._listings.page(tools, params.cursor)
         except BadInput as error:
@@ -81,8 +81,7 @@ class Protocol:
             return trouble(error) | _COMPLETE
         if reply.continuation and _may_ask(context):
             return _input_required(reply)
-        known = self._door.plane.plane.registry.find(reply.outcome.tool)
-        return result_of(reply, None if known is None else known.tool) | _COMPLETE
+        return result_of(reply, await self._door.tool(caller, reply.outcome.tool)) | _COMPLETE
 
     async def _initialized(self, context: Context, params: types.NotificationParams) -> None:
         self.changes.add(self._who(context).session, context.session)

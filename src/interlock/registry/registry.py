@@ -106,8 +106,14 @@ class Registry:
         """The same for one principal: of each tool the version that they have."""
         if not rollouts.by_tool and not rollouts.unreadable:
             return self.offered
-        had = (self._had(known, principal, rollouts) for known in self._tools.values())
+        had = (self.had(name, principal, rollouts) for name in self._tools)
         return tuple(known.tool for known in had if known is not None and not known.withheld)
+
+    def had(self, name: str, principal: Principal, rollouts: Rollouts) -> Registered | None:
+        """The version of a tool that a principal has; None for a miss, and where they have none."""
+        ready = self._ready(name)
+        place = choose([each.tool for each in ready], principal, rollouts)
+        return None if place is None else ready[place]
 
     def versions(self, name: str) -> tuple[Registered, ...]:
         """Every version of a tool, in the order of registration; none for a miss."""
@@ -187,11 +193,6 @@ class Registry:
     def _ready(self, name: str) -> list[Registered]:
         """The versions that somebody may have: a later one that awaits review is nobody's."""
         return [each for place, each in enumerate(self.versions(name)) if place == 0 or not each.withheld]
-
-    def _had(self, known: Registered, principal: Principal, rollouts: Rollouts) -> Registered | None:
-        ready = self._ready(known.tool.name)
-        place = choose([each.tool for each in ready], principal, rollouts)
-        return None if place is None else ready[place]
 
 
 _COMMON = ("server", "effect", "outward", "starts")
