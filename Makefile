@@ -8,7 +8,7 @@ PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops verification \
-	routing effects waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
+	routing effects definitions waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ loops: $(VENV)/.stamp ## loop limits on recorded runs; exits 0 only if at most 1
 
 verification: $(VENV)/.stamp ## what rules from a written policy stop of the wrong and of the right writes of recorded runs
 	@$(PY) -m proof.verification $(ARGS)
+
+definitions: $(VENV)/.stamp ## clean tool definitions that are taken for poisoned ones, and planted ones that are found
+	@$(PY) -m proof.definitions $(ARGS)
 
 conversations: $(VENV)/.stamp ## recorded conversations of real models through the agent's loop; exits 0 only if every call was decided and answered
 	@$(PY) -m proof.conversations $(ARGS)

@@ -45,7 +45,7 @@ from interlock.sagas import Beginning, SagaRun, Starting, cancel_saga, open_saga
 from interlock.servers import Fleet, open_fleet
 from interlock.settings import Settings
 from interlock.sources.family import Family
-from interlock.upkeep import sealing, telling
+from interlock.upkeep import sealing, telling, watching
 
 
 class Interlock:
@@ -76,19 +76,27 @@ class Interlock:
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """The tools that can be called, in the order of registration: what a model is offered."""
-        return self.plane.registry.offered
+        """The tools that can be called, in the order of registration: what a model is offered.
+
+        One whose far end fails is not among them, unless its fallback works.
+        """
+        return tuple(self.plane.working(self.plane.registry.offered))
 
     @property
     def degraded(self) -> dict[str, str]:
-        """Tools that this process leaves alone now, or tries again with one call, because they failed: name to how."""
+        """Tools that this process leaves alone now, because they failed or what they depend on does: name to how.
+
+        `open`, `probing` or `half_open` (the next call is tried) by their calls, `down` by a health check.
+        """
         states = self.plane.executor.breakers.states()
-        return {name: state for (_, name, _), state in states.items() if state != "closed"}
+        failed = {name: state for (_, name, _), state in states.items() if state != "closed"}
+        down = (tool.name for tool in self.plane.registry.tools if self.plane.executor.health.objection(tool))
+        return failed | dict.fromkeys(down, "down")
 
     async def tools_for(self, principal: Principal) -> tuple[Tool, ...]:
         """The same for one principal: of each tool the version that is rolled out to them."""
         standing = await self.plane.switch.standing(principal.tenant)
-        return self.plane.registry.offered_to(principal, standing.rollouts)
+        return tuple(self.plane.working(self.plane.registry.offered_to(principal, standing.rollouts)))
 
     def run(
         self,
@@ -345,6 +353,7 @@ async def open_plane(
     settings = settings or Settings()
     world = world or World()
     async with open_fleet(settings, world) as fleet:
+        await fleet.recall(settings, world)
         admit = fleet.admit if settings.servers else None
         # In a thread: it reads files, compiles every tool and forces a new key to disk.
         plane, load = await anyio.to_thread.run_sync(compose, settings, tools, world, people, agents, admit)
@@ -354,9 +363,12 @@ async def open_plane(
             async with sealing(settings, plane.ledger.store, world) as sealer:
                 claim = Claim(worker, settings.lease_s)
                 opened = Interlock(plane, claim, works, load, sealer, fleet)
+                if settings.servers:
+                    await fleet.join(plane, load)
                 run = partial(works.run, opened.store, worker, opened.advance if engine else None)
                 told = telling(settings, opened.store, claim, world) if engine else nullcontext()
-                async with beside(partial(fleet.keep, plane, load)), beside(run, works.stop), told:
+                watched = watching(plane, worker) if engine else nullcontext()
+                async with watched, beside(partial(fleet.keep, plane, load)), beside(run, works.stop), told:
                     yield opened
         finally:
             with anyio.CancelScope(shield=True):

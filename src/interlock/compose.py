@@ -29,10 +29,12 @@ from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
+from interlock.execution.health import Health, Probe
 from interlock.execution.reads import Reads
 from interlock.keys import KeyPeople, SigningKeyFile, deployment_key, read_secret
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
+from interlock.ledger.definitions import Definitions
 from interlock.ledger.sealing import SealOptions, Seals
 from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.store import MemoryStore, Store
@@ -230,6 +232,19 @@ def limits_of(settings: Settings, store: Store, clock: Clock) -> Limits:
     return Limits(calls_max=settings.limits.calls_max, loops=loops_of(settings), quotas=quotas)
 
 
+def health_of(registry: Registry, world: World, store: Store) -> Health:
+    """What asks whether the tools can work, by the checks that they name; one that several share is asked once."""
+    health = Health(world.clock, store)
+    checks: dict[Callable[[], object], set[str]] = {}
+    for tool in registry.tools:
+        if tool.health is not None:
+            checks.setdefault(tool.health, set()).add(tool.name)
+    for ask, names in checks.items():
+        where = f"{getattr(ask, '__module__', '')}.{getattr(ask, '__qualname__', ask.__class__.__qualname__)}"
+        health.watch(Probe(name=where, ask=ask, tools=frozenset(names)))
+    return health
+
+
 def plane_of(
     settings: Settings, world: World, registry: Registry, policy: Rules, store: Store, key: bytes
 ) -> Plane:  # fmt: skip
@@ -254,6 +269,7 @@ def plane_of(
         ),
         executor=Executor(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
+            health=health_of(registry, world, ledger.store),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
             listeners=ProgressListeners(world.clock), pause=world.pause, reach=world.reach,
         ),
@@ -261,6 +277,7 @@ def plane_of(
         ledger=ledger,
         clock=world.clock,
         new_id=new_id,
+        definitions=Definitions(ledger.store),
     )  # fmt: skip
     plane.drivers["saga"] = SagaDriver(plane)
     return plane

@@ -6,7 +6,7 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,12 +17,14 @@ from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker, fallback_call_id
+from interlock.core.tool import Tool
 from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
 from interlock.execution.execute import execute
 from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd
 from interlock.ledger.conversation import Conversation, Ledger
+from interlock.ledger.definitions import Definitions
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.rollouts import judge
 from interlock.ledger.switch import StopSwitch
@@ -66,6 +68,7 @@ class Plane:
         ledger: Where everything is recorded.
         clock, new_id: Time and ids.
         drivers: What says which calls a run makes, by `RunState.driver`; a run of `calls` has none.
+        definitions: What servers list and people accepted of it; None for a plane that has no servers.
     """
 
     registry: Registry
@@ -80,6 +83,30 @@ class Plane:
     clock: Clock
     new_id: IdMaker
     drivers: dict[str, Driver] = field(default_factory=dict)
+    definitions: Definitions | None = None
+
+    async def tools_now(self) -> Registry:
+        """The tools, as they are accepted now: what a person accepted binds the next call of every process.
+
+        Raises:
+            StoreUnavailable: What was accepted cannot be read.
+        """
+        if self.definitions is not None:
+            self.registry = await self.definitions.current(self.registry)
+        return self.registry
+
+    def working(self, tools: Iterable[Tool]) -> list[Tool]:
+        """Those of the tools that are of use now, in their order: the far end answers, or that of a fallback does."""
+        return [tool for tool in tools if self._works(tool, set())]
+
+    def _works(self, tool: Tool, asked: set[str]) -> bool:
+        if not self.executor.breakers.shut(tool) and not self.executor.health.objection(tool):
+            return True
+        asked.add(tool.name)
+        other = self.registry.find(tool.fallback)
+        if other is None or other.withheld or other.tool.name in asked:
+            return False
+        return self._works(other.tool, asked)
 
 
 async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outcome:  # noqa: B008  # it has no state
@@ -99,7 +126,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
             try:
                 fresh = entry.through(entry.recall())
                 standing = await plane.switch.standing(tenant)
-                valid = entry.through(validate(fresh, plane.registry, standing.rollouts))
+                valid = entry.through(validate(fresh, await plane.tools_now(), standing.rollouts))
                 allowed = entry.through(
                     await authorize(valid, plane.policy, entry.run, _ask(standing.flags, plane, resolve))
                 )

@@ -121,7 +121,7 @@ def _check(registry: Registry, known: Registered, terms: RolloutTerms, tolerated
         raise BadInput(
             f"version {known.tool.version!r} of {known.tool.name!r} is not as it was reviewed",
             code="rollout.unreviewed",
-            remedy="Review it with `interlock tools diff`, then `interlock tools pin`.",
+            remedy="Review it with `interlock tools drift`, then `interlock tools pin`.",
         )
     if percent < 100 and known.tool.name in _needed(registry):
         raise BadInput(

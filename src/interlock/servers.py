@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
-from interlock.compose import World
+from interlock.compose import World, open_store
 from interlock.core.canonical import canonical, digest
 from interlock.core.tool import Tool
 from interlock.engine.beside import tasks_beside
-from interlock.errors import DefinitionError, NotFound, PolicyError, SettingsError
+from interlock.errors import LedgerError, NotFound, PolicyError, SettingsError
+from interlock.execution.health import Probe
 from interlock.keys import read_secret
+from interlock.ledger.definitions import Definitions
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
-from interlock.registry.admit import Admitted, admit
+from interlock.registry.accepted import Accepted
+from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins
 from interlock.registry.registry import Registry
 from interlock.server_settings import ServerSettings
 from interlock.settings import Settings, named_environment
-from interlock.sources.mcp_server import Plan, Server, Terms
+from interlock.sources.mcp_server import Plan, Server, State, Terms
 from interlock.sources.mcp_tools import Profile
 from interlock.sources.relay import Relay
+
+_AGAIN_S: Final = 1.0
+"""Seconds until what could not be recorded is tried again."""
 
 
 class Fleet:
@@ -43,7 +49,8 @@ class Fleet:
         self.refused: dict[tuple[str, str], str] = {}
         self._settings = settings
         self._trusted = {said.name for said in settings.servers if said.trust}
-        self._seen: dict[tuple[str, str], Tool] = {}
+        self._own: Registry | None = None
+        self._accepted = Accepted()
         self._changed = anyio.Event()
 
     @property
@@ -65,36 +72,69 @@ class Fleet:
         """Have the registry replaced soon."""
         self._changed.set()
 
+    def listings(self) -> list[Listing]:
+        """What every server offers, in the order of the settings."""
+        return [
+            Listing(
+                server=name, tools=server.tools, trusted=name in self._trusted,
+                absent="" if server.state is State.READY else "its server does not answer",
+            )
+            for name, server in self.servers.items()
+        ]  # fmt: skip
+
+    async def recall(self, settings: Settings, world: World) -> None:
+        """Read what was accepted before, so that a policy loads which names tools of a server that is not there."""
+        if not self.servers or settings.ledger is None or not await anyio.Path(settings.at(settings.ledger)).exists():
+            return
+        store = await anyio.to_thread.run_sync(open_store, settings, world)
+        try:
+            self._accepted = await Definitions(store).accepted()
+        finally:
+            await store.close()
+
     def admit(self, own: Iterable[Tool]) -> Registry:
-        """The registry of own tools and of those that the servers list now."""
-        foreign = self.tools
-        for tool in foreign:
-            if tool.server in self._trusted:
-                self._seen.setdefault((tool.server, tool.name), tool)
-        admitted: Admitted = admit(own, foreign, self._pins(), self._seen.values())
-        self.refused = dict(admitted.refused)
-        return admitted.registry
+        """The registry of own tools and of those that the servers list now, by what was accepted before."""
+        self._own = Registry(own, pins=self._pins())
+        return with_servers(self._own, self.listings(), self._accepted)[0]
+
+    async def join(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:
+        """Record what is new about the servers' tools, and put registry and policy of today in force.
+
+        Raises:
+            LedgerError: It could not be recorded; what was in force stays.
+        """
+        assert self._own is not None and plane.definitions is not None, "own tools were admitted"
+        registry = await plane.definitions.take(self._own, self.listings())
+        self.refused = {(each.tool.server, each.tool.name): each.reason for each in plane.definitions.aside}
+        try:
+            policy = await anyio.to_thread.run_sync(load, registry)
+        except PolicyError as error:
+            self.refused["", ""] = str(error)  # what was in force stays; what changed is refused when called
+            return
+        plane.registry, plane.policy = registry, policy
 
     async def keep(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:
         """Replace the plane's registry and policy whenever something changed, until cancelled."""
+        for name, server in self.servers.items():
+            plane.executor.health.watch(
+                Probe(name=f"server {name}", ask=partial(_ready, server), server=name, every_s=5)
+            )
         while True:
             await self._changed.wait()
             self._changed = anyio.Event()
-            own = [tool for tool in plane.registry.tools if tool.server not in self.servers]
             try:
-                registry, policy = await anyio.to_thread.run_sync(self._next, own, load)
-            except (DefinitionError, PolicyError) as error:
-                self.refused["", ""] = str(error)  # what was in force stays; what changed is refused when called
-                continue
-            plane.registry, plane.policy = registry, policy
-
-    def _next(self, own: list[Tool], load: Callable[[Registry], Rules]) -> tuple[Registry, Rules]:
-        registry = self.admit(own)
-        return registry, load(registry)
+                await self.join(plane, load)
+            except LedgerError:
+                await anyio.sleep(_AGAIN_S)
+                self._changed.set()
 
     def _pins(self) -> Pins | None:
         named = self._settings.pins
         return read_pins(self._settings.at(named)) if named is not None else None
+
+
+async def _ready(server: Server) -> bool:
+    return server.state is State.READY
 
 
 @asynccontextmanager

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from interlock.compose import World, open_sealer, open_store
 from interlock.engine.beside import beside
+from interlock.errors import StoreUnavailable
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
 from interlock.notices.notifier import Notifier
+from interlock.pipeline import Plane
 from interlock.settings import Settings
+
+_EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -73,6 +79,23 @@ async def sealing(settings: Settings, store: Store, world: World) -> AsyncIterat
     finally:
         with anyio.CancelScope(shield=True):
             await sealer.close()
+
+
+@asynccontextmanager
+async def watching(plane: Plane, worker: str) -> AsyncIterator[None]:
+    """What tools depend on is asked, and what people accept elsewhere is seen, for as long as the block lasts."""
+    health = plane.executor.health
+    health.worker = worker
+    async with beside(health.run), beside(partial(_keep_current, plane)):
+        yield
+
+
+async def _keep_current(plane: Plane) -> None:
+    """What is accepted elsewhere is in the plane's registry within a second, though nobody calls here: for lists."""
+    while True:
+        with suppress(StoreUnavailable):  # the next call says so
+            await plane.tools_now()
+        await anyio.sleep(_EVERY_S)
 
 
 @asynccontextmanager

@@ -23,9 +23,10 @@ def test_the_commands_are_those_that_were_promised() -> None:
         f"interlock {path}"
         for path in (
             "demo", "init", "login", "keys add", "keys list", "keys revoke", "call", "tools list", "tools lint",
-            "tools pin", "tools diff", "policy check", "policy test", "policy explain", "approvals list",
-            "approvals suggest-grants", "approvals figures", "grants list", "grants show", "grants issue",
-            "grants endorse", "grants revoke",
+            "tools pin", "tools drift", "tools accept", "tools cost", "tools rollout", "tools rollouts",
+            "policy check", "policy test", "policy explain",
+            "approvals list", "approvals suggest-grants", "approvals figures", "grants list", "grants show",
+            "grants issue", "grants endorse", "grants revoke",
             "approvals show", "approvals approve", "approvals reject", "approvals edit", "approvals respond",
             "approvals withdraw", "approvals delegate", "approvals undelegate", "approvals delegations",
             "calls list", "calls show", "calls unknown",

@@ -25,7 +25,7 @@ def test_tools_are_listed_with_effect_definition_and_pin(shell: Shell) -> None:
 
 
 def test_tools_need_no_key(shell: Shell) -> None:
-    for command in ("list", "lint", "pin", "diff"):
+    for command in ("list", "lint", "pin", "drift"):
         assert shell.run("tools", command, key="").code == 0, command
 
 
@@ -59,7 +59,7 @@ def test_lint_names_the_models_of_agents_whose_names_are_aliases(shell: Shell) -
 def test_pinned_tools_do_not_differ(shell: Shell) -> None:
     said = shell.json("tools", "pin")
     assert (said["tools"], said["changed"]) == (6, 6)
-    assert shell.run("tools", "diff").out == "6 tools, all as pinned.\n"
+    assert shell.run("tools", "drift").out == "6 tools, all as reviewed.\n"
     assert {tool["pinned"] for tool in shell.json("tools", "list")["tools"]} == {"yes"}
 
 
@@ -67,11 +67,11 @@ def test_drift_is_shown_line_by_line_and_ends_with_1(shell: Shell) -> None:
     """The requirement A5: drift is found and classified, with a readable difference."""
     shell.run("tools", "pin")
     change(shell, 'effect="irreversible"', 'effect="read"')
-    ran = shell.run("tools", "diff")
+    ran = shell.run("tools", "drift")
     assert ran.code == 1
     assert "changed  local/refund" in ran.out
     assert "effect: irreversible -> read (lower)" in ran.out
-    [difference] = shell.json("tools", "diff", code=1)["differences"]
+    [difference] = shell.json("tools", "drift", code=1)["differences"]
     assert difference["flips"] == ["effect: irreversible -> read (lower)"]
     assert {tool["name"]: tool["pinned"] for tool in shell.json("tools", "list")["tools"]}["refund"] == "changed"
 
@@ -89,10 +89,10 @@ def test_a_tool_that_drifted_from_its_pin_is_withheld_until_it_is_pinned_again(s
 def test_a_pin_file_that_the_settings_name_and_nobody_wrote_can_be_written(shell: Shell) -> None:
     settings = shell.folder / "interlock.toml"
     settings.write_text(settings.read_text() + 'pins = "reviewed.json"\n')
-    assert shell.json("tools", "diff", code=2)["error"]["code"] == "pins.absent"
+    assert shell.json("tools", "drift", code=2)["error"]["code"] == "pins.absent"
     assert shell.json("call", "look", "{}", code=2)["error"]["code"] == "pins.read"
     assert shell.json("tools", "pin")["file"].endswith("reviewed.json")
-    assert shell.run("tools", "diff").code == 0
+    assert shell.run("tools", "drift").code == 0
 
 
 def test_a_module_that_cannot_be_imported_is_named(shell: Shell) -> None:

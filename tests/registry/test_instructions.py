@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from interlock.registry.instructions import Sign, instructs, signs, texts
+from proof.definitions import measure
 
 
 def found(text: str, **others: Any) -> set[str]:
@@ -110,3 +112,20 @@ def test_a_place_is_a_pointer_into_the_definition() -> None:
 def test_a_large_definition_costs_no_more_than_a_bound_allows() -> None:
     """T45."""
     assert len(signs({"description": "x", "claims": {str(n): POISON for n in range(1000)}})) == 64
+
+
+@pytest.mark.evidence
+def test_clean_definitions_are_not_taken_for_poisoned_ones_and_planted_ones_are_found(data_dir: Path) -> None:
+    """What `make definitions` prints, within bounds; that bare tasks are not found is what a person reads for."""
+    found = measure(data_dir)
+    flagged, every = found["clean"]["all of them"]
+    assert every > 10_000
+    assert flagged <= every * 0.005
+    assert found["clean"]["reference servers"] == (0, 58)
+    for name, least in (
+        ("10 wordings, a parameter", 0.99),
+        ("recorded, agentdojo", 0.95),
+        ("recorded, agentdyn", 0.85),
+    ):
+        hits, planted = found["planted"][name]
+        assert hits >= planted * least, name

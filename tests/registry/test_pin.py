@@ -141,7 +141,7 @@ def test_a_difference_deep_in_the_schema_is_shown_where_it_is() -> None:
         '- /input_schema/properties/to/description: "Whom."',
         '- /input_schema/properties/to/type: "string"',
         '+ /input_schema/properties/to/type: "integer"',
-        '+ /input_schema/properties/bcc: {"type": "string"}',
+        '+ /input_schema/properties/bcc/type: "string"',
     }
 
 
@@ -165,17 +165,26 @@ def test_what_changed_about_the_risk_comes_first() -> None:
 def test_nothing_invisible_is_shown() -> None:
     """T9: what a reviewer reads is ASCII."""
     (found,) = pins_of([pay()]).compare([pay(description="Pay.\u202e\u200b\x1b[2J" + "x" * 500)])
-    assert all(line.isascii() or line.rstrip(")").endswith("characters") for line in found.lines)
+    assert all(line.isascii() for line in found.lines)
     assert "\\u202e\\u200b\\u001b" in found.lines[1]
-    assert "characters)" in found.lines[1]
+    assert "x" * 500 in found.lines[1], "what is new is shown in full"
 
 
 def test_a_difference_is_data() -> None:
     (found,) = pins_of([]).compare([pay()])
-    assert found.as_json() == {"change": "added", "server": "far", "name": "pay", "aspects": ["added"]}
-    (found,) = pins_of([pay()]).compare([foreign("pay2", OBJECT)])[:1]
+    said = found.as_json()
+    assert said.pop("lines") == list(found.lines)
+    assert said == {
+        "change": "added",
+        "server": "far",
+        "name": "pay",
+        "digest": pay().digest,
+        "aspects": ["added"],
+    }
+    other = foreign("pay2", OBJECT)
+    (found,) = pins_of([pay()]).compare([other])[:1]
     assert found.as_json() == {
-        "change": "renamed", "server": "far", "name": "pay2", "was": "pay",
+        "change": "renamed", "server": "far", "name": "pay2", "was": "pay", "digest": other.digest,
         "aspects": ["renamed"], "fields": ["name"], "lines": ['- /name: "pay"', '+ /name: "pay2"'],
     }  # fmt: skip
     (found,) = pins_of([pay()]).compare([pay(description="X.")])

@@ -40,7 +40,7 @@ async def called(plane: Interlock, tool: str, arguments: dict[str, Any]) -> Outc
 
 async def test_a_servers_tools_stand_among_the_own_ones_and_answer_through_the_path(tmp_path: Path) -> None:
     async with opened(tmp_path, server()) as plane:
-        assert [tool.name for tool in plane.tools] == ["far__add", "far__echo", "far__fail", "far__die"]
+        assert [tool.name for tool in plane.tools] == ["far__add", "far__die", "far__echo", "far__fail"]
         outcome = await called(plane, "far__add", {"n": 1})
         assert outcome.done and outcome.value["structuredContent"] == {"n": 2}
         failed = await called(plane, "far__fail", {})

@@ -158,7 +158,8 @@ class _Loop:
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
         turn = len(self._transcript.turns) + 1
-        tools = [] if final else for_now(self._tools, self._agent.offer, self._run, self._principal)
+        working = self._plane.working(self._tools)
+        tools = [] if final else for_now(working, self._agent.offer, self._run, self._principal)
         try:
             reply = await self._asked(turn).reply(messages, self._offers(tools))
         except GuardRefused:

@@ -16,6 +16,7 @@ from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.delegations import approvals
 from interlock.cli.demo import demo
+from interlock.cli.drift import tools
 from interlock.cli.gateway import gateway, serve
 from interlock.cli.grants import grants
 from interlock.cli.inbox import inbox
@@ -26,7 +27,6 @@ from interlock.cli.limits import limits
 from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
-from interlock.cli.rollout import tools
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.stop import resume, stop

@@ -64,10 +64,10 @@ def list_(deployment: Deployment, status: str | None, principal: str | None, lim
 @command("show", runs, example="interlock runs show run_0194f3a2b1c4")
 @click.argument("run_id")
 def show(deployment: Deployment, run_id: str) -> Report:
-    """What happened in a run, in order: its calls, an agent's turns, how a graph stands.
+    """What happened in a run, in order.
 
-    For each call: what was decided and why, what came of it, who approved. For each turn of a model: what it said and
-    proposed, what came of that, what it took.
+    Its calls, an agent's turns, and how a graph stands. For each call: what was decided and why, what came of it, who
+    approved. For each turn of a model: what it said and proposed, what came of that, what it took.
     """
     state, tables, events = deployment.with_store(partial(_run, run_id, deployment.person.tenant))
     calls = [_timeline(row, tables, state) for row in tables["tool_call"]]

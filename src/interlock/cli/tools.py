@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from rich.console import RenderableType
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
-from interlock.cli.layout import Listing, heading, note, told
+from interlock.cli.layout import Cell, Listing, heading, note, told
 from interlock.cli.output import Exit, Report
 from interlock.core.tool import Tool
-from interlock.errors import NotFound
+from interlock.ledger.definitions import Definitions
+from interlock.ledger.store import Store
 from interlock.models.names import floating
 from interlock.models.route import leaves
+from interlock.registry.accepted import Accepted
 from interlock.registry.findings import Finding, Severity
+from interlock.registry.foreign import tool_of
 from interlock.registry.lint import counted, lint, worst
 from interlock.registry.lint_tool import score
 from interlock.registry.pin import NEW, Pins, pins_of, read_pins, write_pins
@@ -34,15 +38,26 @@ def tools() -> None:
 
 @command("list", tools, example="interlock tools list\ninterlock tools list --json | jq '.tools[].name'")
 def list_(deployment: Deployment) -> Report:
-    """Every tool, with its effect and whether it is as it was reviewed."""
-    found = _tools(deployment)
-    pins = _pins(deployment)
-    rows, document = [], []
+    """Every tool, with its effect and whether it is as it was reviewed.
+
+    Tools of servers are those that a plane saw last.
+    """
+    found = own_tools(deployment)
+    pins = pins_in_file(deployment)
+    rows: list[tuple[Cell, ...]] = []
+    document: list[dict[str, Any]] = []
     for tool in found:
         pinned = _pinned(tool, pins)
         first_line = tool.description.partition("\n")[0]
         rows.append((tool.name, tool.server, tool.effect.value, tool.version, tool.digest[:12], pinned, first_line))
         document.append(_document(tool) | {"pinned": pinned})
+    for server, name, standing, seen in _foreign(deployment.with_store(_known)):
+        style = {"yes": "", "new": "wait"}.get(standing, "bad")
+        whole = ["–", "–", "–"] if seen is None else [seen.effect.value, seen.version, seen.digest[:12]]
+        text = "" if seen is None else seen.description.partition("\n")[0]
+        rows.append((name, server, *whole, told(standing, style), text))
+        said = {"name": name, "server": server} if seen is None else _document(seen)
+        document.append(said | {"pinned": standing})
     listing = Listing(
         ("tool", "server", "effect", "version", "definition", "pinned", "description"), rows, empty="No tools."
     )
@@ -63,7 +78,7 @@ def lint_(deployment: Deployment, fail_on: str) -> Report:
     Vague descriptions, free text where there is a choice, missing bounds and units, and so on; and models of agents and
     of [verify] whose names are aliases.
     """
-    every = _tools(deployment)
+    every = own_tools(deployment)
     found = [*lint(every), *_floating(deployment)]
     gravest = worst(found)
     failed = gravest is not None and gravest.rank >= Severity(fail_on).rank
@@ -93,13 +108,13 @@ def lint_(deployment: Deployment, fail_on: str) -> Report:
 
 @command("pin", tools, example="interlock tools pin")
 def pin(deployment: Deployment) -> Report:
-    """Write the pin file: every tool as it is now counts as reviewed. Review `tools diff` first.
+    """Write the pin file: every tool as it is now counts as reviewed. Review `tools drift` first.
 
     With `pins` in the settings, a tool that is new or changed since is withheld from models.
     """
-    found = _tools(deployment)
-    before = _pins(deployment)
-    file = _pin_file(deployment)
+    found = own_tools(deployment)
+    before = pins_in_file(deployment)
+    file = pin_file(deployment)
     write_pins(file, pins_of(found))
     changed = len(before.compare(found)) if before is not None else len(found)
     view = [told(f"{len(found)} tools are pinned in {file}, {changed} of them anew.")]
@@ -108,37 +123,30 @@ def pin(deployment: Deployment) -> Report:
     return Report({"file": str(file), "tools": len(found), "changed": changed}, view)
 
 
-@command("diff", tools, example="interlock tools diff\ninterlock tools diff --json")
-def diff(deployment: Deployment) -> Report:
-    """What became of the tools since they were pinned. Exit code 1 where anything did."""
-    found = _tools(deployment)
-    file, pins = _pin_file(deployment), _pins(deployment)
-    if pins is None:
-        raise NotFound(
-            f"no pin file {file}",
-            code="pins.absent",
-            remedy="Review the tools, then write it with `interlock tools pin`.",
-        )
-    differences = pins.compare(found)
-    document = {"file": str(file), "differences": [each.as_json() for each in differences]}
-    if not differences:
-        return Report(document, [told(f"{len(found)} tools, all as pinned.", "good")])
-    view: list[RenderableType] = []
-    for each in differences:
-        was = f" (was {each.was})" if each.was else ""
-        view.append(heading(f"{each.change.value}  {each.server}/{each.name}{was}"))
-        view += [told("  " + flip, "bad") for flip in each.flips]
-        view += [told("  " + line, _LINE_STYLES.get(line[:1], "")) for line in each.lines]
-    view += [told(""), note("`interlock tools pin` accepts the tools as they are now.")]
-    return Report(document, view, Exit.NO)
+async def _known(store: Store) -> Accepted:
+    return await Definitions(store).accepted()
+
+
+def _foreign(accepted: Accepted) -> Iterator[tuple[str, str, str, Tool | None]]:
+    """The tools of servers: server, name, whether it can be called, and its definition where it was kept."""
+    for (server, name), each in sorted(accepted.tools.items()):
+        pin = each.seen or each.accepted
+        if each.gone:
+            standing = "gone"
+        elif each.refused:
+            standing = f"set aside: {each.refused}"
+        elif each.accepted is None:
+            standing = "new"
+        else:
+            standing = "yes" if each.seen is not None and each.seen.digest == each.accepted.digest else "changed"
+        yield server, name, standing, tool_of(pin.definition) if pin is not None else None
 
 
 _SEVERITIES = {Severity.NOTE: "quiet", Severity.WARNING: "wait", Severity.ERROR: "bad"}
 
-_LINE_STYLES = {"+": "good", "-": "bad"}
 
-
-def _tools(deployment: Deployment) -> list[Tool]:
+def own_tools(deployment: Deployment) -> list[Tool]:
+    """The tools of the modules that the settings name."""
     return import_tools(deployment.settings.tools, deployment.settings.folder)
 
 
@@ -157,13 +165,14 @@ def _floating(deployment: Deployment) -> list[Finding]:
     ]
 
 
-def _pins(deployment: Deployment) -> Pins | None:
+def pins_in_file(deployment: Deployment) -> Pins | None:
     """The pins in force, or those that were written and are not in force yet; None for none."""
-    file = _pin_file(deployment)
+    file = pin_file(deployment)
     return read_pins(file) if file.exists() else None
 
 
-def _pin_file(deployment: Deployment) -> Path:
+def pin_file(deployment: Deployment) -> Path:
+    """Where the pins stand, or will once they are written."""
     return deployment.settings.at(deployment.settings.pins or PINS)
 
 

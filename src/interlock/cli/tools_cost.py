@@ -27,8 +27,9 @@ _CALLS_MAX: Final = 10_000
 
 @command("cost", tools, example="interlock tools cost\ninterlock tools cost --json | jq '.servers'")
 def cost(deployment: Deployment) -> Report:
-    """What a model reads of the tools in every request, in tokens: by tool and server, with what is never used.
+    """What a model reads of the tools in every request, in tokens.
 
+    By tool and by server, with what is never used.
     Says as well which tools say nearly the same, and what a selection of them with `find_tools` would cost instead.
     Tokens are estimated without any provider's vocabulary, within a tenth of what OpenAI's counts.
     """

@@ -49,6 +49,10 @@ class Kind(StrEnum):
     MEMORY_FORGOTTEN = "memory.forgotten"
     NOTICE_DELIVERED = "notice.delivered"
     NOTICE_FAILED = "notice.failed"
+    TOOL_SEEN = "tool.seen"
+    TOOL_MISSED = "tool.missed"
+    TOOL_ACCEPTED = "tool.accepted"
+    HEALTH = "health"
     FLAG = "flag"
     CONFIG = "config"
     RECOVERY = "recovery"
@@ -59,6 +63,12 @@ class Kind(StrEnum):
 
 NOTICES = "notices"
 """Chain of what people were told; whoever holds its claim tells them."""
+
+DEFINITIONS = "definitions"
+"""Chain of what servers list and of what people accepted of it."""
+
+HEALTH = "health"
+"""Chain of what tools depend on, and whether it answered."""
 
 CLOSING = frozenset({"done", "refused", "failed", "withheld"})
 """Header outcomes that end a call; one such event may stand for each call."""
@@ -134,7 +144,7 @@ class Event(NamedTuple):
     Attributes:
         fact: What it says; its body is empty where the payload was erased.
         tenant: Whose it is.
-        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>` or `notices`.
+        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>`, `notices`, `definitions` or `health`.
         seq: 1, 2, 3, … within the chain.
         at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
         prev_hash: Hash of the event before it; empty for the first.

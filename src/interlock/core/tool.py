@@ -122,7 +122,9 @@ BatchBody = Callable[[list[dict[str, Any]], list[CallContext]], Awaitable[Sequen
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One tool. Equal definitions have equal digests; everything but `body`, `batch`, `accept` and `declared` is in it.
+    """One tool. Equal definitions have equal digests.
+
+    Everything but `body`, `batch`, `accept`, `health` and `declared` is in it.
 
     Attributes:
         name: 1 to 64 of `A-Z a-z 0-9 _ . -`, starting with a letter; unique on its server.
@@ -162,6 +164,7 @@ class Tool:
         body: The function.
         batch: Answers several calls of a read at once; None where each runs by itself.
         accept: Further check of own tools (custom validators); raises `BadInput` with a pointer-named problem.
+        health: Asks whether what it depends on answers; None where nobody asks. One that tools share is asked once.
     """
 
     name: str
@@ -199,6 +202,7 @@ class Tool:
     body: Body = field(compare=False, repr=False)
     batch: BatchBody | None = field(default=None, compare=False, repr=False)
     accept: Callable[[dict[str, Any]], None] | None = field(default=None, compare=False, repr=False)
+    health: Callable[[], object] | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def digest(self) -> str:

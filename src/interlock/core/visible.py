@@ -18,6 +18,7 @@ from interlock.core.canonical import Json
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SPACES = frozenset("\n\t\r\u00a0\u2007\u202f\u3000")
 _LOOK_LIKE_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "FULLWIDTH", "MATHEMATICAL")
 _WORD = re.compile(r"\w+")
 _MARKS_MAX = 3
@@ -73,6 +74,22 @@ def visible_lines(text: str) -> list[Stretch]:
 def one_line(text: str) -> str:
     """The text with its escapes, on one line."""
     return "".join(stretch.text for stretch in visible(text))
+
+
+def unhidden(value: Json) -> Json:
+    """A JSON value without the characters in its texts and keys that nobody sees; itself where all of it is plain."""
+    if isinstance(value, str):
+        if value.isascii() and value.isprintable():
+            return value
+        gone = {at for at in _unseen(value) if value[at] not in _SPACES}
+        return "".join(letter for at, letter in enumerate(value) if at not in gone) if gone else value
+    if isinstance(value, dict):
+        made = {str(unhidden(key)): unhidden(part) for key, part in value.items()}
+        return value if all(made.get(key) is part for key, part in value.items()) else made
+    if isinstance(value, list):
+        parts = [unhidden(part) for part in value]
+        return value if all(new is old for new, old in zip(parts, value, strict=True)) else parts
+    return value
 
 
 def name_of(character: str) -> str:

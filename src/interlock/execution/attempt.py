@@ -21,8 +21,8 @@ class Failure:
 
     Attributes:
         kind: `timeout`, `unavailable` (nothing was sent), `busy` (the far end did not do it now), `rejected` (it did
-            not and will not), `broken`, `open` (the breaker let nothing through), `full` (no room in the bulkhead), or
-            `lost`: the worker of the try is gone.
+            not and will not), `broken`, `open` (the breaker let nothing through), `full` (no room in the bulkhead),
+            `down` (what it depends on does not answer), or `lost`: the worker of the try is gone.
         maybe_done: The effect may have happened.
         said: Words of the tool's author for the model; empty for none.
         error: Type and text of the exception, for the audit only.
@@ -40,7 +40,7 @@ class Failure:
     @property
     def passing(self) -> bool:
         """Whether another try may go better; never after a word of the far end or a breaker."""
-        return self.kind not in ("rejected", "open", "full")
+        return self.kind not in ("rejected", "open", "down", "full")
 
 
 def context_of(valid: ValidCall, key: str, spent: dict[str, int], listeners: ProgressListeners) -> CallContext:

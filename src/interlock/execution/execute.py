@@ -80,6 +80,8 @@ async def _begin(
         return await _take_up(approved, executor, entry)
     if executor.breakers.shut(tool):
         return _failed(approved, Answer(Failure("open", maybe_done=False), 0))
+    if down := executor.health.objection(tool):
+        return _failed(approved, Answer(Failure("down", maybe_done=False, error=f"{down} does not answer"), 0))
     if not tool.needs_intent and not approved.released:
         return None
     executor.reach("intent.before")
@@ -156,6 +158,7 @@ _FAILED = {
     "timeout": "the tool did not answer in time",
     "unavailable": "the tool could not be reached; nothing was sent",
     "open": "the tool failed too often just now and is left alone for a while; nothing was sent",
+    "down": "what the tool depends on does not answer just now; nothing was sent",
     "full": "too many calls of this tool are under way; nothing was sent",
 }
 """What a model is told of each kind of failure."""

@@ -13,6 +13,7 @@ from interlock.core.points import Points, pass_by
 from interlock.core.progress import ProgressListeners
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
+from interlock.execution.health import Health
 from interlock.execution.reads import Reads
 
 
@@ -25,6 +26,7 @@ class Executor:
         clock: For durations and deadlines.
         bulkhead: Who may execute at once.
         breakers: Which tools are left alone for a while.
+        health: Whether what tools depend on answers.
         reads: Which reads need not ask their tool by themselves.
         listeners: Who hears how far a call is.
         pause: Waits that many seconds between attempts.
@@ -36,6 +38,7 @@ class Executor:
     clock: Clock
     bulkhead: Bulkhead
     breakers: Breakers
+    health: Health
     reads: Reads
     listeners: ProgressListeners
     pause: Callable[[float], Awaitable[None]] = anyio.sleep

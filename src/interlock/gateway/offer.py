@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from interlock.core.tool import Effect, Tool
+from interlock.core.visible import unhidden
 from interlock.errors import BadInput
 
 PAGE = 500
@@ -68,11 +69,16 @@ def listing(tool: Tool) -> Listing:
         said.setdefault("outputSchema", dict(tool.output_schema))
     if not tool.claims:
         said["annotations"] = _annotations(tool)
-    return said
+    return _seen(tool, said)
 
 
 def _plain(tool: Tool) -> Listing:
-    return {"name": tool.name, "description": tool.description, "inputSchema": dict(tool.input_schema)}
+    return _seen(tool, {"name": tool.name, "description": tool.description, "inputSchema": dict(tool.input_schema)})
+
+
+def _seen(tool: Tool, said: Listing) -> Listing:
+    """The listing of a server's tool without the characters that nobody sees."""
+    return said if tool.sealed else cast(Listing, unhidden(said))
 
 
 def _annotations(tool: Tool) -> Listing:

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from interlock.core.tool import BatchBody, Body, CallContext, Effect, Entity, Tool
 from interlock.errors import DefinitionError, NotSent
+from interlock.registry.claims import at_least, reaches_out
 from interlock.registry.signature import Signature, read_signature
 
 THREADS_MAX = 32
@@ -43,6 +44,7 @@ class ToolOptions(TypedDict, total=False):
     tags: Sequence[str]
     examples: Sequence[Mapping[str, Any]]
     deprecated: str
+    health: Callable[[], object]
 
 
 class FunctionOptions(ToolOptions, total=False):
@@ -100,10 +102,13 @@ def foreign_tool(
     """A tool that is given by JSON Schema and runs elsewhere.
 
     Defaults in its schema are shown and not applied: what they do is for the server to say. It is `privileged`
-    unless the operator says otherwise by `effect`; what the server claims goes into `claims`.
+    unless the operator says otherwise by `effect`; what the server claims goes into `claims`, and only raises it.
     """
     given = _given(dict(options), name)
     given.setdefault("sealed", False)
+    claims = given.get("claims", {})
+    given["effect"] = at_least(given.get("effect", Effect.PRIVILEGED), claims)
+    given["outward"] = reaches_out(given.get("outward", False), claims)
     return Tool(name=name, server=server, description=description, input_schema=input_schema, body=body, **given)
 
 

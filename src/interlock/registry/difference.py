@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from interlock.core.canonical import Json
+from interlock.core.canonical import Json, canonical, digest
 from interlock.core.tool import Effect
 from interlock.registry.instructions import Sign, signs
 from interlock.registry.schema_change import SchemaChange, parameters, schema_change
 
 _SHOWN_MAX: Final = 200
+_CONTEXT: Final = 40
 
 
 class Change(StrEnum):
@@ -72,7 +73,9 @@ class Difference:
         fields: Parts of the definition that differ, sorted.
         flips: What changed about its risk, such as `effect: read -> irreversible`; look at these first.
         signs: What in its texts speaks to the model and did not when it was reviewed: sign, place and quote.
-        lines: The whole difference for people, one line for each value.
+        lines: The whole difference for people, one line for each value: all of what is new, nothing of what is gone.
+        digest: Digest of the definition as it is now, hex; empty for a tool that is gone.
+        definition: That definition; None for a tool that is gone.
     """
 
     change: Change
@@ -84,12 +87,16 @@ class Difference:
     flips: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    digest: str = ""
+    definition: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Json]:
         """The difference with its empty parts left out."""
         said: dict[str, Json] = {"change": self.change.value, "server": self.server, "name": self.name}
         if self.was:
             said["was"] = self.was
+        if self.digest:
+            said["digest"] = self.digest
         for part in ("aspects", "fields", "flips", "signs", "lines"):
             if value := getattr(self, part):
                 said[part] = [str(each) for each in value]
@@ -117,7 +124,8 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
         change=change, server=said["server"], name=said["name"], was=was,
         aspects=tuple(sorted(aspects, key=lambda aspect: aspect.rank)), fields=tuple(fields), flips=flips,
         signs=tuple(f"{each.sign} {_plain(each.place)}: {_shown(each.quote)}" for each in fresh),
-        lines=tuple(_lines("", old, new)) if old and new else (),
+        lines=tuple(_lines("", old, new)) if new else (),
+        digest="" if after is None else digest("interlock/tool/1", canonical(after)).hex(), definition=after,
     )  # fmt: skip
 
 
@@ -187,21 +195,54 @@ def _flips(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]
 
 
 def _lines(where: str, before: Any, after: Any) -> Iterator[str]:
-    """One line for each value that differs, with its pointer."""
+    """One line for each value that differs, with its pointer; nothing of what differs is left out."""
     if before == after and type(before) is type(after):
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}):
             place = f"{where}/{_plain(key)}"
             if key not in before:
-                yield f"+ {place}: {_shown(after[key])}"
+                yield from _whole("+", place, after[key])
             elif key not in after:
-                yield f"- {place}: {_shown(before[key])}"
+                yield from _whole("-", place, before[key])
             else:
                 yield from _lines(place, before[key], after[key])
         return
-    yield f"- {where}: {_shown(before)}"
-    yield f"+ {where}: {_shown(after)}"
+    if isinstance(before, str) and isinstance(after, str):
+        before, after = _where_they_differ(before, after)
+    yield from _whole("-", where, before)
+    yield from _whole("+", where, after)
+
+
+def _whole(sign: str, where: str, value: Any) -> Iterator[str]:
+    """A value that came or went, a line for each part of it: who accepts it has to see all of it."""
+    if isinstance(value, Mapping) and value:
+        for key in sorted(value):
+            yield from _whole(sign, f"{where}/{_plain(key)}", value[key])
+    else:
+        yield f"{sign} {where}: {json.dumps(value, sort_keys=True, default=dict)}"
+
+
+def _where_they_differ(before: str, after: str) -> tuple[str, str]:
+    """Two long texts without what is the same at both ends, but for a few words of it."""
+    if max(len(before), len(after)) <= _SHOWN_MAX:
+        return before, after
+    start = _alike(before, after)
+    rest = _alike(before[start:][::-1], after[start:][::-1])
+    first = max(0, start - _CONTEXT)
+    lead = "… " if first else ""
+
+    def cut(text: str) -> str:
+        last = len(text) - rest + _CONTEXT
+        return f"{lead}{text[first:last]}{' …' if last < len(text) else ''}"
+
+    return cut(before), cut(after)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _plain(key: str) -> str:

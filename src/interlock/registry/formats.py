@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from interlock.core.tool import Body, Effect, Offer, Tool
+from interlock.core.visible import unhidden
 from interlock.errors import DefinitionError
 from interlock.registry.define import foreign_tool
 from interlock.registry.gemini import project, unproject
@@ -47,8 +48,7 @@ def tool_out(tool: Tool, format: Format) -> dict[str, Any]:
     Gemini's is a projection, see `gemini.project`. Nothing of effect, roles or resolvers is told to a model.
     """
     name = wire_name(tool.name, format)
-    description = described(tool)
-    schema = dict(tool.input_schema)
+    description, schema = described(tool), dict(_shown(tool, tool.input_schema))
     match format:
         case Format.OPENAI_CHAT:
             function = {"name": name, "description": description, "parameters": schema}
@@ -102,23 +102,36 @@ def tool_in(entry: Mapping[str, Any], format: Format, *, server: str, body: Body
 
 def offer(tool: Tool) -> Offer:
     """The tool as a model sees it, in no provider's format."""
-    return Offer(tool.name, described(tool), tool.input_schema)
+    return Offer(tool.name, described(tool), _shown(tool, tool.input_schema))
 
 
 def described(tool: Tool) -> str:
-    """The description for a model: the author's, and what to use instead of a deprecated tool."""
-    if not tool.deprecated:
-        return tool.description
-    return f"{tool.description}\n\nDeprecated: {tool.deprecated}".strip()
+    """The description for a model: the author's, and what to use instead of a deprecated tool.
+
+    Of a foreign tool, without the characters that nobody would see.
+    """
+    said = tool.description if not tool.deprecated else f"{tool.description}\n\nDeprecated: {tool.deprecated}".strip()
+    return said if tool.sealed else str(unhidden(said))
+
+
+def _shown(tool: Tool, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part of a definition as a model gets it."""
+    shown = said if tool.sealed else unhidden(dict(said))
+    assert isinstance(shown, Mapping)
+    return shown
 
 
 def _mcp_out(tool: Tool, description: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": tool.name, "description": description, "inputSchema": dict(tool.input_schema)}
+    entry: dict[str, Any] = {
+        "name": tool.name,
+        "description": description,
+        "inputSchema": _shown(tool, dict(tool.input_schema)),
+    }
     output = tool.output_schema
     if output is not None and output.get("type") == "object":  # the protocol takes no other
-        entry["outputSchema"] = dict(output)
+        entry["outputSchema"] = _shown(tool, dict(output))
     if not tool.sealed:
-        return {**entry, **tool.claims}
+        return {**entry, **_shown(tool, tool.claims)}
     entry["annotations"] = {
         "readOnlyHint": tool.effect is Effect.READ,
         "destructiveHint": tool.effect in (Effect.IRREVERSIBLE, Effect.PRIVILEGED),

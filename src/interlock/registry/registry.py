@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +38,7 @@ class Registered:
         fill: Applies its defaults; None where there are none, or where they are only shown.
         outline: Tells nearly equal calls; None where all of its arguments are grounded.
         withheld: Why it cannot be called, for the model; empty for a tool that can.
+        code: The code of the refusal of one that is withheld.
     """
 
     tool: Tool
@@ -45,6 +47,7 @@ class Registered:
     fill: Fill | None
     outline: Outline | None
     withheld: str = ""
+    code: str = "validate.pin"
 
 
 class Registry:
@@ -166,6 +169,23 @@ class Registry:
             and (not words or all(word in _folded(f"{tool.name} {tool.description}") for word in words))
         )
 
+    def joined(self, foreign: Mapping[str, Registered]) -> tuple[Registry, dict[str, DefinitionError]]:
+        """These tools, and behind them those of servers; beside it, by name, which of those refer to what is not there.
+
+        See `foreign.with_servers`, which alone knows which of them may be taken up.
+        """
+        made, wrong = copy(self), dict[str, DefinitionError]()
+        every = {name: known.tool for name, known in {**self._tools, **foreign}.items()}
+        for name, known in foreign.items():
+            try:
+                check_references([known.tool], every, self.several)
+            except DefinitionError as error:
+                wrong[name] = error
+        kept = {name: known for name, known in foreign.items() if name not in wrong}
+        made._tools = {**self._tools, **kept}
+        made._names = NameIndex(name for name, known in made._tools.items() if not known.withheld)
+        return made, wrong
+
     def output_matches(self, tool: Tool, value: Any) -> bool:
         """Whether a result is what the tool declares; true for a tool that declares nothing."""
         known = next((each for each in self.versions(tool.name) if each.tool is tool), None)
@@ -197,6 +217,15 @@ class Registry:
 
 _COMMON = ("server", "effect", "outward", "starts")
 """What all versions of a tool have in common: where it runs, and what a call does to the world."""
+
+
+def compiled(tool: Tool) -> Registered:
+    """One tool with what is compiled for it, held against nothing.
+
+    Raises:
+        DefinitionError: Its schema is not acceptable, or it contradicts itself.
+    """
+    return _registered(tool, None)
 
 
 def _registered(tool: Tool, pins: Pins | None) -> Registered:

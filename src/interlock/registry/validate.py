@@ -86,6 +86,16 @@ def _copied(value: Any) -> Any:
 
 
 def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) -> Stop:
+    if known is not None and known.code == "validate.withdrawn":
+        return refuse(
+            call, "validate.withdrawn", known.withheld,
+            next_step="Do not call it again. Use another tool, or tell the user.", audit={"server": known.tool.server},
+        )  # fmt: skip
+    if known is not None and known.code == "validate.absent":
+        return refuse(
+            call, "validate.absent", known.withheld, next_step="Do without it now, or tell the user.",
+            audit={"server": known.tool.server},
+        )  # fmt: skip
     if known is not None:
         return refuse(
             call, "validate.pin", known.withheld, next_step="Do without it, or tell the user; a person must review it.",
