@@ -25,7 +25,8 @@ class Aim:
         at_most: Largest ratio, or largest number of `unit`.
         cpu: Compare CPU time, which other programs disturb least; else wall time.
         unit: Of an aim about a row alone: `Python-level calls`, `µs`, `ms`, `s` (all wall time) or `bytes a step`; of
-            two rows, `µs` for what the one takes more than the other instead of the ratio.
+            two rows, `µs` for what the one takes more than the other instead of the ratio, or `bytes` for the ratio of
+            what they store.
         figure: What is compared instead of the time, by its name among the suite's columns; its unit is its last word.
     """
 
@@ -47,6 +48,8 @@ class Aim:
         if self.of is None:
             return f"{_said(self.row)}: at most {self.at_most:,g} {self.unit}"
         measure = "CPU" if self.cpu else "time"
+        if self.unit == "bytes":
+            return f"{_said(self.row)}: at most {self.at_most:g} × the bytes of {_said(self.of)}"
         if self.unit:
             return f"{_said(self.row)}: at most {self.at_most:g} {self.unit} more than {_said(self.of)} ({measure})"
         return f"{_said(self.row)}: at most {self.at_most:g} × {_said(self.of)} ({measure})"
@@ -69,6 +72,8 @@ class Aim:
                     return row.bytes_each
                 case unit:
                     return median(row.wall_us) / {"µs": 1, "ms": 1e3, "s": 1e6}[unit]
+        if self.unit == "bytes":
+            return row.bytes_each / of.bytes_each if row.bytes_each and of.bytes_each else None
         return _more_us(row, of, self.cpu) if self.unit else ratio(row, of, self.cpu)
 
 
@@ -88,9 +93,14 @@ def _wall(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
     return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=False)
 
 
+def _bytes(name: str, suite: str, row: Row, of: Row, at_most: float) -> Aim:
+    return Aim(name=name, suite=suite, row=row, of=of, at_most=at_most, cpu=False, unit="bytes")
+
+
 READ, MISSED, WRITE = "interlock, read", "interlock, read, memo missed", "interlock, write"
 LIMITED = f"{WRITE}, two rates and two budgets"
-READS = "interlock, reads"
+READS, TURNS = "interlock, reads", "interlock, turns"
+THREAD, DELTA = "langgraph, turns", "langgraph, delta channel, turns"
 AGENT, BY_HAND = "interlock, agent", "loop by hand"
 SERVE, SERVE_ON_DISK, SERVER = "interlock serve", "interlock serve, on disk", "server alone"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
@@ -114,6 +124,10 @@ AIMS: tuple[Aim, ...] = (
     _cpu("P5", "resume", Row(READS, 1000), Row("one record a step", 1000), 4),
     _alone("P5", "resume", Row(READS, 1000), 10, "ms"),
     _alone("P5", "resume", Row(READS, 1000), 1200, "bytes a step"),
+    _cpu("peers", "resume", Row(TURNS, 1000), Row(THREAD, 1000), 1),
+    _cpu("peers", "resume", Row(TURNS, 1000), Row(DELTA, 1000), 1),
+    _bytes("peers", "resume", Row(TURNS, 1000), Row(THREAD, 1000), 1 / 50),
+    _bytes("peers", "resume", Row(TURNS, 1000), Row(DELTA, 1000), 1),
     _alone("recovery", "recover", Row("interlock, open runs", 1000), 30, "s"),
     _alone("recovery", "recover", Row("interlock, ledger opened", 1_000_000), 5, "s"),
     _cpu("P6", "agent", Row(AGENT, 10), Row(BY_HAND, 10), 5),

@@ -44,7 +44,11 @@ def proposed(call_id: str, step: int = 1, tool: str = "pay") -> Fact:
 
 
 def decided(call_id: str, digest: str, effect: str, outcome: str = "") -> Fact:
-    body: dict[str, Any] = {"digest": digest, "effect": effect}
+    body: dict[str, Any] = {
+        "digest": digest,
+        "effect": effect,
+        "tool": {"name": "pay", "server": "local", "version": "1"},
+    }
     if outcome:
         body["outcome"] = told(outcome)
     return Fact(Kind.CALL_DECIDED, body, call_id, outcome=outcome)

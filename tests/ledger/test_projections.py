@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.run import RunState
+from interlock.core.transcript import turn_call_id
 from interlock.ledger.chain import read_event, tail_event
 from interlock.ledger.migrations import MIGRATIONS
 from interlock.ledger.projections import Tables
@@ -157,6 +158,23 @@ def test_a_tail_folds_to_what_the_whole_events_fold_to(choices: list[int]) -> No
         assert (short.tenant, short.chain, short.seq, short.at_us) == (read.tenant, read.chain, read.seq, read.at_us)
         assert not short.payload
         assert tail_event(event.seq, event.header, event.payload).fact.call_id == read.fact.call_id
+
+
+def test_a_tail_folds_what_an_agent_said_as_the_whole_events_do() -> None:
+    call = {"tool": "refund", "id": "1", "arguments_text": '{"id":"ß \\"'}
+    other = {"tool": "refund", "arguments": {"kind": "call.result"}, "confidence": 7}
+    said = {"role": "model", "text": "Eins", "calls": [call, other], "usage": {"input_tokens": 7, "output_tokens": 1}}
+    call_id = turn_call_id(RUN, 1, 1)
+    events = chained([
+        started(driver="agent", agent="desk"), Fact(Kind.MESSAGE, said, principal_id="ana"), *read_call(call_id),
+        Fact(Kind.MESSAGE, {"role": "model", "text": "", "finish": "truncated"}),
+    ])  # fmt: skip
+    events.append(events.pop()._replace(payload=b"", fact=Fact(Kind.MESSAGE, {})))  # the last one was erased
+    whole, tail = RunState(RUN, "acme"), RunState(RUN, "acme")
+    whole.absorb(events)
+    tail.absorb(tail_event(event.seq, event.header, event.payload or None) for event in events)
+    assert tail == whole
+    assert tail.transcript is not None and tail.transcript.turns[0].told == (events[-2].payload, b"")
 
 
 @settings(max_examples=100)

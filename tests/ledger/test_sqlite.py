@@ -18,12 +18,13 @@ import pytest
 from interlock.core.event import GuardChange
 from interlock.errors import DuplicateFact, LedgerError, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import first_bad
+from interlock.ledger.conversation import Ledger
 from interlock.ledger.migrations import MIGRATIONS
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_file import LedgerFile, refuse_affected
 from interlock.ledger.store import Claim
 from interlock.testing.clock import FrozenClock
-from tests.ledger.makers import RUN, intent, opened, proposed, read_call, result, started, to
+from tests.ledger.makers import RUN, TENANT, intent, opened, proposed, read_call, result, started, to
 
 pytestmark = pytest.mark.anyio
 
@@ -514,3 +515,19 @@ async def test_a_damaged_file_is_refused_or_its_damage_found_and_nothing_is_forg
         assert all(event.payload in (b"", known.payload) for event, known in zip(sound, written, strict=False))
     finally:
         await reopened.close()
+
+
+async def test_a_run_of_which_one_event_is_damaged_is_never_taken_for_the_part_before_it(
+    sqlite: SqliteStore, raw: apsw.Connection
+) -> None:
+    """It is read event by event: whoever asks again, in the same process too, is refused again."""
+    await sqlite.append(to(RUN, started()))
+    await sqlite.append(to(RUN, *read_call("call_1")))
+    raw.execute("DROP TRIGGER event_is_never_changed")
+    raw.execute("UPDATE event SET header = x'00' WHERE pos = 2")
+    ledger = Ledger(sqlite)
+    with pytest.raises(LedgerError, match="cannot be read") as first:
+        await ledger.conversation(RUN, TENANT)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        await ledger.conversation(RUN, TENANT)
+    assert first.value.code == "ledger.unreadable"

@@ -51,7 +51,7 @@ def taken_out(proposal: Proposal) -> Proposal:
         return proposal
     said = arguments[KEY]
     sure = said if type(said) is int and 0 <= said <= 100 else None
-    return replace(proposal, arguments={key: arguments[key] for key in arguments if key != KEY}, confidence=sure)
+    return proposal._replace(arguments={key: arguments[key] for key in arguments if key != KEY}, confidence=sure)
 
 
 def put_back(arguments: str | Mapping[str, Any], confidence: int | None) -> str | Mapping[str, Any]:

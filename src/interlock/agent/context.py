@@ -57,7 +57,8 @@ class Context:
         turns, pruning, shown = self._transcript.turns, self._pruning, len(self._begins)
         short, lines = pruning.short, pruning.lines
         for turn in turns[shown:]:
-            pruning.hear(self._words_before(turn.number))
+            if len(self._transcript.words) > 1:
+                pruning.hear(self._words_before(turn.number))
             pruning.add(self._size(turn))
         for turn in turns[:shown]:
             if (turn.number > lines and turn.number <= pruning.lines) or short < turn.number <= pruning.short:
@@ -81,15 +82,19 @@ class Context:
         return sum(len(words.text) for words in self._transcript.words[1:] if words.after == turn - 1)
 
     def _size(self, turn: TurnState) -> Size:
-        said = len(turn.text) + sum(len(text_of(asked.arguments)) for asked in turn.calls)
-        told = [len(self._told(turn, place)) for place in range(len(turn.calls))]
-        whole = sum(min(size, self._limits.result_bytes_max) for size in told)
-        short = sum(min(size, SMALL) for size in told)
-        return Size(said + whole, said + short, min(said, LINE_MAX) + RESULT_LINE * len(told))
+        said, whole, short = len(turn.text), 0, 0
+        for place, asked in enumerate(turn.calls):
+            said += len(text_of(asked.arguments))
+            told = len(self._told(turn, place))
+            whole += min(told, self._limits.result_bytes_max)
+            short += min(told, SMALL)
+        return Size(said + whole, said + short, min(said, LINE_MAX) + RESULT_LINE * len(turn.calls))
 
     def _told(self, turn: TurnState, place: int) -> bytes:
+        if turn.told:
+            return turn.told[place]
         call = speaker(self._run, turn.calls[place].call_id)
-        return turn.told[place] if turn.told else call.told if call is not None else b""
+        return call.told if call is not None else b""
 
     def _show_again(self, turn: TurnState) -> None:
         """Show a turn shorter than until now: in as many messages, so that nothing else moves."""
@@ -98,9 +103,9 @@ class Context:
 
     def _shown(self, turn: TurnState) -> list[Message]:
         """One turn and what became of its calls: whole, without large results, or a line of each."""
-        as_line = turn.number <= self._pruning.lines
-        found = [_spoken(turn, as_line=as_line)]
-        for place, (id, asked) in enumerate(zip(_ids(turn), turn.calls, strict=True)):
+        as_line, ids = turn.number <= self._pruning.lines, _ids(turn)
+        found = [_spoken(turn, ids, as_line=as_line)]
+        for place, (id, asked) in enumerate(zip(ids, turn.calls, strict=True)):
             call, told = speaker(self._run, asked.call_id), self._told(turn, place)
             if as_line:
                 text = line(asked, call, told)
@@ -108,7 +113,7 @@ class Context:
                 text = dropped(asked, call, told)
             else:
                 text = envelope(asked, call, told, self._limits.result_bytes_max)
-            found.append(Message(role=Role.TOOL, text=text, answers=id))
+            found.append(Message(Role.TOOL, text, answers=id))
         return found
 
 
@@ -125,12 +130,11 @@ def _user(words: Words) -> Message:
     return Message(role=Role.USER, text=words.text)
 
 
-def _spoken(turn: TurnState, *, as_line: bool) -> Message:
-    proposals = tuple(
-        Proposal(tool=asked.tool, arguments=_arguments(asked, as_line), id=id)
-        for id, asked in zip(_ids(turn), turn.calls, strict=True)
-    )
-    return Message(role=Role.MODEL, text=_first_line(turn.text) if as_line else turn.text, proposals=proposals)
+def _spoken(turn: TurnState, ids: Sequence[str], *, as_line: bool) -> Message:
+    proposals = [
+        Proposal(asked.tool, _arguments(asked, as_line), id) for id, asked in zip(ids, turn.calls, strict=True)
+    ]
+    return Message(Role.MODEL, _first_line(turn.text) if as_line else turn.text, tuple(proposals))
 
 
 def _arguments(asked: Asked, as_line: bool) -> str | Mapping[str, Any]:
@@ -147,4 +151,6 @@ def _first_line(text: str) -> str:
 def _ids(turn: TurnState) -> list[str]:
     """What binds each result to its call: the provider's id, or the call's own where there is none or it is not one."""
     given = [asked.id for asked in turn.calls]
+    if len(given) == 1 and given[0]:
+        return given
     return [asked.id if asked.id and given.count(asked.id) == 1 else asked.call_id for asked in turn.calls]

@@ -6,10 +6,12 @@ The value of a call stands in it as data. It is never spoken by the user or the 
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
-from interlock.core.call import outcome_from_json
+from interlock.core.call import DONE, outcome_from_json
 from interlock.core.call_state import CallState
+from interlock.core.canonical import part_of
 from interlock.core.transcript import Asked
 from interlock.screening.screen import cut
 
@@ -36,6 +38,8 @@ def envelope(asked: Asked, speaker: CallState | None, told: bytes, bytes_max: in
         told: The event that said the outcome; empty where it was erased.
         bytes_max: Bytes beyond which its value is cut.
     """
+    if told.startswith(DONE) and len(told) <= bytes_max:
+        return _done(asked, speaker, told)
     said = _said(asked, speaker, told)
     if "value" in said and len(told) > bytes_max:
         text = _text(said["value"]).encode()
@@ -57,8 +61,20 @@ def dropped(asked: Asked, speaker: CallState | None, told: bytes) -> str:
 
 def line(asked: Asked, speaker: CallState | None, told: bytes) -> str:
     """The same of a turn of which a line is left: what came of it and whose word that is, and nothing that was said."""
+    if told.startswith(DONE):
+        call_id = asked.call_id if speaker is None else speaker.call_id
+        return f'{{"kind":"tool_result","outcome":"done","call_id":{quoted(call_id)}}}'
     said = _said(asked, speaker, told)
     return _text({"kind": "tool_result", **{key: said[key] for key in _LABELS if key in said}})
+
+
+def _done(asked: Asked, speaker: CallState | None, told: bytes) -> str:
+    """What `_said` says of a call that is done, its value as it stands in the ledger: most results, of every turn."""
+    call_id, tool = (asked.call_id, asked.tool) if speaker is None else (speaker.call_id, speaker.tool)
+    value = part_of(told.decode(), len(DONE))
+    return (
+        f'{{"kind":"tool_result","outcome":"done","call_id":{quoted(call_id)},"tool":{quoted(tool)},"value":{value}}}'
+    )
 
 
 def _said(asked: Asked, speaker: CallState | None, told: bytes) -> dict[str, Any]:

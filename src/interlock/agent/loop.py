@@ -8,7 +8,6 @@ twice for a turn that stands, and a call that ran is remembered, not made again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from interlock.agent.agent import Agent
@@ -167,7 +166,7 @@ class _Loop:
         except ModelError:
             return await self._finish(End.MODEL_FAILED)
         if self._agent.confidence:
-            reply = replace(reply, proposals=tuple(map(taken_out, reply.proposals)))
+            reply = reply._replace(proposals=tuple(map(taken_out, reply.proposals)))
         said = spoken(reply, self._agent.model.name, self._principal.id, final=final)
         offered = [] if final else changed(tools, self._transcript.offered, self._callable)
         await self._conversation.append([*offered, said])

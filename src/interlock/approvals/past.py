@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,8 +73,8 @@ async def past_requests(store: Store, tenant: str, since_us: int, now_us: int) -
     return sorted((past for past in found if past.requested_us >= since_us), key=lambda past: past.requested_us)
 
 
-def _of_run(events: list[Event], run_id: str, tenant: str, now_us: int) -> list[Past]:
-    run = RunState(run_id, tenant)
+def _of_run(tail: Iterable[Event], run_id: str, tenant: str, now_us: int) -> list[Past]:
+    run, events = RunState(run_id, tenant), list(tail)
     run.absorb(events)
     said: dict[str, list[Said]] = {}
     for event in events:

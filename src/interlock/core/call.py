@@ -305,6 +305,10 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
     return said
 
 
+DONE = b'{"outcome":{"outcome":"done","value":'
+"""The beginning of the event that told a call's own result, in canonical form; the value is the outcome's last part."""
+
+
 def outcome_from_json(said: Mapping[str, Any], call_id: str, tool: str) -> Outcome:
     """The outcome of a call of that tool, from what `outcome_to_json` gave."""
     return Outcome(

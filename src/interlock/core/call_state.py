@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,3 +92,20 @@ class CallState:
         """From which call its result is and how old it was then, where nothing was dialled for this one; else None."""
         found: dict[str, Any] | None = json.loads(self.told).get("cached") if self.told else None
         return found
+
+
+def proposed_call(call_id: str, step: int, decided: Mapping[str, Any]) -> CallState:
+    """A call as it was proposed, from the body of its first `call.decided`."""
+    call = CallState(call_id, proposed_tool(decided), "", step)
+    if proposed := decided["proposed"]:  # most say nothing that the valid call beside it does not
+        call.proposal, call.parent_id = proposed.get("proposal", ""), proposed.get("parent", "")
+        call.edited_by = tuple(proposed.get("edited_by", ()))
+        call.counted = "parent" not in proposed and "dry_run" not in proposed
+    return call
+
+
+def proposed_tool(decided: Mapping[str, Any]) -> str:
+    """Name of the tool as proposed, from the body of a call's first `call.decided`."""
+    proposed = decided["proposed"]
+    name: str = proposed["tool"] if "tool" in proposed else decided["tool"]["name"]  # it may be empty
+    return name

@@ -252,6 +252,11 @@ def reread(text: bytes) -> Any:
     return _scan(text.decode(), 0)[0]
 
 
+def part_of(text: str, start: int) -> str:
+    """The part that begins there of a text that `canonical` wrote, as it stands in it."""
+    return text[start : _scan(text, start)[1]]
+
+
 def digest(domain: str, *fields: bytes) -> bytes:
     """SHA-256 over the domain and the fields, each behind its length (8 bytes, big endian): none can borrow."""
     return hashlib.sha256(framed(domain, *fields)).digest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -17,8 +16,7 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Proposal(NamedTuple):
     """One tool call as a model proposed it, unchecked.
 
     Attributes:
@@ -65,9 +63,8 @@ class Finish(StrEnum):
     DECLINED = "declined"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One turn of a conversation.
+class Message(NamedTuple):
+    """One turn of a conversation. A long one is made of thousands, before its next turn can be asked for.
 
     Attributes:
         role: Who speaks.

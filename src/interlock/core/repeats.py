@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 _ANSWERED = frozenset({"done", "failed", "withheld"})
 """Outcomes that answer a call; a refusal does too where a person or a second model gave it."""
+
+_EFFECT = frozenset({"done", "withheld"})
+"""Outcomes of a write that may have changed the world."""
 
 _JUDGES = frozenset({"verify", "approve"})
 """Gates whose refusal is somebody's answer to this call."""
@@ -27,37 +30,6 @@ class Call(Protocol):
     writes: bool
     counted: bool
     told: bytes
-
-
-class Ended(NamedTuple):
-    """A valid call that is over.
-
-    Attributes:
-        call: Which.
-        outcome: Its outcome.
-        gate, code: The gate that refused it, and why; empty where none did.
-    """
-
-    call: Call
-    outcome: str
-    gate: str
-    code: str
-
-    @property
-    def answered(self) -> bool:
-        """Whether something came back, be it a failure."""
-        return self.outcome in _ANSWERED or self.gate in _JUDGES
-
-    @property
-    def took_effect(self) -> bool:
-        """Whether it may have changed the world."""
-        return self.call.writes and self.outcome in ("done", "withheld")
-
-
-def ended(call: Call, outcome: str, body: Mapping[str, Any]) -> Ended:
-    """A call of which this body told the end."""
-    stop = body.get("stop", {}) if outcome == "refused" else {}
-    return Ended(call, outcome, stop.get("gate", ""), stop.get("code", ""))
 
 
 @dataclass(slots=True)
@@ -115,51 +87,69 @@ class Repeats:
 
     def note(self, call_id: str, digest: str, outline: str) -> None:
         """A call was found valid. Noting it twice is noting it once."""
-        for table, key in ((self.equal, digest), (self.near, outline)):
-            if key:
-                table.setdefault(key, Alike()).under_way.setdefault(call_id)
+        if digest:
+            _of(self.equal, digest).under_way.setdefault(call_id)
+        if outline:
+            _of(self.near, outline).under_way.setdefault(call_id)
 
     def forget(self, call_id: str, digest: str, outline: str) -> None:
         """A call that was noted is not under way (any more) as what it was."""
-        for table, key in ((self.equal, digest), (self.near, outline)):
-            alike = table.get(key)
-            if alike is not None:
-                alike.under_way.pop(call_id, None)
-                if not alike.under_way and not alike.last:
-                    del table[key]
+        if digest:
+            _forget(self.equal, digest, call_id)
+        if outline:
+            _forget(self.near, outline, call_id)
 
-    def end(self, ended: Ended, told_of: Callable[[str], bytes]) -> None:
-        """A call is over.
+    def end(self, call: Call, outcome: str, body: Mapping[str, Any], told_of: Callable[[str], bytes]) -> None:
+        """A valid call is over.
 
         Args:
+            body: Of the event that told it; its `stop` says which gate refused it, and why.
             told_of: The event that told the outcome of an earlier call; empty where that was erased.
         """
-        call = ended.call
+        took_effect = call.writes and outcome in _EFFECT
         if not call.counted:
-            self.changes += ended.took_effect
+            self.changes += took_effect
             return
         self.forget(call.call_id, call.digest, call.outline)
-        if ended.code == "limit.loop":
+        stop = body.get("stop", {}) if outcome == "refused" else {}
+        if stop.get("code") == "limit.loop":
             for alike in (self.equal.get(call.digest), self.near.get(call.outline)):
                 if alike is not None:
                     alike.stopped = True
-        if not ended.answered:
-            return
-        equal = self.equal.setdefault(call.digest, Alike())
-        same = _same(equal, call, told_of)
+        if outcome not in _ANSWERED and stop.get("gate") not in _JUDGES:
+            return  # nothing came back, be it a failure
+        equal = _of(self.equal, call.digest)
+        same = bool(equal.last) and _same(equal, call, told_of)  # most calls have no equal
         equal.answer(call, same, self.changes)
-        near = self.near.setdefault(call.outline, Alike()) if call.outline else None
-        if near is not None and ended.took_effect:
+        near = _of(self.near, call.outline) if call.outline else None
+        if near is not None and took_effect:
             near.same, near.last = 0, ""  # with another text it is another effect, and no repeat
         elif near is not None:
-            near.answer(call, _same(near, call, told_of), self.changes)
-        self.changes += ended.took_effect and not same
-        for alike in (equal, near):
-            if alike is not None:
-                alike.seen = self.changes
+            near.answer(call, bool(near.last) and _same(near, call, told_of), self.changes)
+        if took_effect and not same:
+            self.changes += 1
+        equal.seen = self.changes
+        if near is not None:
+            near.seen = self.changes
+
+
+def _of(table: dict[str, Alike], key: str) -> Alike:
+    """The calls that have this key."""
+    alike = table.get(key)
+    if alike is None:
+        alike = table[key] = Alike()
+    return alike
+
+
+def _forget(table: dict[str, Alike], key: str, call_id: str) -> None:
+    alike = table.get(key)
+    if alike is not None:
+        alike.under_way.pop(call_id, None)
+        if not alike.under_way and not alike.last:
+            del table[key]
 
 
 def _same(alike: Alike, call: Call, told_of: Callable[[str], bytes]) -> bool:
-    """Whether it was answered as the last one was. Read only where there was one: most calls have no equal."""
-    before = told_of(alike.last) if alike.last else b""
+    """Whether it was answered as the last one was."""
+    before = told_of(alike.last)
     return bool(before) and bool(json.loads(before)["outcome"] == json.loads(call.told)["outcome"])

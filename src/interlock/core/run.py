@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from interlock.core.approval import Requests
-from interlock.core.call_state import CallState
+from interlock.core.call import DONE
+from interlock.core.call_state import CallState, proposed_call
 from interlock.core.charge import Reserved, reserved_by
 from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
-from interlock.core.repeats import Repeats, ended
+from interlock.core.repeats import Repeats
 from interlock.core.transcript import Transcript, Words
 from interlock.core.undo import undo_from
 
@@ -106,10 +108,11 @@ class RunState:
         The events must follow `seq` without a gap; a gap is a bug of the reader.
         """
         for event in events:
-            if event.seq <= self.seq:
+            seq = event.seq
+            if seq <= self.seq:
                 continue
-            assert event.seq == self.seq + 1, f"run {self.run_id}: event {event.seq} after {self.seq}"
-            self.seq = event.seq
+            assert seq == self.seq + 1, f"run {self.run_id}: event {seq} after {self.seq}"
+            self.seq = seq
             apply = (_APPLY if event.payload else _ERASED).get(event.fact.kind)
             if apply is not None:
                 apply(self, event)
@@ -145,9 +148,11 @@ class RunState:
 def speaker(run: RunState, call_id: str) -> CallState | None:
     """The call whose outcome is the answer to this one: itself, or the last in its place; None for none yet."""
     call = run.calls.get(call_id)
-    while call is not None and (
-        b'"fallback":' in call.told or b'"instead":' in call.told
-    ):  # seldom, and read only then
+    while (
+        call is not None
+        and not call.told.startswith(DONE)
+        and (b'"fallback":' in call.told or b'"instead":' in call.told)  # seldom, and read only then
+    ):
         told = call.outcome
         assert told is not None, "it was told something"
         if told.instead:
@@ -157,13 +162,6 @@ def speaker(run: RunState, call_id: str) -> CallState | None:
         else:
             break
     return call
-
-
-def proposed_tool(decided: Mapping[str, Any]) -> str:
-    """Name of the tool as proposed, from the body of a call's first `call.decided`."""
-    proposed = decided["proposed"]
-    name: str = proposed["tool"] if "tool" in proposed else decided["tool"]["name"]  # it may be empty
-    return name
 
 
 def _run_started(run: RunState, event: Event) -> None:
@@ -210,7 +208,7 @@ def _run_words(run: RunState, event: Event) -> None:
 
 def _message(run: RunState, event: Event) -> None:
     if run.transcript is not None:
-        run.transcript.absorb(run.run_id, event.fact.body, lambda call_id: _last_told(run, call_id))
+        run.transcript.absorb(run.run_id, event.fact.body, partial(_last_told, run))
 
 
 def _tools_offered(run: RunState, event: Event) -> None:
@@ -236,21 +234,16 @@ def _call_decided(run: RunState, event: Event) -> None:
     body = fact.body
     call = run.calls.get(fact.call_id)
     if call is None:
-        proposed = body["proposed"]
-        tool = proposed_tool(body)
-        call = run.calls[fact.call_id] = CallState(
-            fact.call_id, tool, proposed.get("proposal", ""), fact.step, parent_id=proposed.get("parent", ""),
-            edited_by=tuple(proposed.get("edited_by", ())),
-            counted="parent" not in proposed and "dry_run" not in proposed,
-        )  # fmt: skip
-        run.tool_calls[tool] = run.tool_calls.get(tool, 0) + 1
+        call = run.calls[fact.call_id] = proposed_call(fact.call_id, fact.step, body)
+        run.tool_calls[call.tool] = run.tool_calls.get(call.tool, 0) + 1
     if (verdict := body.get("verify")) is not None:
         call.verdict = {**verdict, "policy": fact.policy_hash}
     if "tool" in body.get("facts", ()):
         run.described.add(fact.tool_hash)
     if found := body.get("digest"):
         if found != call.digest:  # new, or asked again after its tool was changed: then it is open as what it is now
-            run.forget(call.call_id, call.digest, call.outline)
+            if call.digest:
+                run.forget(call.call_id, call.digest, call.outline)
             writes = body["effect"] != "read"
             run.writes += writes - call.writes
             call.digest, call.outline, call.writes = found, body.get("outline", ""), writes
@@ -317,7 +310,7 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
         run.done.add(call.tool)
     run.forget_open(call.call_id, call.digest)
     if call.digest and event.payload:
-        run.repeats.end(ended(call, kind, event.fact.body), lambda other: run.calls[other].told)
+        run.repeats.end(call, kind, event.fact.body, lambda other: run.calls[other].told)
 
 
 def _call_reported(run: RunState, event: Event) -> None:

@@ -102,30 +102,20 @@ class Transcript:
         """
         if self.turns:
             last = self.turns[-1]
-            last.told = tuple(told(asked.call_id) for asked in last.calls)
+            last.told = tuple([told(asked.call_id) for asked in last.calls])
         number = len(self.turns) + 1
-        calls = tuple(
-            Asked(
-                turn_call_id(run_id, number, place),
-                said.get("id", ""),
-                said["tool"],
-                _arguments(said),
-                said.get("confidence"),
-            )
-            for place, said in enumerate(body.get("calls", ()), 1)
-        )
+        calls = []
+        for place, said in enumerate(body.get("calls", ()), 1):
+            arguments = said["arguments_text"] if "arguments_text" in said else said["arguments"]
+            call_id = turn_call_id(run_id, number, place)
+            calls.append(Asked(call_id, said.get("id", ""), said["tool"], arguments, said.get("confidence")))
         finish, final = body.get("finish", "whole"), body.get("final", False)
-        self.turns.append(TurnState(number, body.get("text", ""), calls, finish, final))
-        usage = body.get("usage", {})
-        self.input_tokens += usage.get("input_tokens", 0)
-        self.output_tokens += usage.get("output_tokens", 0)
+        self.turns.append(TurnState(number, body.get("text", ""), tuple(calls), finish, final))
+        if usage := body.get("usage"):
+            self.input_tokens += usage.get("input_tokens", 0)
+            self.output_tokens += usage.get("output_tokens", 0)
 
 
 def turn_call_id(run_id: str, turn: int, place: int) -> str:
     """The call id of the so-manieth call of a turn, both from 1: the same on every ask."""
     return named_call_id(run_id, f"turn/{turn}/{place}")
-
-
-def _arguments(said: Mapping[str, Any]) -> str | Mapping[str, Any]:
-    text: str | Mapping[str, Any] = said["arguments_text"] if "arguments_text" in said else said["arguments"]
-    return text

@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
@@ -143,14 +144,17 @@ def tail_event(seq: int, header: bytes, payload: bytes | None) -> Event:
         LedgerError: As `read_event`.
     """
     try:
-        if payload is not None and (told := _TOLD(header)) is not None:
-            at, attempt, call_id, outcome = told.groups()
-            fact = _make(Fact, (
-                Kind.CALL_RESULT, {}, call_id.decode(), 0, int(attempt), "", "", "", "", outcome.decode(), "", "",
-            ))  # fmt: skip
+        if payload is not None and (short := _SHORT(header)) is not None:
+            at, attempt, call_id, outcome = short.groups()
+            if call_id is None:
+                fact = _make(Fact, (_MESSAGE, _read(payload), "", 0, 0, "", "", "", "", "", "", ""))
+            else:
+                fact = _make(Fact, (
+                    _RESULT, {}, call_id.decode(), 0, int(attempt), "", "", "", "", outcome.decode(), "", "",
+                ))  # fmt: skip
             return _make(Event, (fact, "", "", seq, int(at), b"", b"", b"", b"", payload))
-        fields = from_json(header)
-        body = from_json(payload) if payload is not None else {}
+        fields = _read(header)
+        body = _read(payload) if payload is not None else {}
         field = fields.get
         fact = _make(Fact, (
             _KINDS[fields["kind"]], body, field("call_id", ""), field("step", 0), field("attempt", 0),
@@ -164,10 +168,14 @@ def tail_event(seq: int, header: bytes, payload: bytes | None) -> Event:
         raise _unreadable(error) from error
 
 
-_TOLD = re.compile(
-    rb'\{"at":(\d+),"attempt":(\d+),"call_id":"([^"\\]+)","kind":"call\.result","outcome":"([a-z]+)"'
+_SHORT = re.compile(
+    rb'\{"at":(\d+),'
+    rb'(?:"attempt":(\d+),"call_id":"([^"\\]+)","kind":"call\.result","outcome":"([a-z]+)"|"kind":"message",)'
 ).match
-"""The beginning of the header of a result: in canonical form it says all that a fold asks of one."""
+"""The beginning of the header of a result or a message: in canonical form it says all that a fold asks of one."""
+
+_MESSAGE, _RESULT = Kind.MESSAGE, Kind.CALL_RESULT
+_read = partial(from_json, cache_strings="keys")
 
 _make = tuple.__new__
 

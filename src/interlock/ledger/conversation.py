@@ -45,7 +45,7 @@ class Ledger:
         known = self._conversations.get(run_id)
         if known is None:
             known = self._conversations[run_id] = Conversation(self, RunState(run_id, tenant))
-        if known.state.principal is None:  # not read yet, by whoever asked first either
+        if known.unread:  # by whoever asked first either
             await known.refresh()
         if known.state.principal is None or known.state.tenant != tenant:
             raise NotFound(
@@ -99,6 +99,11 @@ class Conversation:
         self._store = ledger.store
         self._changes = -1
         self._steps = 0
+
+    @property
+    def unread(self) -> bool:
+        """Whether it was never read to the end of what the ledger had then: what is known of it may be a part."""
+        return self.state.principal is None or self._changes < 0
 
     async def claim(self, claim: Claim | None, facts: Sequence[Fact] = ()) -> None:
         """Claim the run for this process, with facts that belong to the same moment.

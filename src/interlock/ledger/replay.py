@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.core.call_state import CallState
+from interlock.core.call_state import CallState, proposed_tool
 from interlock.core.canonical import Json
 from interlock.core.clock import iso
 from interlock.core.event import Event, Kind
-from interlock.core.run import RunState, proposed_tool
+from interlock.core.run import RunState
 from interlock.ledger.chain import first_bad
 from interlock.ledger.decided import Decided
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,9 +140,11 @@ class SqliteStore:
         """See `Store.read`."""
         return await self._read(lambda database: [read_event(*row) for row in database.execute(_READ, (chain, after))])
 
-    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+    async def tail(self, chain: str, after: int = 0) -> Iterator[Event]:
         """See `Store.tail`."""
-        return await self._read(lambda database: [tail_event(*row) for row in database.execute(_TAIL, (chain, after))])
+        return starmap(
+            tail_event, await self._read(lambda database: database.execute(_TAIL, (chain, after)).fetchall())
+        )
 
     async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
         """See `Store.follow`."""

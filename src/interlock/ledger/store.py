@@ -7,7 +7,7 @@ The store assigns numbers, hashes and times. Uniqueness, not position, forbids d
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from interlock.core.clock import SECOND_US, Clock
@@ -112,10 +112,15 @@ class Store(Protocol):
         """Events of a chain with a number above `after`, in order."""
         ...
 
-    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+    async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
         """The same for a fold, which asks less: without what the chain's hashes are made of and the salt.
 
         A result says its call, its outcome and its payload, and has no body: `CallState.told` is read when asked for.
+        A message says its body alone. Go through them once: each is parsed when it is come to, and one that is damaged
+        raises then, so that a long run is never all in memory as events.
+
+        Raises:
+            LedgerError: As each is come to: it is damaged.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import NoneType
 
 from interlock.core.message import Finish, Message, Proposal, Role, Usage
@@ -51,7 +50,7 @@ class Checked:
         if not _is_message(message):
             raise ModelError(f"{self.name} did not answer with a model's message", code="model.malformed")
         if message.usage is not None and not is_count(message.usage):
-            return replace(message, usage=None)
+            return message._replace(usage=None)
         return message
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from typing import Protocol
 
 import anyio
@@ -145,7 +144,7 @@ class Routed:
             return _by(self._choose, chosen)
         answer = await self._answer.reply(messages, ())
         usage = chosen.usage if answer.usage is None else answer.usage.plus(chosen.usage)
-        return replace(_by(self._answer, answer), usage=usage)
+        return _by(self._answer, answer)._replace(usage=usage)
 
     def each(self, wrap: Wrap, *, draft: bool) -> Routed:
         """The same with every single model wrapped."""
@@ -171,7 +170,7 @@ def _first(models: Sequence[Model]) -> Model:
 
 
 def _by(model: Model, message: Message) -> Message:
-    return message if message.model else replace(message, model=model.name)
+    return message if message.model else message._replace(model=model.name)
 
 
 def _resting(name: str, rest_s: float) -> ModelUnavailable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -139,7 +139,7 @@ class StoreHandle:
         await self._look()
         return await self._store.read(chain, after)
 
-    async def tail(self, chain: str, after: int = 0) -> list[Event]:
+    async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
         """See `Store.tail`."""
         await self._look()
         return await self._store.tail(chain, after)
