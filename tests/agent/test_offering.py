@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from interlock.agent.offering import Standing
 from interlock.core.event import Kind
+from interlock.core.message import Message
 from interlock.core.principal import Principal
+from interlock.core.tool import CallContext, Offer
 from tests.agent.desk import WORDS, Watched, desk, result, says
-from tests.planes import ANA, Far
+from tests.planes import ANA, OPA, Far
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +45,37 @@ async def test_what_is_offered_follows_the_state_of_the_run_and_stands_in_the_le
         (Kind.TOOLS_OFFERED, ["look"]), (Kind.MESSAGE, None), (Kind.TOOLS_OFFERED, ["pay", "look"]),
         (Kind.MESSAGE, None), (Kind.MESSAGE, None),
     ]  # fmt: skip
+
+
+class Reading(Watched):
+    """One that remembers the descriptions of what it was offered."""
+
+    def __init__(self, *turns: Message) -> None:
+        super().__init__(*turns)
+        self.read: list[list[str]] = []
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
+        """See `ReplayModel`."""
+        self.read.append([tool.description for tool in tools])
+        return await super().reply(messages, tools)
+
+
+async def test_a_model_is_offered_the_version_that_its_user_has_now() -> None:
+    """A5, A8: a version that is taken back while the run is under way is offered no more in the next turn."""
+    far = Far()
+
+    async def taken_back(arguments: dict[str, Any], context: CallContext) -> object:
+        await stage.plane.roll_out("look", "2", 0, OPA, reason="wrong")
+        return {"n": 1}
+
+    first = far.tool("look", version="1", description="As ever.")
+    second = far.tool("look", does=taken_back, version="2", description="Anew.")
+    model = Reading(says("", ("look", {"n": 1})), says("Done."))
+    async with desk(model, first, second) as stage:
+        await stage.plane.roll_out("look", "2", 100, OPA, reason="drill")
+        async with stage.plane.agent("desk", ANA, words=WORDS) as run:
+            assert (await run.result()).text == "Done."
+    assert model.read == [["Anew."], ["As ever."]]
 
 
 async def test_nobody_is_offered_what_policy_could_never_let_them_have(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.proposal import NAME_KEPT_MAX, kept_text, otherwise, proposal_mark
 from interlock.ledger.reached import State, Way, decided
 from interlock.ledger.recall import again, answered, being_executed, edited_call_id, erased, lost, out_of_turn
-from interlock.ledger.rollouts import counted, failed
+from interlock.ledger.rollouts import counted
 from interlock.ledger.tags import Tags
 
 S = TypeVar("S")
@@ -290,7 +290,9 @@ class Entry:
             if not (self._intent or self._reserved):
                 facts = [self._decided(approved, None)]
             facts.append(self._result(outcome, result, approved))
-            guards = self._figures(outcome, result)
+            if self._selected is not None:
+                how = result.source if result is not None else {} if stop is None else stop.audit
+                guards, self.doubted = counted(self.call.principal.tenant, self._selected, outcome, how)
         else:
             facts = [self._decided(reached, stop)]
         if stop is not None:
@@ -303,16 +305,6 @@ class Entry:
         self._conversation.reach("close.committed")
         self._closed = True
         return outcome
-
-    def _figures(self, outcome: Outcome, result: RawResult | None) -> tuple[GuardChange, ...]:
-        """What the end of a call adds to the figures of what is rolled out; nothing where its tool was not asked."""
-        selected = self._selected
-        if selected is None or not selected.trials or (result is not None and result.source):
-            return ()
-        if (bad := failed(outcome)) is None:
-            return ()
-        self.doubted = selected.trials if bad else ()
-        return counted(self.call.principal.tenant, selected.trials, failed=bad)
 
     async def _append_last(self, facts: list[Fact], outcome: Outcome, guards: tuple[GuardChange, ...]) -> None:
         """Record the end. Whose claim lapsed meanwhile still knows what became of it, and says so from outside."""

@@ -7,14 +7,14 @@ what the others got in the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.event import Fact, GuardChange, Kind
 from interlock.core.points import Points
 from interlock.core.principal import Principal
-from interlock.core.selected import Trial
+from interlock.core.selected import Selected, Trial
 from interlock.core.tool import Tool
 from interlock.errors import LedgerError
 from interlock.ledger.store import Store
@@ -25,31 +25,33 @@ from interlock.registry.trial import Figures, has_failed
 INTERLOCK = "interlock"
 """Who takes a version back, in the record."""
 
+_OF_ANOTHER = ("cached", "shared")
+"""Where an answer is one that another call got: that one is counted."""
+
 _NOT_ITS_OWN = frozenset({"execute.full", "call.cancelled"})
 """Codes of calls that say nothing of their version: there was no room, or the caller went away."""
 
 
-def failed(outcome: Outcome) -> bool | None:
-    """Whether the end of a call that reached its tool is a failure of its version; None where it says nothing of it.
+def counted(
+    tenant: str, selected: Selected, outcome: Outcome, how: Container[str]
+) -> tuple[tuple[GuardChange, ...], tuple[Trial, ...]]:
+    """What the end of a call that reached its tool adds to figures, and of a failure the rollouts to be judged.
 
-    A result that is not what the tool declares is one; a refusal never comes here.
+    Failed and unknown are failures, and so is a result that is withheld: it is not what the tool declares.
+
+    Args:
+        how: Words of the record on where the answer is from.
     """
-    if outcome.code in _NOT_ITS_OWN:
-        return None
-    if outcome.kind in (OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.WITHHELD):
-        return True
-    return False if outcome.kind is OutcomeKind.DONE else None
-
-
-def counted(tenant: str, trials: Iterable[Trial], *, failed: bool) -> tuple[GuardChange, ...]:
-    """What one call adds to the figures of the rollouts that it counts in."""
+    kind = outcome.kind
+    alone = not any(word in how for word in _OF_ANOTHER) and outcome.code not in _NOT_ITS_OWN
+    if not alone or kind in (OutcomeKind.REFUSED, OutcomeKind.HELD):
+        return (), ()
+    failed = kind is not OutcomeKind.DONE
     changes: list[GuardChange] = []
-    for trial in trials:
+    for trial in selected.trials:
         row = f"{_rows(tenant, trial.rollout_id)}{'new' if trial.new else 'old'}"
-        changes.append(GuardChange(f"{row}/calls", 1))
-        if failed:
-            changes.append(GuardChange(f"{row}/failed", 1))
-    return tuple(changes)
+        changes += [GuardChange(f"{row}/calls", 1), *([GuardChange(f"{row}/failed", 1)] if failed else ())]
+    return tuple(changes), selected.trials if failed else ()
 
 
 async def figures_of(store: Store, tenant: str, rollout_id: str) -> Figures:

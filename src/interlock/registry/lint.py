@@ -56,6 +56,8 @@ def lint(tools: Sequence[Tool]) -> list[Finding]:
         found += [Finding(code="cache.tag", tool=tool.name, detail=tag) for tag in unmatched]
     texts = [(tool.name, f"{tool.name} {tool.description}") for tool in tools]
     for first, second, share in overlapping(texts, OVERLAP_MIN):
+        if first == second:
+            continue  # versions of one tool, of which each principal has one
         found.append(Finding(code="tools.overlap", tool=first, detail=f"{second}, {share:.0%} of the words"))
     return found
 

@@ -188,7 +188,9 @@ class Registry:
 
     def output_matches(self, tool: Tool, value: Any) -> bool:
         """Whether a result is what the tool declares; true for a tool that declares nothing."""
-        known = next((each for each in self.versions(tool.name) if each.tool is tool), None)
+        known = self._tools.get(tool.name)
+        if known is None or known.tool is not tool:  # a further version
+            known = next((each for each in self.several.get(tool.name, ()) if each.tool is tool), None)
         if known is None:  # the registry was replaced while the call ran
             schema = None if tool.output_schema is None else compile_schema(tool.output_schema)
         else:
