@@ -77,4 +77,4 @@ def test_every_version_is_listed_and_pinned_by_itself(two: Shell) -> None:
     assert two.run("tools", "pin").code == 0
     found = [tool for tool in two.json("tools", "list")["tools"] if tool["name"] == "look"]
     assert [(tool["version"], tool["pinned"]) for tool in found] == [("1", "yes"), ("2", "yes")]
-    assert two.run("tools", "diff").code == 0
+    assert two.run("tools", "drift").code == 0
