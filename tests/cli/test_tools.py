@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import anyio
+
+from interlock import World
+from interlock.compose import open_store
+from interlock.execution.health import Health, Probe
+from interlock.settings import load_settings
 from tests.cli.shell import Shell
 
 
@@ -130,3 +136,28 @@ def test_cost_says_what_a_selection_would_save_and_which_tools_say_the_same(shel
     assert plain["tools"] == 12 and plain["tokens"] < indexed["tokens"] < said["tokens"]
     assert {"tools": ["area_0", "area_1"], "share": 1.0} in said["alike"]
     assert "A selection of 12 with find_tools: " in shell.run("tools", "cost").out
+
+
+def test_what_did_not_answer_is_named_with_the_tools_that_need_it(shell: Shell) -> None:
+    """A9: by the processes that asked."""
+
+    async def asked(up: bool) -> None:
+        async def bank() -> bool:
+            return up
+
+        store = open_store(load_settings(shell.folder / "interlock.toml"), World(clock=shell.clock))
+        try:
+            health = Health(shell.clock, store, "worker_1")
+            health.watch(Probe(name="shop.bank", ask=bank, tools=frozenset({"refund"})))
+            for _ in range(2):
+                await health.look()
+                shell.clock.advance(60)
+        finally:
+            await store.close()
+
+    anyio.run(asked, False)
+    [down] = shell.json("tools", "list")["down"]
+    assert (down["what"], down["tools"], down["why"]) == ("shop.bank", ["refund"], "it said no")
+    ran = shell.run("tools", "list")
+    assert "Did not answer" in ran.out
+    assert "shop.bank" in ran.out

@@ -14,6 +14,8 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Cell, Listing, heading, note, told
 from interlock.cli.output import Exit, Report
+from interlock.cli.times import ago
+from interlock.core.event import HEALTH
 from interlock.core.tool import Tool
 from interlock.ledger.definitions import Definitions
 from interlock.ledger.store import Store
@@ -61,7 +63,17 @@ def list_(deployment: Deployment) -> Report:
     listing = Listing(
         ("tool", "server", "effect", "version", "definition", "pinned", "description"), rows, empty="No tools."
     )
-    return Report({"tools": document}, [listing])
+    down = deployment.with_store(_down)
+    view: list[RenderableType] = [listing]
+    if down:
+        rows = [
+            (each["what"], each["server"] or ", ".join(each["tools"]), ago(each["since_us"], deployment.now_us),
+             each["worker"], each["why"])
+            for each in down
+        ]  # fmt: skip
+        columns = ("what", "needed by", "since", "seen by", "why")
+        view += [heading("Did not answer when it was asked last"), Listing(columns, rows, empty="")]
+    return Report({"tools": document, "down": down}, view)
 
 
 @command("lint", tools, example="interlock tools lint\ninterlock tools lint --fail-on warning --json")
@@ -121,6 +133,15 @@ def pin(deployment: Deployment) -> Report:
     if deployment.settings.pins is None:
         view.append(note(f'Put pins = "{PINS}" into the settings: only then are other definitions withheld.'))
     return Report({"file": str(file), "tools": len(found), "changed": changed}, view)
+
+
+async def _down(store: Store) -> list[dict[str, Any]]:
+    """What did not answer when a process asked last; one that ended since cannot take it back."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in await store.read(HEALTH):
+        if body := event.fact.body:
+            newest[body["what"], body["worker"]] = {**body, "since_us": event.at_us}
+    return [each for each in newest.values() if not each["up"]]
 
 
 async def _known(store: Store) -> Accepted:

@@ -16,6 +16,7 @@ from typing import Final
 import anyio
 from anyio.to_thread import run_sync
 
+from interlock.core.canonical import Json
 from interlock.core.clock import Clock
 from interlock.core.event import HEALTH, Fact, Kind
 from interlock.core.principal import FIRST_TENANT
@@ -145,10 +146,7 @@ class Health:
 
     async def _record(self, changed: Iterable[_Watched]) -> None:
         changed = list(changed)
-        facts = [
-            Fact(Kind.HEALTH, {"what": each.probe.name, "up": each.up, "why": each.why, "worker": self.worker})
-            for each in changed
-        ]
+        facts = [Fact(Kind.HEALTH, _body(each, self.worker)) for each in changed]
         if not facts:
             return
         try:
@@ -161,6 +159,14 @@ class Health:
 
 
 _in_thread = partial(run_sync, abandon_on_cancel=True)
+
+
+def _body(each: _Watched, worker: str) -> dict[str, Json]:
+    probe = each.probe
+    return {
+        "what": probe.name, "up": each.up, "why": each.why, "worker": worker, "server": probe.server,
+        "tools": sorted(probe.tools),
+    }  # fmt: skip
 
 
 async def _why(probe: Probe) -> str:
