@@ -10,7 +10,7 @@ from interlock.core.event import Event, Fact, Kind
 from interlock.core.tool import Effect, Entity, Tool
 from interlock.errors import DefinitionError
 from interlock.registry.accepted import FIRST_SIGHT, Accepted
-from interlock.registry.difference import Change
+from interlock.registry.difference import Aspect, Change
 from interlock.registry.foreign import Listing, tool_of, with_servers
 from interlock.registry.registry import Registry
 from tests.registry.makers import foreign, refused
@@ -118,10 +118,10 @@ def test_what_is_wrong_with_one_definition_concerns_that_one() -> None:
     bad = [
         foreign("no_object", {"type": "string"}), foreign("long", description="x" * 9000),
         foreign("remote", {"type": "object", "properties": {"a": {"$ref": "https://x.example/a"}}}),
-        foreign("lost", fallback="nowhere"),
+        foreign("lost", fallback="nowhere"), foreign("said_too_much", claims={"icons": ["x" * 600_000]}),
     ]  # fmt: skip
     registry, aside = joined(*bad, foreign("benign"))
-    assert sorted(each.tool.name for each in aside) == ["long", "lost", "no_object", "remote"]
+    assert sorted(each.tool.name for each in aside) == ["long", "lost", "no_object", "remote", "said_too_much"]
     assert all(each.code and each.reason for each in aside)
     assert "benign" in registry
 
@@ -170,3 +170,18 @@ def test_a_pinned_definition_is_a_tool_again_with_the_same_digest() -> None:
     made = tool_of(tool.definition())
     assert made.digest == tool.digest
     assert made.effect is Effect.REVERSIBLE
+
+
+def test_a_servers_word_on_another_servers_tool_is_shown_as_one() -> None:
+    """T6, shadowing: it has no business to speak of it; of its own it may."""
+    known = Accepted().after(
+        event(Kind.TOOL_SEEN, each)
+        for each in (
+            foreign("mail__send_email", server="mail"),
+            foreign("sum__add_up", server="sum", description="As send_email."),
+            foreign("sum__add_on", server="sum", description="See add_up."),
+        )
+    )  # fmt: skip
+    found = {each.name: each.aspects for each in known.differences()}
+    assert found["sum__add_up"] == (Aspect.INSTRUCTIONS, Aspect.ADDED)
+    assert found["sum__add_on"] == (Aspect.ADDED,)

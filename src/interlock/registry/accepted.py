@@ -79,21 +79,24 @@ class Accepted:
         """What waits for a person, what to look at first first."""
         gone = {key: each.accepted for key, each in self.tools.items() if each.gone and each.accepted is not None}
         found = []
-        for _, each in sorted(self.tools.items()):
+        for (server, _), each in sorted(self.tools.items()):
             if each.gone or each.seen is None or (each.accepted and each.accepted.digest == each.seen.digest):
                 continue
-            if each.accepted is not None:
-                change = Change.RETURNED if each.returned else Change.CHANGED
-                found.append(difference(each.accepted.definition, each.seen.definition, change))
-                continue
-            former = next((old for old, pin in gone.items() if _renamed(pin, each.seen)), None)
-            if former is not None:
-                found.append(difference(gone.pop(former).definition, each.seen.definition, Change.RENAMED))
-            else:
-                change = Change.RETURNED if each.returned else Change.ADDED
-                found.append(difference(None, each.seen.definition, change))
+            before, change = each.accepted, Change.RETURNED if each.returned else Change.CHANGED
+            if before is None:
+                former = next((key for key, pin in gone.items() if _renamed(pin, each.seen)), None)
+                before = None if former is None else gone.pop(former)
+                new = Change.RETURNED if each.returned else Change.ADDED
+                change = new if before is None else Change.RENAMED
+            old = None if before is None else before.definition
+            found.append(difference(old, each.seen.definition, change, self._others(server)))
         found += [difference(pin.definition, None, Change.REMOVED) for pin in gone.values()]
         return tuple(sorted(found, key=lambda each: each.danger))
+
+    def _others(self, server: str) -> frozenset[str]:
+        """What tools of other servers are called, with and without what is put before it."""
+        names = {name for of, name in self.tools if of != server}
+        return frozenset(names | {name.partition("__")[2] for name in names} - {""})
 
 
 def _after(known: Standing, event: Event) -> Standing:

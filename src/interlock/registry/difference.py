@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -108,14 +108,21 @@ class Difference:
         return (self.aspects[0].rank if self.aspects else len(_RANKS), self.server, self.name)
 
 
-def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, change: Change) -> Difference:
-    """What became of one tool; None where there was none, or is none any more."""
+def difference(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, change: Change, others: Iterable[str] = ()
+) -> Difference:
+    """What became of one tool; None where there was none, or is none any more.
+
+    Args:
+        others: Names of tools of other servers.
+    """
+    others = frozenset(others)
     old, new = before or {}, after or {}
     said = new or old
     fields = sorted(key for key in {*old, *new} if old.get(key) != new.get(key)) if old and new else []
     flips = tuple(_flips(old, new)) if old and new else ()
-    told = {(each.sign, each.quote) for each in signs(old)}
-    fresh = [each for each in signs(new) if (each.sign, each.quote) not in told]
+    told = {(each.sign, each.quote) for each in signs(old, others)}
+    fresh = [each for each in signs(new, others) if (each.sign, each.quote) not in told]
     aspects = set(_aspects(old, new, change, flips))
     aspects |= {Aspect.HIDDEN_TEXT for each in fresh if each.sign is Sign.HIDDEN}
     aspects |= {Aspect.INSTRUCTIONS for each in fresh if each.sign.grave and each.sign is not Sign.HIDDEN}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from interlock.core.canonical import canonical
 from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.errors import DefinitionError, NotSent
 from interlock.registry.accepted import Accepted, Key
@@ -18,6 +19,9 @@ from interlock.registry.registry import Registered, Registry, compiled
 
 LISTED_MAX: Final = 512
 """Tools of one server that are taken up (spec: limits)."""
+
+WHOLE_MAX: Final = 512 << 10
+"""Bytes of one definition with everything that its server says besides: twice what a schema may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def with_servers(
         try:
             _check_free(tool, looks)
             known = before.find(tool.name) if before is not None else None
-            fresh = known if known is not None and known.tool is tool else compiled(tool)
+            fresh = known if known is not None and known.tool is tool else _compiled(tool)
         except DefinitionError as error:
             aside.append(Aside(tool, error.code, str(error.args[0])))
             continue
@@ -119,6 +123,20 @@ def _by_precedence(listings: tuple[Listing, ...], accepted: Accepted) -> list[To
         return 0 if known.accepted.digest == tool.digest else 1
 
     return sorted(tools, key=rank)
+
+
+def _compiled(tool: Tool) -> Registered:
+    """See `compiled`; besides, what a server says in all is bounded, for all of it is kept.
+
+    Raises:
+        DefinitionError: As `compiled`, or the whole is too large.
+    """
+    if len(canonical(tool.definition())) > WHOLE_MAX:
+        raise DefinitionError(
+            f"the definition of {tool.name[:80]!r} has more than {WHOLE_MAX} bytes", code="definition.too_large",
+            remedy="Have its server say less.",
+        )  # fmt: skip
+    return compiled(tool)
 
 
 def _check_free(tool: Tool, looks: Mapping[str, Tool]) -> None:
