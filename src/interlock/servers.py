@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
 from interlock.compose import World, open_store
-from interlock.core.canonical import canonical, digest
 from interlock.core.tool import Tool
 from interlock.engine.beside import tasks_beside
-from interlock.errors import LedgerError, NotFound, PolicyError, SettingsError
+from interlock.errors import LedgerError, MissingExtra, NotFound, PolicyError, SettingsError
 from interlock.execution.health import Probe
 from interlock.keys import read_secret
 from interlock.ledger.definitions import Definitions
@@ -24,14 +24,19 @@ from interlock.registry.accepted import Accepted
 from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins
 from interlock.registry.registry import Registry
+from interlock.server_book import Book, objection, read_book
 from interlock.server_settings import ServerSettings
 from interlock.settings import Settings, named_environment
-from interlock.sources.mcp_server import Plan, Server, State, Terms
+from interlock.sources.mcp_connection import Terms
+from interlock.sources.mcp_server import Plan, Server, State
 from interlock.sources.mcp_tools import Profile
 from interlock.sources.relay import Relay
 
 _AGAIN_S: Final = 1.0
 """Seconds until what could not be recorded is tried again."""
+
+BOOK_S: Final = 2.0
+"""Seconds after which a process notices what `interlock servers` was told."""
 
 
 class Fleet:
@@ -52,6 +57,7 @@ class Fleet:
         self._own: Registry | None = None
         self._accepted = Accepted()
         self._changed = anyio.Event()
+        self._book = Book()
 
     @property
     def tools(self) -> list[Tool]:
@@ -67,6 +73,29 @@ class Fleet:
         if name not in self.servers:
             raise NotFound(f"no server {name!r}", code="server.absent", remedy="See `interlock servers list`.")
         return self.servers[name]
+
+    def follow(self, book: Book) -> None:
+        """Do what a person said: let servers be started whose commands are reviewed, and start again those named."""
+        for said in self._settings.servers:
+            server = self.servers[said.name]
+            server.object_to(objection(said, book))
+            if book.again.get(said.name, 0) != self._book.again.get(said.name, 0):
+                server.restart()
+        self._book = book
+
+    async def read_again(self) -> None:
+        """Follow the book whenever it changes, until cancelled."""
+        file = anyio.Path(book_file(self._settings))
+        before = await _stamp(file)
+        while True:
+            await anyio.sleep(BOOK_S)
+            now = await _stamp(file)
+            if now != before:
+                before = now
+                try:
+                    self.follow(await anyio.to_thread.run_sync(read_book, Path(file)))
+                except SettingsError as error:
+                    self.refused["", ""] = str(error)
 
     def note_change(self) -> None:
         """Have the registry replaced soon."""
@@ -137,6 +166,15 @@ async def _ready(server: Server) -> bool:
     return server.state is State.READY
 
 
+async def _stamp(file: anyio.Path) -> tuple[int, int]:
+    """What changes with a file's content; zeros where there is none."""
+    try:
+        seen = await file.stat()
+    except OSError:
+        return 0, 0
+    return seen.st_mtime_ns, seen.st_ino
+
+
 @asynccontextmanager
 async def open_fleet(settings: Settings, world: World) -> AsyncIterator[Fleet]:
     """Start every server and list its tools, each within its own time; one that fails costs its own tools alone.
@@ -145,16 +183,28 @@ async def open_fleet(settings: Settings, world: World) -> AsyncIterator[Fleet]:
         SettingsError: A file that the settings name is not acceptable; nothing was started.
     """
     fleet = Fleet(settings, Relay())
-    plans = await anyio.to_thread.run_sync(lambda: [plan_of(said, settings, fleet.relay) for said in settings.servers])
+    plans, book = await anyio.to_thread.run_sync(_read, settings, fleet.relay)
     async with tasks_beside() as tasks:
         for plan in plans:
             fleet.servers[plan.terms.server] = Server(plan, world.clock, tasks, fleet.note_change)
+        fleet.follow(book)
         async with anyio.create_task_group() as starting:
             for server in fleet.servers.values():
                 starting.start_soon(server.start)
         for server in fleet.servers.values():
             tasks.start_soon(server.tend)
+        if plans:
+            tasks.start_soon(fleet.read_again)
         yield fleet
+
+
+def book_file(settings: Settings) -> Path:
+    """Where it stands what a person said of the servers."""
+    return settings.state_folder / "servers.json"
+
+
+def _read(settings: Settings, relay: Relay) -> tuple[list[Plan], Book]:
+    return [plan_of(said, settings, relay) for said in settings.servers], read_book(book_file(settings))
 
 
 def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
@@ -162,8 +212,12 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
 
     Raises:
         SettingsError: A file that they name is not acceptable.
+        MissingExtra: What speaks to servers is not installed.
     """
-    from interlock.sources.mcp_session import Connection  # brings the SDK of the protocol
+    try:
+        from interlock.sources.mcp_session import Connection  # brings the SDK of the protocol
+    except ImportError:
+        raise MissingExtra("servers need the extra 'mcp'", remedy="Run `pip install 'interlock[mcp]'`.") from None
 
     allow = frozenset(said.allow)
     terms = Terms(
@@ -186,25 +240,8 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
         dial = partial(http_link, Address(url=said.url, headers=headers, frame_max=said.result_bytes_max))
     return Plan(
         terms=terms, connect=partial(Connection, terms, dial, relay), profile=_profile(said),
-        per_principal=said.per_principal, relist_s=said.relist_s, objection=_objection(said),
+        per_principal=said.per_principal, relist_s=said.relist_s,
     )  # fmt: skip
-
-
-def _objection(said: ServerSettings) -> str:
-    """Why a server is not started; empty where its command was reviewed, or is trusted as it stands in the file."""
-    if not said.command or said.trust or said.command_digest == command_digest(said):
-        return ""
-    return "its command changed since it was reviewed" if said.command_digest else "its command was not reviewed"
-
-
-def command_digest(said: ServerSettings) -> str:
-    """Hex SHA-256 of what is started for a server: its exact command line, its variables and where it starts."""
-    shape = {
-        "command": list(said.command), "env": said.env, "env_pass": sorted(said.env_pass),
-        "env_files": {name: str(file) for name, file in said.env_files.items()},
-        "cwd": str(said.cwd) if said.cwd is not None else None,
-    }  # fmt: skip
-    return digest("interlock/server/1", canonical(shape)).hex()
 
 
 def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:

@@ -35,7 +35,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "stop", "resume", "notify test", "notify status",
             "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
-            "ledger rebuild", "verify calibrate",
+            "ledger rebuild", "verify calibrate", "servers list", "servers show", "servers accept", "servers restart",
         )
     }  # fmt: skip
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from interlock import Interlock, Outcome, Settings, open_plane
+from interlock.server_book import command_digest
 from interlock.server_settings import ServerSettings
-from interlock.servers import command_digest
 from interlock.sources.mcp_server import State
 from tests.planes import ANA
 

@@ -29,6 +29,7 @@ from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy import policy
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
+from interlock.cli.servers import servers
 from interlock.cli.stop import resume, stop
 from interlock.cli.verify import verify
 from interlock.cli.work import work
@@ -74,6 +75,7 @@ for _command in (
     audit,
     ledger,
     tools,
+    servers,
     policy,
     verify,
     stop,

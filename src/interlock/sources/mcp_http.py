@@ -33,19 +33,19 @@ _REPLACED: Final = -32099
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a server answers.
+    """Where a server answers. Makes its TLS context when it is made, which reads files: make it in a thread.
 
     Attributes:
         url: The endpoint.
         headers: What every request bears.
         frame_max: Bytes of one message from it.
-        tls: Whom to trust; what the machine trusts where None.
+        tls: Whom to trust; what the machine trusts where it is left out.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     frame_max: int = 4 << 20
-    tls: ssl.SSLContext | None = None
+    tls: ssl.SSLContext = field(default_factory=lambda: httpx2.create_ssl_context(trust_env=False), repr=False)
 
 
 @asynccontextmanager
@@ -65,16 +65,13 @@ async def http_link(address: Address) -> AsyncIterator[Link]:
 
 
 class Bounded(httpx2.AsyncBaseTransport):
-    """The HTTP transport: no proxy of the environment, no redirect, no compression, no more bytes than agreed.
-
-    Makes its TLS context when it is made, which reads files.
-    """
+    """The HTTP transport: no proxy of the environment, no redirect, no compression, no more bytes than agreed."""
 
     def __init__(self, address: Address) -> None:
         self.link: Link | None = None
         self._frame_max = address.frame_max
         self._transport = httpx2.AsyncHTTPTransport(
-            verify=address.tls or httpx2.create_ssl_context(trust_env=False), trust_env=False,
+            verify=address.tls, trust_env=False,
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
         )  # fmt: skip
 

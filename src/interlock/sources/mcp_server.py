@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 
 from interlock.core.clock import Clock
 from interlock.core.tool import CallContext, Tool
 from interlock.errors import DefinitionError, NotSent, ToolError
+from interlock.sources.mcp_connection import Connection, Terms
 from interlock.sources.mcp_tools import Profile, tool_of
 
 LINES_MAX: Final = 32
@@ -24,6 +27,9 @@ PAUSE_MAX_S: Final = 60.0
 
 CALM_S: Final = 0.2
 """Seconds in which further words of a server that its tools changed are one word."""
+
+ERRORS_KEPT: Final = 64 << 10
+"""Bytes of what a server wrote to its standard error that are kept over its restarts."""
 
 Key = tuple[str, str]
 """Tenant and principal of a connection; both empty for the shared one."""
@@ -45,82 +51,6 @@ _LEFT_ALONE: Final = frozenset({State.QUARANTINED, State.UNREVIEWED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a connection goes by.
-
-    Attributes:
-        server: The operator's name of the server.
-        allow: What it may ask of the client in front.
-        start_s: Seconds until it must have answered who it is; the same again for each list.
-        items_max: Entries that one list of it may have.
-        alone: Whether a question belongs to the one call under way, because its transport does not say to which.
-    """
-
-    server: str
-    allow: frozenset[str] = frozenset()
-    start_s: float = 30.0
-    items_max: int = 512
-    alone: bool = False
-
-
-class Connection(Protocol):
-    """A connection to a server, as `mcp_session.Connection` is one; what stands here needs no SDK.
-
-    Attributes:
-        changed: Set when the server says that its tools changed, or when the connection ended.
-        why: Why it is not open, in our words.
-    """
-
-    changed: anyio.Event
-    why: str
-
-    @property
-    def open(self) -> bool:
-        """Whether calls can be made."""
-        ...
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
-        ...
-
-    @property
-    def has_tools(self) -> bool:
-        """Whether the server says that it has tools."""
-        ...
-
-    @property
-    def revision(self) -> str:
-        """The revision of the protocol that was agreed on; empty before."""
-        ...
-
-    @property
-    def errors(self) -> bytes:
-        """What the server wrote to its standard error, the last of it."""
-        ...
-
-    async def keep(self, *, task_status: TaskStatus[None]) -> None:
-        """Open it, say so, and keep it until it ends."""
-        ...
-
-    def close(self) -> None:
-        """Have it end."""
-        ...
-
-    async def list(self, method: str, key: str) -> list[dict[str, Any]]:
-        """Every entry of a list of the server."""
-        ...
-
-    async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        """Call a tool."""
-        ...
-
-    async def request(self, method: str, params: Mapping[str, Any], call_id: str) -> dict[str, Any]:
-        """Make another request on behalf of a call."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a server is reached by.
 
@@ -130,7 +60,6 @@ class Plan:
         profile: The operator's word on its tools.
         per_principal: Whether each principal has a connection of its own.
         relist_s: Seconds after which its tools are listed again in any case.
-        objection: Why it may not be started; empty where it may.
     """
 
     terms: Terms
@@ -138,7 +67,6 @@ class Plan:
     profile: Profile
     per_principal: bool = False
     relist_s: float = 300.0
-    objection: str = ""
 
 
 @dataclass(slots=True)
@@ -162,13 +90,15 @@ class Server:
 
     def __init__(self, plan: Plan, clock: Clock, tasks: TaskGroup, changed: Callable[[], None]) -> None:
         self.plan = plan
-        self.state = State.UNREVIEWED if plan.objection else State.STARTING
-        self.why = plan.objection
+        self.state = State.STARTING
+        self.why = ""
         self.restarts = 0
         self.refused: dict[str, str] = {}
         self._clock, self._tasks, self._changed = clock, tasks, changed
         self._lines: OrderedDict[Key, _Line] = OrderedDict()
         self._opening = anyio.Lock()
+        self._again = anyio.Event()
+        self._errors = b""
         self._tools: dict[str, Tool] = {}
         self._pause_s = 0.0
         self._not_before_s = 0.0
@@ -184,24 +114,46 @@ class Server:
         return tuple(self._tools.values())
 
     @property
+    def revision(self) -> str:
+        """The revision of the protocol that its shared connection goes by; empty where that is not open."""
+        line = self._lines.get(SHARED)
+        return line.connection.revision if line is not None else ""
+
+    @property
     def errors(self) -> bytes:
         """What it wrote to its standard error, the last of it."""
-        return b"".join(line.connection.errors for line in self._lines.values())
+        now = b"".join(line.connection.errors for line in self._lines.values())
+        return (self._errors + now)[-ERRORS_KEPT:]
+
+    def object_to(self, why: str) -> None:
+        """Do not start it, for this reason; or let it be started, where there is none."""
+        if why:
+            self._leave(State.UNREVIEWED, why)
+        elif self.state is State.UNREVIEWED:
+            self.restart()
+
+    def restart(self) -> None:
+        """End its connections and open it again, whatever became of it before."""
+        self.close()
+        self.state, self.why = State.STARTING, ""
+        self._pause_s = self._not_before_s = 0.0
+        self._again.set()
 
     async def start(self) -> None:
         """Open the shared connection and list the tools; where that fails, it is tried again by `tend`."""
-        try:
+        with suppress(ToolError):
             await self._line(SHARED)
-        except ToolError:
-            return
 
     async def tend(self) -> None:
-        """Keep the shared connection open and its list fresh, until cancelled or until it is quarantined."""
-        while self.state not in _LEFT_ALONE:
+        """Keep the shared connection open and its list fresh, until cancelled."""
+        while True:
+            self._again = anyio.Event()
             try:
                 line = await self._line(SHARED)
             except ToolError:
-                await anyio.sleep(max(0.05, self._not_before_s - self._clock.mono_s()))
+                left = math.inf if self.state in _LEFT_ALONE else max(0.05, self._not_before_s - self._clock.mono_s())
+                with anyio.move_on_after(left):
+                    await self._again.wait()
                 continue
             with anyio.move_on_after(self.plan.relist_s):
                 await line.connection.changed.wait()
@@ -218,17 +170,45 @@ class Server:
             return None
         return frozenset(self.plan.profile.prefix + name for name in line.definitions)
 
-    async def request(
-        self, method: str, params: Mapping[str, Any], *, tenant: str, principal_id: str, call_id: str
-    ) -> dict[str, Any]:
-        """Make a request on behalf of a principal's call; see `Connection.request`."""
-        line = await self._line(self._key(tenant, principal_id))
-        return await line.connection.request(method, params, call_id)
+    async def list_resources(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
+        """The resources that this principal is shown, as the server says them: data, at most `items_max`.
 
-    async def entries(self, method: str, key: str, *, tenant: str, principal_id: str) -> list[dict[str, Any]]:
-        """Every entry of a list of the server, as this principal is shown it; see `Connection.list`."""
-        line = await self._line(self._key(tenant, principal_id))
-        return await line.connection.list(method, key)
+        Raises:
+            ToolError: It cannot be reached, refuses, or is out of bounds. The same of the next three.
+        """
+        return await self._entries("resources/list", "resources", (tenant, principal_id))
+
+    async def list_templates(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
+        """The templates of resources that this principal is shown."""
+        return await self._entries("resources/templates/list", "resourceTemplates", (tenant, principal_id))
+
+    async def list_prompts(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
+        """The prompts that this principal is shown."""
+        return await self._entries("prompts/list", "prompts", (tenant, principal_id))
+
+    async def read_resource(self, uri: str, context: CallContext) -> dict[str, Any]:
+        """What stands in a resource, for a call of `resources.read`: `{"contents": […]}`."""
+        return await self._request("resources/read", {"uri": uri}, context)
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str], context: CallContext) -> dict[str, Any]:
+        """A prompt filled in, for a call of `prompts.get`: `{"messages": […]}`. It is data, not an instruction."""
+        return await self._request("prompts/get", {"name": name, "arguments": dict(arguments)}, context)
+
+    async def complete(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        """What an argument of a prompt or a template may be: `params` as of `completion/complete`."""
+        return await self._request("completion/complete", params, context)
+
+    async def _request(self, method: str, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        line = await self._line(self._key(context.tenant, context.principal_id))
+        answer = await line.connection.request(method, params, context.call_id)
+        return {key: value for key, value in answer.items() if key not in ("_meta", "resultType")}
+
+    async def _entries(self, method: str, key: str, who: Key) -> list[dict[str, Any]]:
+        line = await self._line(self._key(*who))
+        try:
+            return await line.connection.list(method, key)
+        except TimeoutError:
+            raise ToolError(f"server {self.name!r} did not list its {key} in time", code="server.lost") from None
 
     def close(self) -> None:
         """Have every connection end."""
@@ -263,6 +243,7 @@ class Server:
                 raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}")
             if line is not None:
                 self.restarts += 1
+                self._errors = (self._errors + line.connection.errors)[-ERRORS_KEPT:]
             return await self._open(key)
 
     async def _open(self, key: Key) -> _Line:
@@ -340,10 +321,14 @@ class Server:
 
     def _quarantine(self, why: str) -> None:
         """Leave a server alone that is out of bounds: none of its tools is offered until it is started again (T45)."""
-        self.state, self.why = State.QUARANTINED, why
+        self._leave(State.QUARANTINED, why)
+
+    def _leave(self, state: State, why: str) -> None:
+        self.state, self.why = state, why
         self.close()
-        self._tools = {}
-        self._changed()
+        if self._tools:
+            self._tools = {}
+            self._changed()
 
 
 def _same(tool: Tool, definition: Mapping[str, Any], profile: Profile) -> bool:

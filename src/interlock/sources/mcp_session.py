@@ -20,8 +20,8 @@ from pydantic import RootModel, TypeAdapter
 
 from interlock.core.tool import CallContext
 from interlock.errors import InterlockError, NotEntitled, NotSent, Rejected, ToolError, TryLater
+from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_link import TRIP, Link, Trip
-from interlock.sources.mcp_server import Terms
 from interlock.sources.relay import Relay, check_question
 
 ROUNDS_MAX: Final = 10
@@ -251,7 +251,8 @@ class Connection:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if self.link is not None and self.link.why and isinstance(error, MCPError | ToolError):
-            return self.link.why  # it ended, and this is what came of it
+            last = self.errors.decode(errors="replace").strip().rpartition("\n")[2][:200]
+            return f"{self.link.why}; it said: {last}" if last else self.link.why
         if isinstance(error, TimeoutError):
             return f"did not answer within {self.terms.start_s:g} s"
         return f"{type(error).__name__}: {error}"[:500]
