@@ -34,9 +34,11 @@ async def serving(app: Any) -> AsyncIterator[Served]:
     over = anyio.Event()
 
     async def serve() -> None:
-        await server._serve([listening])
-        listening.close()
-        over.set()
+        try:
+            await server._serve([listening])
+        finally:
+            listening.close()
+            over.set()
 
     async def stop() -> None:
         server.should_exit = server.force_exit = True

@@ -57,7 +57,7 @@ def list_(deployment: Deployment) -> Report:
 @command("show", servers, example="interlock servers show files\ninterlock servers show files --json")
 @click.argument("name")
 def show(deployment: Deployment, name: str) -> Report:
-    """One server: what is started, what it lists, and what it wrote to its standard error."""
+    """One server: what is started, what it lists, what it wrote to its standard error."""
     said = _said(deployment, name)
     (row,) = _seen(deployment, name)
     about: list[tuple[str, Cell]] = [

@@ -22,8 +22,9 @@ from interlock.sources.mcp_tools import Profile, tool_of
 LINES_MAX: Final = 32
 """Connections of one server that principals may have at once; the one that was idle longest makes room."""
 
+PAUSE_S: Final = 0.25
 PAUSE_MAX_S: Final = 60.0
-"""Seconds between tries to reach a server, at most; the first pause is 1 s, and each is twice the one before."""
+"""Seconds between tries to reach a server: the first pause, and the longest; each is twice the one before."""
 
 CALM_S: Final = 0.2
 """Seconds in which further words of a server that its tools changed are one word."""
@@ -316,7 +317,7 @@ class Server:
 
     def _failed(self, why: str) -> None:
         self.state, self.why = State.DOWN, why
-        self._pause_s = min(PAUSE_MAX_S, self._pause_s * 2 or 1.0)
+        self._pause_s = min(PAUSE_MAX_S, self._pause_s * 2 or PAUSE_S)
         self._not_before_s = self._clock.mono_s() + self._pause_s
 
     def _quarantine(self, why: str) -> None:
