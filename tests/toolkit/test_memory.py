@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from interlock import Interlock, Principal, Saga, Settings, Step, World, open_plane
 from interlock import given as taken
 from interlock.core.canonical import canonical
-from interlock.core.event import Kind
+from interlock.core.event import Event, Kind
 from interlock.core.message import Role
 from interlock.core.points import Points, pass_by
 from interlock.core.tool import CallContext
@@ -29,7 +30,7 @@ from interlock.ledger.sqlite import SqliteStore
 from interlock.settings import SealSettings
 from interlock.sources.family import NOWHERE, Kept
 from interlock.testing import FrozenClock, kill_at_every_point
-from interlock.toolkit.memory import BYTES_MAX, MemoryTools
+from interlock.toolkit.memory import BYTES_MAX, MemoryTools, _Book
 from tests.agent.desk import Watched, desk, result, says
 from tests.planes import ANA, OPA, PERMIT, Far, Stage, WatchedStore, staged
 from tests.workers import Worker, counted
@@ -336,6 +337,48 @@ async def test_what_is_erased_is_told_no_more_and_the_ledger_stays_whole(ledger:
             assert not await differences(store)
     if ledger is not None:
         assert b"Elm Road" not in ledger.read_bytes()
+
+
+async def test_the_text_whose_place_an_erased_one_took_does_not_come_back(ledger: Path | None) -> None:
+    """Nor in the process that had it at hand; a text that is remembered after that stands, and so do other keys."""
+    chain = memory_chain(ANA.tenant, ANA.id)
+    async with staged(MemoryTools(), ledger=ledger) as stage, stage.run() as run:
+        for text in ("Elm Road", "Oak Lane", "Ash Court"):
+            await run.call("remember", {"key": "street", "text": text})
+        await run.call("remember", {"key": "flat", "text": "third"})
+        assert texts(await told(run)) == {"street": "Ash Court", "flat": "third"}
+        assert await redact(stage.plane.store, chain, [3], "request 9", OPA) == [3]
+        assert texts(await told(run)) == {"flat": "third"}
+        assert await redact(stage.plane.store, chain, [2], "request 10", OPA) == [2]
+        assert texts(await told(run)) == {"flat": "third"}
+        await run.call("remember", {"key": "street", "text": "Birch Way"})
+        assert texts(await told(run)) == {"street": "Birch Way", "flat": "third"}
+        await run.call("forget", {"key": "street", "version": 7})
+        assert texts(await told(run)) == {"flat": "third"}
+
+
+async def test_a_call_reads_what_is_new_and_not_all_that_was_ever_remembered() -> None:
+    class Counting(WatchedStore):
+        counted = 0
+
+        async def read(self, chain: str, after: int = 0) -> list[Event]:
+            found = await super().read(chain, after)
+            self.counted += len(found) if chain.startswith("memory/") else 0
+            return found
+
+    clock = FrozenClock()
+    store = Counting(clock)
+    book = _Book(Kept(lambda: store, clock), 500)
+    context = CallContext(
+        run_id="run_x", call_id="call_x", attempt=1, idempotency_key="", principal_id="ana", tenant="default",
+        deadline_s=5.0,
+    )  # fmt: skip
+    for n in range(100):
+        said = {"key": "contact", "text": f"number {n}", "days": 5}
+        assert await book.remember(said, replace(context, idempotency_key=str(n))) == n + 1
+    found = await book.recall({"key": "", "words": "", "limit": 5}, context)
+    assert [memory["text"] for memory in found["memories"]] == ["number 99"]
+    assert store.counted <= 200, "and not a hundred times a hundred"
 
 
 # ------------------------------------------------------------- processes, kills and faults

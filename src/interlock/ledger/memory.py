@@ -69,14 +69,17 @@ class Memories:
     Attributes:
         count: How many events have remembered or forgotten something: what the chain's guard row says, too.
         by_call: Idempotency key of a call to what it came to: the version that it made, or those that it forgot.
+        seq: Number of the last event absorbed.
     """
 
     count: int = 0
+    seq: int = 0
     by_call: dict[str, list[int]] = field(default_factory=dict)
     _kept: dict[int, Memory] = field(default_factory=dict)
+    _keys: dict[int, str] = field(default_factory=dict)
 
     def standing(self, now_us: int) -> dict[str, Memory]:
-        """Key to the newest text under it that was not forgotten; a key whose newest text has expired has none."""
+        """Key to the newest text under it that was not forgotten; none where that has expired or was erased."""
         newest = {memory.key: memory for memory in self._kept.values()}
         return {key: memory for key, memory in newest.items() if now_us < memory.expires_us}
 
@@ -85,14 +88,20 @@ class Memories:
         return [seq for seq, memory in self._kept.items() if memory.key == key and version in (0, seq)]
 
     def absorb(self, events: Iterable[Event]) -> None:
-        """Fold in further events of the chain, in order. An erased text counts, and is not there."""
+        """Fold in further events of the chain, in order. An erased text counts, and is told no more.
+
+        Nor is the one told again whose place it took: its header says which that was.
+        """
         for event in events:
             fact = event.fact
+            if event.seq <= self.seq:
+                continue
+            self.seq = event.seq
             if fact.kind is Kind.MEMORY_REMEMBERED:
                 self.count += 1
                 self.by_call[fact.call_id] = [event.seq]
-                if fact.body:
-                    self._kept[event.seq] = _memory(event)
+                memory = _memory(event) if fact.body else _erased(event, self._keys.get(fact.step, ""))
+                self._kept[event.seq], self._keys[event.seq] = memory, memory.key
             elif fact.kind is Kind.MEMORY_FORGOTTEN:
                 self.count += 1
                 self.by_call[fact.call_id] = list(fact.body["versions"])
@@ -133,6 +142,8 @@ def label_of(text: str, run: Sequence[Event], call_id: str) -> Label:
         fact = event.fact
         if fact.kind is Kind.RUN_STARTED:
             words, parent = fact.body.get("words") or "", fact.body.get("parent") or ""
+        elif fact.kind is Kind.RUN_WORDS:
+            words += "\n\n" + fact.body.get("text", "")
         elif fact.kind is Kind.CALL_DECIDED and (tool := fact.body.get("tool")):
             named[fact.call_id] = tool["server"], tool["name"]
         if fact.closes and fact.outcome != "refused" and fact.call_id != call_id:
@@ -180,6 +191,12 @@ def _says(words: str, text: str) -> bool:
             return True
         at = within.find(sought, at + 1)
     return False
+
+
+def _erased(event: Event, key: str) -> Memory:
+    """What is left of a text: under which key it stood, where it took the place of another; it has expired."""
+    label = Label(origin=Origin.THIRD, tools=(), run_id="", call_id="")
+    return Memory(key=key, text="", version=event.seq, label=label, at_us=event.at_us, expires_us=0)
 
 
 def _memory(event: Event) -> Memory:

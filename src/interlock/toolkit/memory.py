@@ -6,6 +6,7 @@ erased as any payload is. Whoever recalls a text is given data with a label, and
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -37,6 +38,9 @@ TOLD_MAX = 20
 
 BYTES_MAX = 48 << 10
 """Bytes that they have together: less than what a model is told of any result, so that no label is cut off."""
+
+PRINCIPALS_MAX = 64
+"""Principals whose texts a process keeps at hand; of others it reads all, once more."""
 
 TRIES = 16
 """How often a write is made anew because another came before it."""
@@ -124,11 +128,12 @@ class MemoryTools(Family):
 
 
 class _Book:
-    """What the tools do: each call reads its own principal's chain, and nothing is kept here."""
+    """What the tools do: each call reads what is new in its own principal's chain."""
 
     def __init__(self, kept: Kept, keys_max: int) -> None:
         self._kept = kept
         self._keys_max = keys_max
+        self._known: OrderedDict[str, Memories] = OrderedDict()
 
     async def remember(self, arguments: dict[str, Any], context: CallContext) -> int:
         """Keep a text; its version. The same call again gives the same one."""
@@ -143,7 +148,7 @@ class _Book:
                 raise Rejected(
                     f"{len(standing)} keys", reason="as much is remembered as may be: forget something first"
                 )
-            return Fact(Kind.MEMORY_REMEMBERED, body)
+            return Fact(Kind.MEMORY_REMEMBERED, body, step=max(memories.versions(arguments["key"]), default=0))
 
         return (await self._write(context, fact))[0]
 
@@ -178,8 +183,17 @@ class _Book:
         return {"memories": told, "left_out": len(found) - len(told)}
 
     async def _read(self, context: CallContext) -> Memories:
-        memories = Memories()
-        memories.absorb(await self._kept.store().read(memory_chain(context.tenant, context.principal_id)))
+        chain, store = memory_chain(context.tenant, context.principal_id), self._kept.store()
+        memories = self._known.get(chain) or Memories()
+        new = await store.read(chain, memories.seq)
+        if any(event.fact.kind is Kind.REDACT for event in new):  # what is known here may be gone
+            memories = Memories()
+            new = await store.read(chain)
+        memories.absorb(new)
+        self._known[chain] = memories
+        self._known.move_to_end(chain)
+        if len(self._known) > PRINCIPALS_MAX:
+            self._known.popitem(last=False)
         return memories
 
     async def _write(self, context: CallContext, made: Callable[[Memories], Fact | None]) -> list[int]:
