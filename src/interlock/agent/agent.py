@@ -63,7 +63,10 @@ class Agent:
         tools: Names of the tools that it is offered and may call; None for all that the plane offers.
         limits: How far one run goes.
         price: What the model costs, or by name what each of several costs; None where only tokens count.
-        confidence: Whether the model is asked how sure it is of each call. What it says is recorded, and no gate.
+        confidence: Whether the model is asked how sure it is of each call. What it says is recorded.
+        review_below: Confidence, 1 to 100, below which a call that does more than read waits for people, as does one of
+            which the model does not say how sure it is; it asks for the confidence. 0 for never. It releases nothing.
+        reviewers: Approver group that these calls wait for.
         about: What it is good for, told to the agents that may start it.
         workers: Names of the agents that it may have do a part of its task. Each says its `tools`.
         peers: Names of the agents that it may hand its user over to: what one answers is then its answer.
@@ -86,6 +89,8 @@ class Agent:
     plans: bool = False
     budget: Mapping[str, int] = field(default_factory=dict)
     offer: Offering | None = None
+    review_below: int = 0
+    reviewers: str = "approver"
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -93,6 +98,13 @@ class Agent:
                 f"agent name {self.name!r}", code="agent.name",
                 remedy="Begin with a lower-case letter; then letters, digits, '_' and '-', at most 64.",
             )  # fmt: skip
+        if type(self.review_below) is not int or not 0 <= self.review_below <= 100 or not self.reviewers:
+            raise DefinitionError(
+                f"agent {self.name!r}: review_below={self.review_below!r} of {self.reviewers!r}", code="agent.review",
+                remedy="Give a confidence from 0 to 100, and the group that is asked.",
+            )  # fmt: skip
+        if self.review_below:
+            object.__setattr__(self, "confidence", True)
         for part in ("tools", "workers", "peers"):
             names = getattr(self, part)
             if isinstance(names, str):

@@ -25,6 +25,8 @@ def start_of(agent: Agent, agents: Mapping[str, Agent], registry: Registry) -> d
         said["tools"] = _own(agent, registry)
     if agent.workers or agent.peers:
         said["authority"] = _all(agent, agents, registry)
+    if agent.review_below:
+        said["review"] = {"below": agent.review_below, "group": agent.reviewers}
     if agent.limits.depth_max != DEPTH_MAX:
         said["depth_left"] = agent.limits.depth_max
     return said

@@ -1,7 +1,7 @@
-"""How sure a model says that it is of a call: asked for beside the arguments, recorded, and no gate.
+"""How sure a model says that it is of a call: asked for beside the arguments, and recorded.
 
-What a model says of itself is worth looking at and proves nothing. It decides nothing here: a second reader and people
-do, where policy asks for them.
+What a model says of itself is worth looking at and proves nothing. All that may come of it is that people are asked
+(`verification/unsure.py`); it lets nothing pass.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from interlock.core.approval import ApprovalState
 from interlock.core.call import ValidCall, VerifiedCall
 from interlock.core.canonical import Json
 from interlock.core.clock import SECOND_US
-from interlock.core.decision import Hold
+from interlock.core.decision import REVIEW, UNSURE, Hold
 from interlock.core.principal import Principal
 
 Difference = list[dict[str, Json]]
@@ -55,7 +55,8 @@ def _of_hold(hold: Hold, request: Mapping[str, Any]) -> Difference:
     if hold.quorum > request["quorum"]:
         found += _differ(("quorum", request["quorum"], hold.quorum))
     before = request.get("verify", {})
-    if hold.in_person and "doubt" not in before:  # whoever approved did not know of it
+    doubts = {REVIEW, UNSURE}.intersection(hold.rules)
+    if hold.in_person and "doubt" not in before and not doubts <= set(request["rules"]):  # they did not know of it
         found += _differ(("verify", before.get("verdict"), "in doubt"))
     open_s = (request["expires_us"] - request["requested_us"]) // SECOND_US
     if hold.expires_s < open_s:

@@ -24,6 +24,10 @@ class Mode(StrEnum):
     EVALUATE_ONLY = "evaluate_only"
 
 
+REVIEW, UNSURE = "verify.review", "confidence.review"
+"""What a hold names in the place of a rule: a second reader's doubt; its model's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """What it takes to release a held call: the strictest of all rules that asked.

@@ -15,7 +15,7 @@ from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
 from interlock.core.repeats import Repeats
-from interlock.core.transcript import Transcript, Words
+from interlock.core.transcript import Transcript, Words, begun
 from interlock.core.undo import undo_from
 
 VAIN_MAX = 5
@@ -176,8 +176,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.tools, run.authority = _names(body.get("tools")), _names(body.get("authority", body.get("tools")))
     run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
-        words = [Words(0, run.words or "")]
-        run.transcript = Transcript(body["agent"], run.tools, words, body.get("conversation", False))
+        run.transcript = begun(body, run.tools)
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 

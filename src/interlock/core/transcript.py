@@ -69,6 +69,7 @@ class Transcript:
         tools: Names of the tools that it may call; None for all that there are.
         words: What its user said, oldest first; never empty.
         conversation: An answer does not end it: its user may say more.
+        review: Confidence below which a call waits for people, and the group that is asked; None where none does.
         turns: The model's turns, oldest first.
         offered: Names of the tools that the last turn was offered; None where it was all that the run may call.
         input_tokens, output_tokens: What they took, as far as it was counted.
@@ -78,6 +79,7 @@ class Transcript:
     tools: frozenset[str] | None = None
     words: list[Words] = field(default_factory=lambda: [Words(0, "")])
     conversation: bool = False
+    review: tuple[int, str] | None = None
     turns: list[TurnState] = field(default_factory=list)
     offered: tuple[str, ...] | None = None
     input_tokens: int = 0
@@ -114,6 +116,14 @@ class Transcript:
         if usage := body.get("usage"):
             self.input_tokens += usage.get("input_tokens", 0)
             self.output_tokens += usage.get("output_tokens", 0)
+
+
+def begun(body: Mapping[str, Any], tools: frozenset[str] | None) -> Transcript:
+    """That of a run which begins, from the body of its start."""
+    said = body.get("review")
+    review = None if said is None else (said["below"], said["group"])
+    words = [Words(0, body.get("words", ""))]
+    return Transcript(body["agent"], tools, words, body.get("conversation", False), review)
 
 
 def turn_call_id(run_id: str, turn: int, place: int) -> str:

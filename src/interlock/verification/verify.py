@@ -8,13 +8,14 @@ from functools import partial
 
 from interlock.core.call import LimitedCall, Stop, VerifiedCall, refuse
 from interlock.core.canonical import Json
-from interlock.core.decision import Hold, Mode
+from interlock.core.decision import REVIEW, Hold, Mode
 from interlock.core.run import RunState
 from interlock.core.tool import Effect
 from interlock.ledger.record import Entry
 from interlock.models.metered import Meter
 from interlock.verification.correction import corrections
 from interlock.verification.question import Earlier, Question, Verifier, earlier_calls
+from interlock.verification.unsure import unsure
 from interlock.verification.verdict import Verdict, Word, verdict_from_json
 
 REVIEW_S = {Effect.PRIVILEGED: 900}
@@ -54,8 +55,11 @@ async def verify(limited: LimitedCall, verification: Verification, entry: Entry,
         meter: Where what the reading costs is reserved and settled.
     """
     decision = limited.allowed.decision
+    hold = decision.binding_hold
+    if decision.mode is Mode.ENFORCE and (review := unsure(limited.allowed.valid, entry.run, _review_s(limited))):
+        hold = review if hold is None else hold.join(review)
     if not decision.verify or decision.mode is Mode.EVALUATE_ONLY:
-        return VerifiedCall(limited, None, decision.binding_hold)
+        return VerifiedCall(limited, None, hold)
     call = limited.allowed.valid.call
     verifier = verification.verifier
     if verifier is None:
@@ -65,7 +69,7 @@ async def verify(limited: LimitedCall, verification: Verification, entry: Entry,
             audit={"remedy": "Configure a verifier under [verify], or drop @verify from the rules that ask for it."},
         )  # fmt: skip
     if call.dry_run:
-        then = "wait for a person's approval" if decision.binding_hold else "run"
+        then = "wait for a person's approval" if hold else "run"
         return refuse(
             call, "rehearsal.would_verify", f"dry run: a second reader would be asked; if it agreed, this would {then}"
         )
@@ -74,7 +78,7 @@ async def verify(limited: LimitedCall, verification: Verification, entry: Entry,
         verdict = await verifier(_question(limited, entry, meter))
     if verdict.digest != limited.allowed.valid.digest:
         verdict = replace(verdict, verdict=Word.UNCERTAIN, confidence=None, why="it is about another call")
-    return _judged(limited, verdict, verification)
+    return _judged(limited, verdict, verification, hold)
 
 
 def _said_before(limited: LimitedCall, verifier: Verifier, run: RunState) -> Verdict | None:
@@ -103,12 +107,13 @@ async def _earlier(entry: Entry) -> tuple[Earlier, ...]:
     return earlier_calls(await entry.events(), entry.call.call_id)
 
 
-def _judged(limited: LimitedCall, verdict: Verdict, verification: Verification) -> VerifiedCall | Stop:
+def _judged(
+    limited: LimitedCall, verdict: Verdict, verification: Verification, hold: Hold | None
+) -> VerifiedCall | Stop:  # fmt: skip
     """What a verdict means: pass, people, or the end."""
     if verdict.verdict is Word.REJECTED:
         return _rejected(limited, verdict)
     effect = limited.allowed.valid.tool.effect
-    hold = limited.allowed.decision.binding_hold
     doubt = _doubt(verdict, verification.thresholds.get(effect))
     if not doubt:
         return VerifiedCall(limited, verdict.as_json(), hold)
@@ -120,11 +125,15 @@ def _judged(limited: LimitedCall, verdict: Verdict, verification: Verification) 
         )  # fmt: skip
     review = Hold(
         groups=frozenset({verification.review}),
-        expires_s=REVIEW_S.get(effect, REVIEW_USUAL_S),
-        rules=("verify.review",),
+        expires_s=_review_s(limited),
+        rules=(REVIEW,),
         in_person=True,
     )
     return VerifiedCall(limited, said, review if hold is None else hold.join(review))
+
+
+def _review_s(limited: LimitedCall) -> int:
+    return REVIEW_S.get(limited.allowed.valid.tool.effect, REVIEW_USUAL_S)
 
 
 def _doubt(verdict: Verdict, threshold: int | None) -> str:
