@@ -68,10 +68,10 @@ class Family:
         async with conversation.advancing:
             await conversation.refresh()
             run = conversation.state
+            if run.status != "finished":  # told first: killed in between, its starter goes on, and this one finds out
+                await report(self.plane, run, "cancelled", done=False)
             if run.status == "open":
                 await conversation.append_outside(cancelled(run, by, reason))
-        if run.status == "cancelled":
-            await report(self.plane, run, "cancelled", done=False)
         for child in await self._children():
             await child.cancel(by, reason)
         await advance(self.plane, self.claim, self.run_id, self.tenant)  # tells the held calls

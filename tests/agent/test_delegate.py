@@ -14,11 +14,11 @@ from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
 from interlock.core.message import Message, Role
 from interlock.core.transcript import turn_call_id
-from interlock.errors import DefinitionError
+from interlock.errors import DefinitionError, StoreUnavailable
 from interlock.models.replay import ReplayModel
 from tests.agent.desk import Watched, says, told
 from tests.agent.offices import office
-from tests.planes import ANA, BOB, Far
+from tests.planes import ANA, BOB, Far, WatchedStore
 
 pytestmark = pytest.mark.anyio
 
@@ -364,6 +364,67 @@ async def test_an_approval_for_a_worker_whose_starter_was_cancelled_runs_nothing
             await stage.plane.advance(due.run_id)
         assert (await stage.state(child(waits.run_id))).status == "cancelled"
         assert far.names == []
+
+
+@pytest.mark.parametrize("quicker", [False, True])
+async def test_a_worker_whose_start_took_too_long_for_its_starter_does_nothing_unless_it_was_quicker(
+    quicker: bool,
+) -> None:
+    """The call failed, and the run was started all the same. What its starter was told first is what holds."""
+    far = Far()
+    boss = Watched(says("", ("ask_a", {"task": "t"})), says("Over."))
+    agents = (Agent("boss", boss, tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("look", {"n": 5})), says("Seen.")), tools=("look",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("look"),)) as stage:
+        delegation = stage.plane.plane.drivers["agent"]._delegation  # type: ignore[attr-defined]
+        start = delegation.start
+
+        async def too_slow(*given: Any) -> Any:
+            run_id = (await start(*given))["run_id"]
+            if quicker:
+                await stage.plane.advance(run_id)
+            raise TimeoutError
+
+        delegation.start = too_slow
+        result = await asked(stage.plane)
+        assert result.text == "Over."
+        for due in await stage.plane.store.due():
+            await stage.plane.advance(due.run_id)
+        worker = await stage.state(child(result.run_id))
+        [answer] = told(boss.asked[1][0])
+        said = await stage.said(result.run_id)
+    if quicker:
+        assert (worker.reason, answer["value"], far.names) == ("answer", {"text": "Seen."}, ["look"])
+    else:
+        assert (worker.status, answer["code"], far.names) == ("cancelled", "execute.timeout", [])
+    assert said.count("call.reported") == quicker
+
+
+async def test_whoever_cancels_a_worker_and_is_lost_leaves_its_starter_to_any_engine() -> None:
+    """Killed before its own end stands: the starter is due, and the worker finds that it was called off."""
+    far = Far()
+    boss = Watched(says("", ("ask_a", {"task": "t"})), says("Not done."))
+    agents = (Agent("boss", boss, tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("pay", {"n": 5})), says("I paid.")), tools=("pay",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("pay", "irreversible", keyed=True),)) as stage:
+        store = WatchedStore(stage.clock)
+        stage.store_in(store)
+        waits = await asked(stage.plane)
+        request = await stage.plane.approval(waits.waiting[0])
+        store.fail_at = {len(store.appends) + 2}
+        with pytest.raises(StoreUnavailable):
+            async with stage.plane.agent("a", ANA, run_id=child(waits.run_id)) as run:
+                await run.cancel("not wanted")
+        assert (await stage.state(child(waits.run_id))).status == "open"
+        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        await stage.plane.answer(waits.waiting[0], said, BOB)
+        for _ in range(2):
+            stage.clock.advance(60)
+            for due in await stage.plane.store.due():
+                await stage.plane.advance(due.run_id)
+        assert (await stage.state(waits.run_id)).reason == "answer"
+        assert (await stage.state(child(waits.run_id))).status == "cancelled"
+    assert far.names == [] and told(boss.asked[1][0])[0]["code"] == "delegate.no_answer"
 
 
 async def test_what_a_run_of_ones_own_has_started_goes_on_when_that_is_left() -> None:

@@ -79,6 +79,7 @@ async def test_a_plan_of_which_a_call_is_refused_says_so_and_its_agent_plans_aga
         ([("a", "pay", {"n": 1})], "cannot be called"),
         ([("a", "ask_other", {"task": "t"})], "cannot be called"),
         ([("a", "run_plan", {"calls": []})], "cannot be called"),
+        ([("a", "hand_over_to_other", {"task": "t"})], "hand the user over"),
         ([("a", "look", {"n": "x"})], "not be a valid call"),
         ([("a", "look", {"n": {"$result": "b"}}), ("b", "look", {"n": 1})], "no call before it"),
         ([("a", "look", {"n": {"$input": "/n"}})], "not there"),
@@ -88,7 +89,8 @@ async def test_a_plan_that_cannot_be_meant_starts_nothing(calls: list[Any], why:
     """C2, defect 16: nor one with a tool that is none of the agent's, or a plan within a plan."""
     model = Watched(says("", plan(*calls)), says("No."))
     agents = (
-        Agent("planner", model, tools=("look",), plans=True), Agent("boss", Watched(), tools=(), workers=("other",)),
+        Agent("planner", model, tools=("look",), plans=True, peers=("other",)),
+        Agent("boss", Watched(), tools=(), workers=("other",)),
         Agent("other", Watched(), tools=()),
     )  # fmt: skip
     far = Far()

@@ -63,6 +63,9 @@ def _check_call(node: Node, registry: Registry, given: Json, tools: frozenset[st
         near = [name for name in registry.closest(node.tool) if tools is None or name in tools]
         raise _wrong(node, "graph.tool", f"calls {node.tool!r}, which cannot be called",
                   f"Did you mean {near[0]!r}?" if near else "Use one of your tools.")  # fmt: skip
+    if found.tool.starts == "peer":
+        raise _wrong(node, "graph.peer", "would hand the user over, and a graph has none",
+                     "Have a worker do it: `ask_` and its name.")  # fmt: skip
     for where in inputs_in(node.arguments):
         try:
             at_pointer(given, where)

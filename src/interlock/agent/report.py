@@ -5,10 +5,12 @@ In this order, so that whoever is killed in between leaves a run that ends again
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from interlock.core.call import Outcome, OutcomeKind, outcome_to_json
+from interlock.core.call_state import CallState
 from interlock.core.event import Fact, Kind
 from interlock.core.origin import Origin
 from interlock.core.run import RunState
@@ -40,9 +42,9 @@ async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, do
         return
     parent = await plane.ledger.conversation(run.parent, run.tenant)
     await parent.refresh()
-    if parent.state.status != "open":
-        return
     call = parent.state.calls[run.task["call"]]
+    if parent.state.status != "open" or _given_up(call):
+        return
     told = Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=value) if done else Outcome(
         kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code="delegate.no_answer",
         message=f"{who(run)} came to no answer: {end}",
@@ -60,16 +62,30 @@ async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, do
 async def orphaned(plane: Plane, run: RunState) -> bool:
     """Whether the run that started this one was cancelled or given up: then this one has nobody to answer to.
 
-    A run that its caller holds is over when it is left, and what it started goes on.
+    Nor has it where its starter was told that it is not done: that starting it failed (it took too long, and was done
+    all the same), or that it was cancelled, by somebody who was lost before they said so here. A run that its caller
+    holds is over when it is left, and what it started goes on.
     """
     if not run.task:
         return False
     parent = await plane.ledger.conversation(run.parent, run.tenant)
     await parent.refresh()
+    call = parent.state.calls.get(run.task["call"])
+    if call is not None and (_given_up(call) or _cancelled(call)):
+        return True
     if parent.state.status != "finished" or parent.state.driver == "calls":
         return parent.state.status == "cancelled"
-    call = parent.state.calls.get(run.task["call"])
     return call is None or not call.reported
+
+
+def _given_up(call: CallState) -> bool:
+    """Whether the call that started a run was told that it failed at that."""
+    return call.status == "closed" and not call.child and not call.reported
+
+
+def _cancelled(call: CallState) -> bool:
+    """Whether a run that was started was reported as cancelled."""
+    return call.reported and bool(call.told) and json.loads(call.told)["end"] == "cancelled"
 
 
 def who(run: RunState) -> str:

@@ -316,7 +316,8 @@ def _call_reported(run: RunState, event: Event) -> None:
     """What a call started is over, and what came of it is the call's outcome."""
     run.reports += 1
     run.waits = False
-    if (call := run.calls.get(event.fact.call_id)) is not None:
+    call = run.calls.get(event.fact.call_id)
+    if call is not None and (call.child or call.status != "closed"):  # else it was told that this failed
         call.told, call.told_at, call.reported = event.payload, event.seq, True
 
 
