@@ -50,7 +50,7 @@ class Context:
         self._pruning = Pruning(limits)
         self._pruning.hear(sum(len(message.text) for message in self._messages))
         self._begins: list[int] = []
-        self._heard = 1
+        self._heard = self._counted = 1
 
     def messages(self) -> Sequence[Message]:
         """All of it, oldest first, with what has come since it was last asked. The last turn's calls are answered."""
@@ -60,9 +60,9 @@ class Context:
             if len(self._transcript.words) > 1:
                 pruning.hear(self._words_before(turn.number))
             pruning.add(self._size(turn))
-        for turn in turns[:shown]:
-            if (turn.number > lines and turn.number <= pruning.lines) or short < turn.number <= pruning.short:
-                self._show_again(turn)
+        short = max(short, pruning.lines)
+        for place in (*range(lines, min(pruning.lines, shown)), *range(short, min(pruning.short, shown))):
+            self._show_again(turns[place])
         for turn in turns[shown:]:
             self._hear(turn.number)
             self._begins.append(len(self._messages))
@@ -78,8 +78,12 @@ class Context:
             self._heard += 1
 
     def _words_before(self, turn: int) -> int:
-        """Characters of what the user said just before this turn."""
-        return sum(len(words.text) for words in self._transcript.words[1:] if words.after == turn - 1)
+        """Characters of what the user said before this turn, and had not been counted."""
+        words, characters = self._transcript.words, 0
+        while self._counted < len(words) and words[self._counted].after < turn:
+            characters += len(words[self._counted].text)
+            self._counted += 1
+        return characters
 
     def _size(self, turn: TurnState) -> Size:
         said, whole, short = len(turn.text), 0, 0

@@ -74,6 +74,10 @@ CLOSING = frozenset({"done", "refused", "failed", "withheld"})
 """Header outcomes that end a call; one such event may stand for each call."""
 
 
+_NUMBERED = {Kind.KEY_ROTATED: "key", Kind.RUN_WORDS: "words"}
+"""Kinds of which one may stand in a chain for each number, with what that is called."""
+
+
 class Fact(NamedTuple):
     """One fact, not yet in the ledger.
 
@@ -131,8 +135,8 @@ class Fact(NamedTuple):
             return "memory/" + self.call_id
         if self.kind is Kind.ROLLOUT_ROLLED_BACK:
             return "rolled_back/" + self.call_id
-        if self.kind in (Kind.KEY_ROTATED, Kind.RUN_WORDS):
-            return f"{'key' if self.kind is Kind.KEY_ROTATED else 'words'}/{self.step}"
+        if (numbered := _NUMBERED.get(self.kind)) is not None:
+            return f"{numbered}/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:
             return f"retried/{self.call_id}/{self.attempt}"
         return ""
