@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.candidate import Candidate, Opened, Setting
@@ -18,6 +20,26 @@ from bench.servers.answer import NAME
 from bench.weather import ARGUMENTS
 
 CLIENTS = (1, 8, 32)
+
+SETTINGS = """
+[gateway.local]
+id = "bench"
+roles = ["clerk"]
+
+[limits]
+calls_max = 100000
+alike_max = 1000
+vain_max = 1000
+near_max = 1000
+
+[[servers]]
+name = "behind"
+url = "http://127.0.0.1:{port}/mcp"
+trust = true
+prefix = ""
+effects = {{ get_weather = "read" }}
+"""
+"""A deployment of defaults, but that one run may make many more calls, and alike."""
 
 
 class Endpoint(NamedTuple):
@@ -58,6 +80,26 @@ async def before_it(setting: Setting, name: str, *arguments: str) -> AsyncIterat
     async with process(setting, "bare") as server:
         url = f"http://127.0.0.1:{server.port}/mcp"
         async with process(setting, name, url, *arguments) as proxy, clients(Endpoint(proxy), setting.size) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def interlock(setting: Setting, *, on_disk: bool) -> AsyncIterator[Opened]:
+    async with process(setting, "bare") as server:
+        folder = setting.folder / "deployment"
+        folder.mkdir()
+        file = folder / "interlock.toml"
+        file.write_text(SETTINGS.format(port=server.port))
+
+        def command(port: int) -> list[str]:
+            program = str(Path(sys.executable).with_name("interlock"))
+            return [program, "serve", "--settings", str(file), "--port", str(port)]
+
+        run = command if on_disk else module("door_in_memory", str(file))
+        async with (
+            served(run, shakes_hands, setting.folder / "interlock") as gateway,
+            clients(Endpoint(gateway), setting.size) as opened,
+        ):
             yield opened
 
 
@@ -186,6 +228,26 @@ CANDIDATES = (
         loopback=True,
         floor=FLOOR,
         distributions=("fastmcp",),
+    ),
+    Candidate(
+        name="interlock serve",
+        suite="gateway",
+        what="the gateway with the server behind it: every call through all gates and recorded, the ledger in memory",
+        open=partial(interlock, on_disk=False),
+        sizes=CLIENTS,
+        loopback=True,
+        floor=FLOOR,
+        distributions=("interlock", "mcp"),
+    ),
+    Candidate(
+        name="interlock serve, on disk",
+        suite="gateway",
+        what="`interlock serve` as it is started: the same with its ledger in SQLite, synchronous=FULL",
+        open=partial(interlock, on_disk=True),
+        sizes=CLIENTS,
+        loopback=True,
+        floor=FLOOR,
+        distributions=("interlock", "mcp"),
     ),
     Candidate(
         name="contextforge",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
 
 import anyio
@@ -9,6 +11,7 @@ import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from interlock.gateway.http import bind
 from tests.gateway.served import NEW, OLD, body, served
 from tests.planes import Far
 
@@ -100,3 +103,17 @@ async def test_a_held_call_runs_once_approved_and_its_client_gets_the_result_by_
         assert (done.is_error, done.structured_content) == (False, {"n": 1})
         assert far.names == ["pay"]
         assert body(await client.call_tool("pay", {"n": 1}))["outcome"] == "held", "a new call, once told"
+
+
+async def test_an_answer_in_two_parts_is_not_held_back_for_an_acknowledgement() -> None:
+    """Nagle's wait for the client's delayed acknowledgement was 40 ms of every call."""
+    accepted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+
+    class Seen(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.set_result(transport.get_extra_info("socket"))
+
+    with bind("127.0.0.1", 0) as listening:
+        server = await asyncio.get_running_loop().create_server(Seen, sock=listening)
+        async with server, await anyio.connect_tcp("127.0.0.1", listening.getsockname()[1]):
+            assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
