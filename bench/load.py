@@ -113,6 +113,7 @@ class Client:
 
     async def ready(self) -> None:
         """Connect again where the server has ended a connection that waited."""
+        await asyncio.sleep(0.001)  # a worker that waits for its turn reads nothing, the end of a connection neither
         if self._connection.closed:
             session = self._connection.session
             await self._connect()
