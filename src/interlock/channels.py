@@ -97,7 +97,7 @@ def _webhooks(settings: Settings, tls: ssl.SSLContext | None) -> list[Webhook]:
     if proxy:
         check_url(proxy, "notify.proxy")
     urls = {each.name: _url(settings, each) for each in notify.webhooks}
-    reach = reach_of(notify.allow, "notify.allow")
+    reach = reach_of(notify.reach, "notify.reach")
     for url in (*urls.values(), proxy):
         reach = reach.with_literal(url)
     egress = Egress(reach, proxy=proxy, tls=tls)

@@ -51,6 +51,7 @@ from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
 from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Screens
+from interlock.services import import_services
 from interlock.settings import Settings
 from interlock.sources.family import NOWHERE, Family, Kept, members
 from interlock.sources.python import import_agents, import_rules, import_tools
@@ -122,7 +123,8 @@ def open_registry(
         kept: Where tools of families keep what they know.
         admit: Makes the registry of these and of those of servers; of these alone where None.
     """
-    own = [*import_tools(settings.tools, settings.folder, kept), *members(tools, kept)]
+    services = import_services(settings).tools
+    own = [*import_tools(settings.tools, settings.folder, kept), *services, *members(tools, kept)]
     if admit is not None:
         return admit(own)
     pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None

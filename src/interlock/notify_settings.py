@@ -73,7 +73,7 @@ class NotifySettings(BaseModel):
     Attributes:
         link: Address that opens a request, with `{approval_id}` in it; empty for none.
         proxy: Address of a proxy for webhooks; empty for none. The environment's is not used.
-        allow: Hosts, addresses and networks that webhooks may reach although they are not public; what a URL of this
+        reach: Hosts, addresses and networks that webhooks may reach although they are not public; what a URL of this
             file names by its address needs no other word.
         webhooks: Channels that post.
         mail: Channels that mail.
@@ -82,6 +82,6 @@ class NotifySettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
     link: str = ""
     proxy: SecretStr = SecretStr("")
-    allow: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()
     mail: tuple[MailSettings, ...] = ()

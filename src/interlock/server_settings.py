@@ -63,6 +63,8 @@ class ServerSettings(BaseModel):
         env_files: Variable to the file of mode 0600 that holds its value.
         cwd: Where it is started.
         url: Where it answers: https, or http to this machine.
+        reach: Hosts, addresses and networks that it may be at although they are not public. A `url` that names its host
+            by address needs no entry.
         headers: What every request to it bears.
         key_file: File of mode 0600 with the key that it is sent as a bearer token.
         prefix: What stands before the names of its tools; `name__` where None.
@@ -87,6 +89,7 @@ class ServerSettings(BaseModel):
     env_files: dict[str, Path] = Field(default_factory=dict)
     cwd: Path | None = None
     url: str = ""
+    reach: tuple[str, ...] = ()
     headers: dict[str, str] = Field(default_factory=dict)
     key_file: Path | None = None
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None

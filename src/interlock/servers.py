@@ -18,6 +18,7 @@ from interlock.errors import LedgerError, MissingExtra, NotFound, PolicyError, S
 from interlock.execution.health import Probe
 from interlock.keys import read_secret
 from interlock.ledger.definitions import Definitions
+from interlock.net.reach import reach_of
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.registry.accepted import Accepted
@@ -237,7 +238,9 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
         headers = dict(said.headers)
         if said.key_file is not None:
             headers["authorization"] = f"Bearer {read_secret(settings.at(said.key_file))}"
-        dial = partial(http_link, Address(url=said.url, headers=headers, frame_max=said.result_bytes_max))
+        reach = reach_of(said.reach, f"servers {said.name}: reach").with_literal(said.url)
+        address = Address(url=said.url, reach=reach, headers=headers, frame_max=said.result_bytes_max)
+        dial = partial(http_link, address)
     return Plan(
         terms=terms, connect=partial(Connection, terms, dial, relay), profile=_profile(said),
         per_principal=said.per_principal, relist_s=said.relist_s,

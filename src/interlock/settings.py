@@ -41,6 +41,11 @@
     name = "slack"
     url_file = "slack.url"
 
+    [[services]]                              # what a document of OpenAPI describes: its operations are tools
+    name = "petstore"
+    openapi = "petstore.yaml"
+    base_url = "https://petstore.example/v1"
+
     [verify]
     rules = ["my_package.checks"]       # modules whose RULES look at calls that policy wants verified
     model = "openai:gpt-5-mini"         # a model that reads them cold
@@ -71,6 +76,7 @@ from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.server_settings import ServerSettings, ToolProfile
+from interlock.service_settings import AuthSettings, ServiceSettings
 
 FILE = "interlock.toml"
 """Name of the settings file, looked for in the working directory and above."""
@@ -247,6 +253,7 @@ class Settings(BaseModel):
         cache: What one process keeps of the results of reads.
         seal: How the ledger is sealed.
         notify: Who is told that a person is waited for, and how.
+        services: Services whose operations are tools.
         verify: Who reads a call that policy wants verified.
         gateway: The door for clients of the Model Context Protocol.
         servers: The servers behind, whose tools stand among the own ones.
@@ -267,6 +274,7 @@ class Settings(BaseModel):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     seal: SealSettings = Field(default_factory=SealSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    services: tuple[ServiceSettings, ...] = ()
     verify: VerifySettings = Field(default_factory=VerifySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     servers: tuple[ServerSettings, ...] = ()
@@ -299,6 +307,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "notify": NotifySettings,
     "notify.webhooks": WebhookSettings,
     "notify.mail": MailSettings,
+    "services": ServiceSettings,
+    "services.auth": AuthSettings,
     "verify": VerifySettings,
     "gateway": GatewaySettings,
     "gateway.local": LocalSettings,

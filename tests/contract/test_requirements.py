@@ -21,7 +21,7 @@ DRIFT = {"T6", "T7", "T8", "T9", "T10", "T45", "defect-72"}
 MEMORY = {"C11"}
 """And for what is remembered across runs."""
 
-SERVICES = {"B15", "T17"}
+SERVICES = {"B15", "E2", "T17", "T18", "T21"}
 """And of issue 6 for what goes out and for services."""
 
 ROLLOUTS = {"A8"}

@@ -29,6 +29,7 @@ from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
 from interlock.server_settings import ServerSettings, ToolProfile
+from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import (
     BudgetSettings,
     CacheSettings,
@@ -153,6 +154,11 @@ def test_every_key_of_a_server_is_described_and_no_other() -> None:
     page = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     told = page.partition("A table `[servers.tools.NAME]` takes")[2].partition(":")[2].split("`")[1::2]
     assert sorted(told) == sorted(ToolProfile.model_fields)
+
+
+def test_every_key_of_a_service_is_described_and_no_other() -> None:
+    told = first_codes(REFERENCE / "settings.md", "Services")
+    assert sorted(told) == sorted([*ServiceSettings.model_fields, *AuthSettings.model_fields])
 
 
 def test_every_environment_variable_is_described() -> None:

@@ -27,6 +27,7 @@ from interlock.registry.foreign import tool_of
 from interlock.registry.lint import counted, lint, worst
 from interlock.registry.lint_tool import score
 from interlock.registry.pin import NEW, Pins, pins_of, read_pins, write_pins
+from interlock.services import import_services
 from interlock.sources.python import import_agents, import_tools
 
 PINS = Path("tools.pins.json")
@@ -163,12 +164,37 @@ def _foreign(accepted: Accepted) -> Iterator[tuple[str, str, str, Tool | None]]:
         yield server, name, standing, tool_of(pin.definition) if pin is not None else None
 
 
+@command("services", tools, example="interlock tools services\ninterlock tools services --json")
+def services(deployment: Deployment) -> Report:
+    """What the documents of services became, and which operations became no tool, with the reason.
+
+    Exit code 1 where there are any.
+    """
+    found, left = import_services(deployment.settings)
+    names = [each.name for each in deployment.settings.services]
+    counted = Counter(tool.server for tool in found)
+    missed = Counter(each.service for each in left)
+    document = {
+        "services": [{"name": name, "tools": counted[name], "left": missed[name]} for name in names],
+        "left": [each._asdict() for each in left],
+    }
+    if not names:
+        return Report(document, [told("No services."), note("Name one by [[services]] in the settings.")])
+    view: list[RenderableType] = []
+    for name in names:
+        more = f", {missed[name]} operations are no tools" if missed[name] else ""
+        view.append(told(f"{name}: {counted[name]} tools{more}.", "wait" if more else "good"))
+    view += [told(f"  {each.service}  {each.method} {each.path}: {each.why}") for each in left]
+    return Report(document, view, Exit.NO if left else Exit.DONE)
+
+
 _SEVERITIES = {Severity.NOTE: "quiet", Severity.WARNING: "wait", Severity.ERROR: "bad"}
 
 
 def own_tools(deployment: Deployment) -> list[Tool]:
-    """The tools of the modules that the settings name."""
-    return import_tools(deployment.settings.tools, deployment.settings.folder)
+    """The tools of the modules and services that the settings name."""
+    settings = deployment.settings
+    return [*import_tools(settings.tools, settings.folder), *import_services(settings).tools]
 
 
 def _floating(deployment: Deployment) -> list[Finding]:

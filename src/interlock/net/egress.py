@@ -169,19 +169,21 @@ class Guarded(httpx2.AsyncHTTPTransport):
     def __init__(self, reach: Reach = PUBLIC, *, tls: ssl.SSLContext | None = None, resolve: Resolve = resolve) -> None:
         trust = tls or trusted()
         super().__init__(verify=trust, trust_env=False)
-        self._pool = _pool(Dialler(reach, resolve), "", trust, 8)
+        self._pool = _pool(Dialler(reach, resolve), "", trust, 8, most=64)
 
 
-def _pool(dialler: Dialler, proxy: str, trust: ssl.SSLContext, keep: int) -> httpcore2.AsyncConnectionPool:
+def _pool(
+    dialler: Dialler, proxy: str, trust: ssl.SSLContext, keep: int, most: int = 32
+) -> httpcore2.AsyncConnectionPool:  # fmt: skip
     if not proxy:
         return httpcore2.AsyncConnectionPool(
-            trust, max_connections=32, max_keepalive_connections=keep, keepalive_expiry=30, network_backend=dialler
+            trust, max_connections=most, max_keepalive_connections=keep, keepalive_expiry=30, network_backend=dialler
         )
     by = target_of(proxy)
     url = httpcore2.URL(scheme=by.scheme, host=by.host, port=by.port, target="/")
     return httpcore2.AsyncHTTPProxy(
         url, ssl_context=trust, proxy_ssl_context=trust if by.scheme == "https" else None,
-        max_connections=32, max_keepalive_connections=keep, keepalive_expiry=30, network_backend=dialler,
+        max_connections=most, max_keepalive_connections=keep, keepalive_expiry=30, network_backend=dialler,
     )  # fmt: skip
 
 

@@ -17,6 +17,9 @@ from typing import Final
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
+from interlock.errors import NotSent
+from interlock.net.egress import Guarded
+from interlock.net.reach import PUBLIC, Reach
 from interlock.sources.mcp_link import TRIP, Link, Trip
 
 STREAM_FRAMES: Final = 4
@@ -37,12 +40,14 @@ class Address:
 
     Attributes:
         url: The endpoint.
+        reach: What may be connected to beside public addresses.
         headers: What every request bears.
         frame_max: Bytes of one message from it.
         tls: Whom to trust; what the machine trusts where it is left out.
     """
 
     url: str
+    reach: Reach = PUBLIC
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     frame_max: int = 4 << 20
     tls: ssl.SSLContext = field(default_factory=lambda: httpx2.create_ssl_context(trust_env=False), repr=False)
@@ -70,16 +75,16 @@ class Bounded(httpx2.AsyncBaseTransport):
     def __init__(self, address: Address) -> None:
         self.link: Link | None = None
         self._frame_max = address.frame_max
-        self._transport = httpx2.AsyncHTTPTransport(
-            verify=address.tls, trust_env=False,
-            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
-        )  # fmt: skip
+        self._transport = Guarded(address.reach, tls=address.tls)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request. A failure of the network is an answer, and noted on the request's trip."""
         trip = TRIP.get() or Trip()
         try:
             response = await self._transport.handle_async_request(request)
+        except NotSent as error:
+            trip.not_sent = True
+            return _instead(error.args[0])
         except _NOTHING_SENT as error:
             trip.not_sent = True
             return _instead(f"could not be reached: {type(error).__name__}")
