@@ -48,6 +48,8 @@ class Town:
         """What the plane goes by: the tools that are listed, those that were set aside too."""
         definitions = self.plane.plane.definitions
         assert definitions is not None
+        if self.plane.plane.registry is not definitions._made:
+            return {}  # recorded, and not in force yet: the policy is being loaded for it
         known = (await definitions.accepted()).tools
         shown = {
             tool.name: tool for tool in (*self.plane.plane.registry.tools, *(each.tool for each in definitions.aside))
