@@ -45,6 +45,7 @@ from interlock.sagas import Beginning, SagaRun, Starting, cancel_saga, open_saga
 from interlock.servers import Fleet, open_fleet
 from interlock.settings import Settings
 from interlock.sources.family import Family
+from interlock.sources.reads import reading_tools
 from interlock.upkeep import sealing, telling, watching
 
 
@@ -356,7 +357,8 @@ async def open_plane(
         await fleet.recall(settings, world)
         admit = fleet.admit if settings.servers else None
         # In a thread: it reads files, compiles every tool and forces a new key to disk.
-        plane, load = await anyio.to_thread.run_sync(compose, settings, tools, world, people, agents, admit)
+        own = [*tools, *reading_tools(fleet)]
+        plane, load = await anyio.to_thread.run_sync(compose, settings, own, world, people, agents, admit)
         worker = (world.new_id or RandomIds(world.clock))("worker")
         works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -66,10 +66,10 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, tools: Iterable[Tool], *, world: World | None = None, **gateway: Any
+    folder: Path, tools: Iterable[Tool], *, world: World | None = None, servers: Sequence[Any] = (), **gateway: Any
 ) -> AsyncIterator[Served]:  # fmt: skip
     """A gateway over these tools: Ana calls, Bob approves, Zoe has no role, and the host may say the user's words."""
-    given = {"gateway": {"wait_s": 5, **gateway}, "lease_s": 1, "drain_s": 1}
+    given: dict[str, Any] = {"servers": servers, "gateway": {"wait_s": 5, **gateway}, "lease_s": 1, "drain_s": 1}
     settings = Settings(folder=folder, ledger=folder / "l.db", **given)
     ring = settings.state_folder / "keys.json"
     file = Keys(ring)

@@ -115,8 +115,8 @@ def listening() -> set[str]:
     return found
 
 
-def test_nothing_that_ships_listens_but_the_doubles() -> None:
-    """T44: there is no way in for a callback, in any module."""
+def test_nothing_that_ships_listens_but_the_door_and_the_doubles() -> None:
+    """T44: there is no way in for a callback, in any module; what a client says at the door approves nothing."""
     listeners = {"listen", "bind", "create_server", "start_server", "create_tcp_listener", "create_unix_server"}
     found = [
         path.relative_to(SOURCE).as_posix()
@@ -124,7 +124,7 @@ def test_nothing_that_ships_listens_but_the_doubles() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in listeners
     ]
-    assert all(path.startswith("testing/") for path in found) and found
+    assert {path for path in found if not path.startswith("testing/")} == {"gateway/http.py"}
 
 
 async def test_a_notifier_needs_no_engine_and_an_engine_no_channel(tmp_path: Path, receiver: Receiver) -> None:

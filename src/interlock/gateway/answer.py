@@ -8,7 +8,6 @@ from typing import Any
 
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.canonical import Json
-from interlock.core.tool import Tool
 from interlock.errors import InterlockError
 from interlock.gateway.caller import CALL, CONTINUATION, RUN
 from interlock.gateway.door import Reply
@@ -25,20 +24,20 @@ TOLD = "interlock/outcome"
 """`_meta` of a result that is a server's own error: what became of the call, beside what the server said."""
 
 
-def result_of(reply: Reply, tool: Tool | None) -> Result:
+def result_of(reply: Reply, *, as_it_came: bool) -> Result:
     """What the client is told of its call.
 
     Args:
-        tool: The definition by that name now; None where there is none.
+        as_it_came: Whether the value of a call that is done, or failed, is a server's result, to be handed on.
     """
     outcome = reply.outcome
     if outcome.kind is OutcomeKind.HELD:
         outcome = replace(outcome, next_step=_HELD.format(outcome.tool, outcome.approval_id))
     meta: dict[str, Json] = {RUN: reply.run_id, CALL: outcome.call_id}
     if outcome.done:
-        return _done(outcome.value, tool) | {"_meta": meta}
+        return _done(outcome.value, as_it_came) | {"_meta": meta}
     said: dict[str, Json] = {**outcome.as_json(), "run_id": reply.run_id}
-    if _is_result(outcome.value, tool):
+    if as_it_came and _is_result(outcome.value):
         return {**outcome.value, "isError": True, "_meta": meta | {TOLD: said}}
     if reply.continuation:
         meta[CONTINUATION] = reply.continuation
@@ -59,16 +58,8 @@ def trouble(error: InterlockError) -> Result:
     return {"content": [_text(_sentences(message, remedy))], "structuredContent": said, "isError": True}
 
 
-def waiting_words(outcome: Outcome) -> str:
-    """What a person is told who sits before the client of a held call."""
-    return (
-        f"The call of {outcome.tool} waits for somebody who may approve it ({outcome.approval_id}). "
-        "Nothing that you answer here approves it. Go on to ask what became of it."
-    )
-
-
-def _done(value: Any, tool: Tool | None) -> Result:
-    if _is_result(value, tool):
+def _done(value: Any, as_it_came: bool) -> Result:
+    if as_it_came and _is_result(value):
         return dict(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     result: Result = {"content": [_text(text)]}
@@ -77,9 +68,9 @@ def _done(value: Any, tool: Tool | None) -> Result:
     return result
 
 
-def _is_result(value: Any, tool: Tool | None) -> bool:
-    """Whether this is what a server of the protocol answered, as it came."""
-    if tool is None or tool.sealed or not isinstance(value, dict) or not isinstance(value.get("content"), list):
+def _is_result(value: Any) -> bool:
+    """Whether this has the form of a result: what a person answered in a tool's place need not have it."""
+    if not isinstance(value, dict) or not isinstance(value.get("content"), list):
         return False
     return all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in value["content"])
 

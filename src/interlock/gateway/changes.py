@@ -14,9 +14,6 @@ logger = logging.getLogger("interlock.gateway")
 _EVERY_S = 0.5
 """Seconds between two looks: what changes more often is told once."""
 
-_TELL_S = 5.0
-"""Seconds that one client may take to be told; it is forgotten then."""
-
 _SESSIONS_MAX = 10_000
 
 
@@ -33,11 +30,20 @@ class Changes:
 
     Attributes:
         bus: Tells those of the revision of 2026, who asked for it.
+
+    Args:
+        tell_s: Seconds that one client may take to be told; it is forgotten then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell_s: float = 5.0) -> None:
         self.bus = InMemorySubscriptionBus()
         self._sessions: dict[str, Told] = {}
+        self._tell_s = tell_s
+
+    @property
+    def count(self) -> int:
+        """How many of the older revisions there are."""
+        return len(self._sessions)
 
     def add(self, session: str, connection: Told) -> None:
         """A client of the older revisions is there."""
@@ -65,11 +71,11 @@ class Changes:
                 tasks.start_soon(self._tell, session, connection)
 
     async def _tell(self, session: str, connection: Told) -> None:
-        with anyio.move_on_after(_TELL_S) as scope:
+        with anyio.move_on_after(self._tell_s) as scope:
             try:
                 await connection.send_tool_list_changed()
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 self.remove(session)
         if scope.cancelled_caught:
-            logger.warning("a client was not told in %.0f s that the tools are others", _TELL_S)
+            logger.warning("a client was not told in %.0f s that the tools are others", self._tell_s)
             self.remove(session)

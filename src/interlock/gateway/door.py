@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from interlock.compose import World
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, ValidCall, proposal_digest
 from interlock.core.decision import Mode
 from interlock.core.ids import named_call_id
+from interlock.core.progress import Heard
 from interlock.core.run import speaker
 from interlock.core.tool import Tool
 from interlock.engine.beside import beside
@@ -26,6 +27,11 @@ from interlock.pipeline import call_tool
 from interlock.registry.validate import validate
 from interlock.runs import own_run
 from interlock.settings import Settings
+from interlock.sources.reads import GET, READ
+from interlock.sources.relay import Client
+
+_READS = frozenset({READ, GET})
+"""Tools that clients reach by requests of their own."""
 
 _IDLE_EVERY_S = 15.0
 """Seconds between two looks for conversations that stood idle."""
@@ -49,20 +55,39 @@ class Reply:
     continuation: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Who is there while a call runs.
+
+    Attributes:
+        heard: Told how far it is; None where nobody wants to know.
+        client: Answers what a server behind asks, as far as the operator allows it; None where nobody can.
+    """
+
+    heard: Heard | None = None
+    client: Client | None = None
+
+
+ALONE = Front()
+
+
 class Door:
     """One for each process, over its plane.
 
     Args:
         wait_s: Seconds that a client which comes back for a held call is kept waiting for the person's word.
+        link: Address that opens a request for approval, with `{approval_id}` in it; empty for none.
     """
 
     def __init__(
-        self, plane: Interlock, conversations: Conversations, continuations: Continuations, wait_s: float
+        self, plane: Interlock, conversations: Conversations, continuations: Continuations, wait_s: float,
+        link: str = "",
     ) -> None:  # fmt: skip
         self.plane = plane
         self.conversations = conversations
+        self.link = link
         self._continuations = continuations
-        self._wait_s = wait_s
+        self.wait_s = wait_s
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -70,10 +95,8 @@ class Door:
         """The tools that this principal could call, in the versions that it has, in the order of registration."""
         if not caller.may_call:
             return ()
-        policy, tools = self.plane.plane.policy, await self.plane.tools_for(caller.principal)
-        if policy.mode is not Mode.ENFORCE:
-            return tools
-        return [tool for tool in tools if policy.may_have(caller.principal, tool)]
+        tools = await self.plane.tools_for(caller.principal)
+        return [tool for tool in tools if tool.name not in _READS and self._may_have(caller, tool)]
 
     async def tool(self, caller: Caller, name: str) -> Tool | None:
         """The definition by that name that this principal has now; None where there is none."""
@@ -81,12 +104,33 @@ class Door:
         known = self.plane.plane.registry.had(name, caller.principal, standing.rollouts)
         return None if known is None else known.tool
 
-    async def call(self, caller: Caller, asked: Asked) -> Reply:
+    def may_read(self, caller: Caller, tool: str) -> bool:
+        """Whether this principal could read at all what servers behind have besides tools.
+
+        Args:
+            tool: `READ` or `GET`.
+        """
+        known = self.plane.plane.registry.find(tool)
+        return known is not None and caller.may_call and self._may_have(caller, known.tool)
+
+    async def from_server(self, caller: Caller, name: str) -> bool:
+        """Whether a tool's results are those of a server of the protocol, to be handed on as they came."""
+        tool = await self.tool(caller, name)
+        return tool is not None and tool.server in self.plane.fleet.servers
+
+    def _may_have(self, caller: Caller, tool: Tool) -> bool:
+        policy = self.plane.plane.policy
+        return policy.mode is not Mode.ENFORCE or policy.may_have(caller.principal, tool)
+
+    async def call(self, caller: Caller, asked: Asked, front: Front = ALONE) -> Reply:
         """Make a call on the one path, or tell what became of one that was held.
 
         A client comes back for a held call by what it was given to come back with, by its own name of the call, or by
         making the same call again in the same conversation: nothing is decided or run by that, and it is kept waiting
         for a while where the person has not spoken yet.
+
+        Args:
+            front: Who is there while it runs.
 
         Raises:
             NotEntitled: The key opens no tools.
@@ -100,7 +144,7 @@ class Door:
             )
         self._calls += 1
         try:
-            return await self._call(caller, asked)
+            return await self._call(caller, asked, front)
         finally:
             self._calls -= 1
             if not self._calls:
@@ -113,7 +157,7 @@ class Door:
                 self._idle = anyio.Event()
                 await self._idle.wait()
 
-    async def _call(self, caller: Caller, asked: Asked) -> Reply:
+    async def _call(self, caller: Caller, asked: Asked, front: Front) -> Reply:
         if asked.continuation:
             proposal = proposal_digest(asked.tool, asked.arguments)
             ref = self._continuations.open(asked.continuation, caller.principal, proposal)
@@ -121,15 +165,25 @@ class Door:
             return await self._back(caller, asked, conversation, ref.call_id)
         async with self.conversations.talk(caller, asked) as talk:
             call = self._made(caller, asked, talk)
-            call_id, outcome = self._waited_for(call, talk), None
+            call_id, outcome = await self._waited_for(call, talk), None
             if not call_id:
-                call_id, outcome = call.call_id, await call_tool(call, self.plane.plane)
+                call_id, outcome = call.call_id, await self._made_before(call, front)
             if outcome is None or (outcome.kind is OutcomeKind.HELD and outcome.repeated):
                 reply = await self._back(caller, asked, talk.conversation, call_id)
             else:
                 reply = self._reply(caller, asked, talk.run.run_id, outcome)
             _note(talk, call_id, reply.outcome)
         return reply
+
+    async def _made_before(self, call: ToolCall, front: Front) -> Outcome:
+        """Make the call while somebody is there who hears of it and may be asked."""
+        plane = self.plane.plane
+        with ExitStack() as stack:
+            if front.heard is not None:
+                stack.enter_context(plane.executor.listeners.to(call.call_id, front.heard))
+            if front.client is not None:
+                stack.enter_context(self.plane.fleet.relay.attach(call.call_id, front.client))
+            return await call_tool(call, plane)
 
     def _made(self, caller: Caller, asked: Asked, talk: Talk) -> ToolCall:
         run_id = talk.run.run_id
@@ -140,11 +194,12 @@ class Door:
             name=asked.name,
         )  # fmt: skip
 
-    def _waited_for(self, call: ToolCall, talk: Talk) -> str:
+    async def _waited_for(self, call: ToolCall, talk: Talk) -> str:
         """The held call of the conversation that this one is the same as; empty for none."""
         if call.name or not talk.waiting:
             return ""
-        valid = validate(call, self.plane.plane.registry)
+        standing = await self.plane.plane.switch.standing(call.principal.tenant)
+        valid = validate(call, self.plane.plane.registry, standing.rollouts)
         return talk.waiting.get(valid.digest, "") if isinstance(valid, ValidCall) else ""
 
     async def _back(self, caller: Caller, asked: Asked, conversation: Conversation, call_id: str) -> Reply:
@@ -152,7 +207,7 @@ class Door:
         if call_id not in conversation.state.calls:
             raise NotFound(f"no call {call_id!r} in this run", code="call.not_found")
         outcome = None
-        with anyio.move_on_after(self._wait_s):
+        with anyio.move_on_after(self.wait_s):
             while True:
                 await conversation.refresh()
                 outcome = _told(conversation, call_id)
@@ -179,7 +234,7 @@ async def open_door(settings: Settings, plane: Interlock, world: World) -> Async
     continuations = Continuations(plane.plane.executor.deployment_key, world.clock, world.entropy)
     try:
         async with beside(partial(_leave_idle, conversations)):
-            yield Door(plane, conversations, continuations, said.wait_s)
+            yield Door(plane, conversations, continuations, said.wait_s, settings.notify.link)
     finally:
         with anyio.CancelScope(shield=True):
             await conversations.close()

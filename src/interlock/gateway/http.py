@@ -77,7 +77,7 @@ class HttpDoor:
         await self._manager.handle_request(scope, receive, send)
         if scope["method"] == "DELETE":
             session = _header(scope, SESSION)
-            self.protocol.changes.remove(session)
+            self.protocol.forget(session)
             await self._door.conversations.end(session)
 
     async def drained(self, within_s: float) -> None:

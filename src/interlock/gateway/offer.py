@@ -67,7 +67,7 @@ def listing(tool: Tool) -> Listing:
     said = _plain(tool) | {key: value for key, value in tool.claims.items() if value is not None}
     if tool.output_schema is not None and tool.output_schema.get("type") == "object":
         said.setdefault("outputSchema", dict(tool.output_schema))
-    if not tool.claims:
+    if not tool.claims:  # a server's own silence is no reason to claim something for it
         said["annotations"] = _annotations(tool)
     return _seen(tool, said)
 

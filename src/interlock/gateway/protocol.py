@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from interlock.core.visible import one_line
-from interlock.errors import BadInput, InterlockError, MissingExtra
-from interlock.gateway.answer import result_of, trouble, waiting_words
+from interlock.errors import BadInput, InterlockError, MissingExtra, NotFound
+from interlock.gateway.answer import result_of, trouble
+from interlock.gateway.asking import Question
 from interlock.gateway.caller import Caller, asked
 from interlock.gateway.changes import Changes
-from interlock.gateway.door import Door, Reply
+from interlock.gateway.door import Door, Front, Reply
+from interlock.gateway.fronting import FrontClient
 from interlock.gateway.offer import Listing, Listings
+from interlock.gateway.readings import Readings
+from interlock.gateway.reporting import reporting
+from interlock.sources.reads import GET, READ
 
 try:
     import mcp_types as types
@@ -21,7 +28,7 @@ try:
     from mcp.server.models import InitializationOptions
     from mcp.server.subscriptions import ListenHandler
     from mcp.shared.exceptions import MCPError
-    from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
+    from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
     from pydantic import ValidationError
 except ImportError:
     raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
@@ -32,7 +39,9 @@ Who = Callable[[Context], Caller]
 
 _VERSION = version("interlock")
 _CLIENT_MAX = 128
+_LEVELS_MAX = 10_000
 _COMPLETE = {"resultType": "complete"}  # the revision of 2026 wants it; the SDK leaves it out for the older ones
+_OWN = {**_COMPLETE, "ttlMs": 0, "cacheScope": "private"}  # each principal has lists of its own, which no cache shares
 
 
 class Protocol:
@@ -47,20 +56,40 @@ class Protocol:
         self._door = door
         self._who = who
         self._listings = Listings(_acceptable)
+        self._readings = Readings(door)
+        self._levels: dict[str, str] = {}
         self.changes = Changes()
         self.server: Server[Any] = Server("interlock", version=_VERSION)
-        self.server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
-        self.server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        add = self.server.add_request_handler
+        add("tools/list", types.PaginatedRequestParams, self._list_tools)
+        add("tools/call", types.CallToolRequestParams, self._call_tool)
         listen = ListenHandler(self.changes.bus, max_subscriptions=1024, max_buffered_events=16)
-        self.server.add_request_handler("subscriptions/listen", types.SubscriptionsListenRequestParams, listen)
-        self.server.add_notification_handler(
-            "notifications/initialized", types.NotificationParams, self._initialized
-        )  # fmt: skip
+        add("subscriptions/listen", types.SubscriptionsListenRequestParams, listen)
+        offers = self._readings.offers
+        if "resources" in offers:
+            add("resources/list", types.PaginatedRequestParams, self._list_resources)
+            add("resources/templates/list", types.PaginatedRequestParams, self._list_templates)
+            add("resources/read", types.ReadResourceRequestParams, self._read_resource)
+        if "prompts" in offers:
+            add("prompts/list", types.PaginatedRequestParams, self._list_prompts)
+            add("prompts/get", types.GetPromptRequestParams, self._get_prompt)
+        if "completions" in offers:
+            add("completion/complete", types.CompleteRequestParams, self._complete)
+        if "logging" in offers:
+            add("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        self.server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
 
     @property
     def options(self) -> InitializationOptions:
         """What the handshake of the older revisions answers."""
         return self.server.create_initialization_options(NotificationOptions(tools_changed=True))
+
+    def forget(self, session: str) -> None:
+        """A session is over."""
+        self.changes.remove(session)
+        self._levels.pop(session, None)
+
+    # ------------------------------------------------------------------ tools
 
     async def _list_tools(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         tools = await self._door.offered(self._caller(context))
@@ -68,20 +97,77 @@ class Protocol:
             page, cursor = self._listings.page(tools, params.cursor)
         except BadInput as error:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
-        # Each principal has a list of its own, which no shared cache may keep.
-        said: dict[str, Any] = {"tools": page, **_COMPLETE, "ttlMs": 0, "cacheScope": "private"}
-        return said if cursor is None else said | {"nextCursor": cursor}
+        return _OWN | {"tools": page} | ({} if cursor is None else {"nextCursor": cursor})
 
     async def _call_tool(self, context: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
-        caller = self._caller(context)
         try:
-            request = asked(caller, params.name, params.arguments, context.meta or {}, params.request_state or "")
-            reply = await self._door.call(caller, request)
+            reply = await self._asked(context, params, params.name, params.arguments)
         except InterlockError as error:
             return trouble(error) | _COMPLETE
-        if reply.continuation and _may_ask(context):
-            return _input_required(reply)
-        return result_of(reply, await self._door.tool(caller, reply.outcome.tool)) | _COMPLETE
+        if isinstance(reply, dict):
+            return reply
+        as_it_came = await self._door.from_server(self._caller(context), reply.outcome.tool)
+        return result_of(reply, as_it_came=as_it_came) | _COMPLETE
+
+    async def _asked(
+        self, context: Context, params: types.InputResponseRequestParams, tool: str, arguments: dict[str, Any] | None
+    ) -> Reply | dict[str, Any]:
+        """What became of a call that a request asks for; or the question of the revision of 2026 about a held one.
+
+        Raises:
+            InterlockError: It led to no call.
+        """
+        caller, meta = self._caller(context), context.meta or {}
+        request = asked(caller, tool, arguments, meta, params.request_state or "")
+        client = FrontClient(context, self._levels.get(caller.session, "debug"))
+        if meta.get("progress_token") is None:
+            reply = await self._door.call(caller, request, Front(client=client))
+        else:
+            async with reporting(context.session) as heard:
+                reply = await self._door.call(caller, request, Front(heard, client))
+        if not reply.continuation:
+            return reply
+        question = Question(context, reply.outcome, self._door.link)
+        if question.in_result:
+            return question.as_result(reply.continuation)
+        if await question.put(self._door.wait_s):
+            return await self._door.call(caller, replace(request, continuation=reply.continuation))
+        return reply
+
+    # -------------------------------------------------- what servers have besides
+
+    async def _list_resources(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        return _OWN | {"resources": await self._readings.resources(self._caller(context))}
+
+    async def _list_templates(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        return _OWN | {"resourceTemplates": await self._readings.templates(self._caller(context))}
+
+    async def _list_prompts(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        return _OWN | {"prompts": await self._readings.prompts(self._caller(context))}
+
+    async def _read_resource(self, context: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
+        uri = str(params.uri)
+        with _as_errors():
+            server = await self._readings.server_of_resource(self._caller(context), uri)
+            return _OWN | _read(await self._asked(context, params, READ, {"server": server, "uri": uri}))
+
+    async def _get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
+        with _as_errors():
+            server, name = self._readings.server_of_prompt(params.name)
+            arguments: dict[str, Any] = {"server": server, "name": name}
+            if params.arguments is not None:
+                arguments["arguments"] = params.arguments
+            return _COMPLETE | _read(await self._asked(context, params, GET, arguments))
+
+    async def _complete(self, context: Context, params: types.CompleteRequestParams) -> dict[str, Any]:
+        said = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+        with _as_errors():
+            return _COMPLETE | await self._readings.complete(self._caller(context), said)
+
+    async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> dict[str, Any]:
+        if len(self._levels) < _LEVELS_MAX:
+            self._levels[self._who(context).session] = params.level
+        return {}
 
     async def _initialized(self, context: Context, params: types.NotificationParams) -> None:
         self.changes.add(self._who(context).session, context.session)
@@ -93,35 +179,41 @@ class Protocol:
         return caller.calling_itself(name)
 
 
-def _may_ask(context: Context) -> bool:
-    """Whether the client takes a question in the place of a result, and has somebody to put it to."""
-    capabilities = context.session.client_capabilities
-    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS or capabilities is None:
-        return False
-    forms = capabilities.elicitation
-    return forms is not None and (forms.form is not None or forms.url is None)
+@contextmanager
+def _as_errors() -> Iterator[None]:
+    """What went wrong with a request that has no form for it but the protocol's error."""
+    try:
+        yield
+    except NotFound as error:
+        raise MCPError(code=types.INVALID_PARAMS, message=str(error.args[0])) from None
+    except InterlockError as error:
+        said = trouble(error)["structuredContent"]
+        raise MCPError(code=types.INVALID_REQUEST, message=said["message"], data=said) from None
 
 
-def _input_required(reply: Reply) -> dict[str, Any]:
-    """A held call in the form of the revision of 2026: a question that approves nothing, and the sealed state."""
-    question = {
-        "method": "elicitation/create",
-        "params": {
-            "mode": "form",
-            "message": waiting_words(reply.outcome),
-            "requestedSchema": {"type": "object", "properties": {}},
-        },
-    }
-    return {
-        "resultType": "input_required",
-        "inputRequests": {"approval": question},
-        "requestState": reply.continuation,
-    }
+def _read(reply: Reply | dict[str, Any]) -> dict[str, Any]:
+    """The result of a reading.
+
+    Raises:
+        MCPError: It was not done: the server's own error as it came, else what became of the call.
+    """
+    if isinstance(reply, dict):
+        return reply
+    outcome = reply.outcome
+    if outcome.done and isinstance(outcome.value, dict):
+        return outcome.value
+    said = outcome.value.get("error") if isinstance(outcome.value, dict) else None
+    if isinstance(said, dict) and isinstance(said.get("code"), int):
+        raise MCPError(code=said["code"], message=str(said.get("message", "")), data=said.get("data"))
+    told = result_of(reply, as_it_came=False)
+    raise MCPError(
+        code=types.INVALID_REQUEST, message=told["content"][0]["text"], data=told.get("structuredContent")
+    )  # fmt: skip
 
 
 def _acceptable(listing: Listing) -> bool:
     """Whether both revisions can carry a tool so."""
-    said = {"tools": [listing], **_COMPLETE, "ttlMs": 0, "cacheScope": "private"}
+    said = _OWN | {"tools": [listing]}
     try:
         for revision in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION):
             types.methods.validate_server_result("tools/list", revision, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
@@ -26,12 +27,12 @@ PROCESS = "stdio"
 async def serve_stdio(door: Door, key: Key, stop: anyio.Event, drain_s: float) -> None:
     """Serve the client at the other end of the standard streams until it closes its end, or until `stop`.
 
-    Then what is being answered has `drain_s` seconds to end. While it serves, whatever else is written to the
-    standard output goes to the error output.
+    In either case what is being called then has `drain_s` seconds to end. While it serves, whatever else is written to
+    the standard output goes to the error output.
     """
     caller = Caller(principal=key.principal, scopes=key.scopes, session=PROCESS, lasting=True)
     protocol = Protocol(door, lambda _: caller)
-    lines = cast("anyio.AsyncFile[str]", _Lines())
+    lines = cast("anyio.AsyncFile[str]", _Lines(partial(door.drained, drain_s)))
     async with anyio.create_task_group() as tasks, stdio_server(stdin=lines) as (incoming, outgoing):
         tasks.start_soon(protocol.changes.watch, lambda: door.plane.plane.registry)
         tasks.start_soon(partial(_until, stop, door, drain_s, tasks.cancel_scope))
@@ -46,7 +47,14 @@ async def _until(stop: anyio.Event, door: Door, drain_s: float, serving: anyio.C
 
 
 class _Lines:
-    """The lines of the standard input. Whoever stops waiting for one does not wait for it to come first."""
+    """The lines of the standard input. Whoever stops waiting for one does not wait for it to come first.
+
+    Args:
+        last: Awaited before the end is told: what the end cuts off is let go on that long.
+    """
+
+    def __init__(self, last: Callable[[], Awaitable[None]]) -> None:
+        self._last = last
 
     def __aiter__(self) -> _Lines:
         return self
@@ -54,5 +62,6 @@ class _Lines:
     async def __anext__(self) -> str:
         line: Any = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
         if not line:
+            await self._last()
             raise StopAsyncIteration
         return str(line.decode("utf-8", "replace"))

@@ -53,8 +53,8 @@ class Connection(Protocol):
         ...
 
     @property
-    def has_tools(self) -> bool:
-        """Whether the server says that it has tools."""
+    def offers(self) -> frozenset[str]:
+        """What the server says that it has, by the protocol's names: `tools`, `resources`, `prompts` and others."""
         ...
 
     @property

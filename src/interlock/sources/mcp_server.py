@@ -164,6 +164,12 @@ class Server:
             else:
                 self._failed(line.connection.why)
 
+    @property
+    def offers(self) -> frozenset[str]:
+        """What it says that it has; nothing while it is not ready."""
+        line = self._lines.get(SHARED)
+        return frozenset() if line is None else line.connection.offers
+
     def sees(self, tenant: str, principal_id: str) -> frozenset[str] | None:
         """The names of the tools that this principal's own connection lists; None where it has none as yet."""
         line = self._lines.get(self._key(tenant, principal_id))
@@ -282,7 +288,7 @@ class Server:
     async def _list(self, line: _Line) -> None:
         """List the tools of a connection, and make tools of those that are new or not as they were."""
         line.connection.changed = anyio.Event()
-        listed = await line.connection.list("tools/list", "tools") if line.connection.has_tools else []
+        listed = await line.connection.list("tools/list", "tools") if "tools" in line.connection.offers else []
         line.definitions = {str(each.get("name")): each for each in listed}
         mine = self._lines.get(SHARED) is line
         before = self._tools

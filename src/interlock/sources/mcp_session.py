@@ -107,10 +107,10 @@ class Connection:
         return self.session is not None and self.link is not None and not self.link.ended.is_set()
 
     @property
-    def has_tools(self) -> bool:
-        """Whether the server says that it has tools."""
+    def offers(self) -> frozenset[str]:
+        """What the server says that it has, by the protocol's names: `tools`, `resources`, `prompts` and others."""
         said = self.session.server_capabilities if self.session is not None else None
-        return said is not None and said.tools is not None
+        return frozenset() if said is None else frozenset(said.model_dump(exclude_none=True))
 
     @property
     def revision(self) -> str:

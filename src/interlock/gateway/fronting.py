@@ -1,0 +1,116 @@
+"""The client in front of a call, as what a server behind may ask: with the server's name, in what the client takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from interlock.core.canonical import Json
+from interlock.errors import MissingExtra, NotEntitled
+
+try:
+    import mcp_types as types
+    from mcp.server import ServerRequestContext
+    from mcp.server.connection import allowed_log_levels
+    from mcp.shared.exceptions import MCPError
+    from mcp.shared.message import ServerMessageMetadata
+    from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+except ImportError:
+    raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
+
+Context = ServerRequestContext[Any, Any]
+
+_QUESTIONS: dict[str, tuple[str, type[BaseModel], type[BaseModel]]] = {
+    "sampling/createMessage": ("sampling", types.CreateMessageRequest, types.CreateMessageResult),
+    "elicitation/create": ("elicitation", types.ElicitRequest, types.ElicitResult),
+    "roots/list": ("roots", types.ListRootsRequest, types.ListRootsResult),
+}
+"""Method to what the client must have said that it takes, the question and its answer."""
+
+_SECRETS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "credential",
+    "privatekey",
+    "cvv",
+    "pincode",
+)
+
+LEVELS: tuple[str, ...] = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+
+
+class FrontClient:
+    """A `relay.Client`: whoever sent the request that a call is made for.
+
+    Args:
+        level: The least grave log message that the client wants; the protocol's older revisions set it once.
+    """
+
+    def __init__(self, context: Context, level: str = "debug") -> None:
+        self._context = context
+        self._level = level
+
+    async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `relay.Client`.
+
+        Raises:
+            NotEntitled: The client's revision has no way for it, it did not say that it takes such a question, the
+                question is for a secret, or there is no answer.
+        """
+        context = self._context
+        needs, question, answer = _QUESTIONS[method]
+        capabilities = context.session.client_capabilities
+        if context.protocol_version in MODERN_PROTOCOL_VERSIONS or not context.session.can_send_request:
+            raise NotEntitled(f"{method}: the client cannot be asked during a call", code="relay.revision")
+        if capabilities is None or getattr(capabilities, needs) is None:
+            raise NotEntitled(f"{method}: the client does not take it", code="relay.client")
+        said = dict(params)
+        if method == "elicitation/create":
+            if asks_for_secret(said.get("requestedSchema")):
+                raise NotEntitled(f"server {server!r} asks for a secret", code="relay.secret")
+            said["message"] = f"{server}: {said.get('message', '')}"  # who asks: it is not us
+        try:
+            made: Any = question.model_validate({"method": method, "params": said})
+            metadata = ServerMessageMetadata(related_request_id=context.request_id)
+            given = await context.session.send_request(made, answer, metadata=metadata)
+        except (MCPError, ValidationError) as error:
+            raise NotEntitled(f"{method}: no answer: {type(error).__name__}", code="relay.answer") from None
+        return given.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+    async def tell(self, server: str, method: str, params: Mapping[str, Any]) -> None:
+        """See `relay.Client`: log messages that the client wants, and nothing else."""
+        context = self._context
+        level = params.get("level")
+        if method != "notifications/message" or level not in LEVELS:
+            return
+        if level not in allowed_log_levels(context.protocol_version, context.meta):
+            return
+        if LEVELS.index(level) < LEVELS.index(self._level):
+            return
+        said = {"method": method, "params": {"logger": server, **params}}
+        try:
+            message = types.LoggingMessageNotification.model_validate(said)
+        except ValidationError:
+            return
+        await context.session.send_notification(message, related_request_id=context.request_id)
+
+
+def asks_for_secret(schema: Json) -> bool:
+    """Whether a form asks for what nobody should type into a form of somebody else's (T36): by its names and titles."""
+    if not isinstance(schema, Mapping):
+        return False
+    properties = schema.get("properties")
+    for name, said in properties.items() if isinstance(properties, Mapping) else ():
+        texts = [name]
+        if isinstance(said, Mapping):
+            texts += [str(said.get(key, "")) for key in ("title", "format")]
+        plain = "".join(character for character in " ".join(texts).casefold() if character.isalnum())
+        if any(word in plain for word in _SECRETS):
+            return True
+    return False

@@ -1,0 +1,111 @@
+"""What servers behind have besides tools, as one client sees it: whose a resource or a prompt is, and the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from interlock.errors import NotFound, ToolError
+from interlock.gateway.caller import Caller
+from interlock.gateway.door import Door
+from interlock.sources.mcp_server import Server
+from interlock.sources.reads import GET, READ
+
+Entry = dict[str, Any]
+
+
+class Readings:
+    """Resources, templates and prompts of every server behind. Reading one is a call at the door; a list is none.
+
+    Prompts bear the prefix that the server's tools bear; resources are named by their URIs alone.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What some server has, by the protocol's names."""
+        return frozenset().union(*(server.offers for server in self._door.plane.fleet.servers.values()))
+
+    async def resources(self, caller: Caller) -> list[Entry]:
+        """Every resource that servers list, in the order of the settings."""
+        return [entry for _, entry in await self._listed(caller, "resources/list", "resources")]
+
+    async def templates(self, caller: Caller) -> list[Entry]:
+        """Every template of resources."""
+        return [entry for _, entry in await self._listed(caller, "resources/templates/list", "resourceTemplates")]
+
+    async def prompts(self, caller: Caller) -> list[Entry]:
+        """Every prompt, its name with its server's prefix."""
+        listed = await self._listed(caller, "prompts/list", "prompts")
+        return [entry | {"name": f"{server.plan.profile.prefix}{entry.get('name', '')}"} for server, entry in listed]
+
+    async def server_of_resource(self, caller: Caller, uri: str) -> str:
+        """Whose a resource is: the only server's, else the one's that lists it, or a template that begins like it.
+
+        Raises:
+            NotFound: Nobody's.
+        """
+        servers = list(self._servers("resources"))
+        if len(servers) == 1:
+            return servers[0].name
+        for server, entry in await self._listed(caller, "resources/list", "resources"):
+            if entry.get("uri") == uri:
+                return server.name
+        for server, entry in await self._listed(caller, "resources/templates/list", "resourceTemplates"):
+            begin = str(entry.get("uriTemplate", "")).partition("{")[0]
+            if begin and uri.startswith(begin):
+                return server.name
+        raise NotFound(f"no server has the resource {uri[:200]!r}", code="gateway.resource")
+
+    def server_of_prompt(self, name: str) -> tuple[str, str]:
+        """Whose a prompt is, and what its server calls it; of two whose prefix it bears, the one with the longer.
+
+        Raises:
+            NotFound: Nobody's.
+        """
+        found = [server for server in self._servers("prompts") if name.startswith(server.plan.profile.prefix)]
+        if not found:
+            raise NotFound(f"no server has the prompt {name[:200]!r}", code="gateway.prompt")
+        server = max(found, key=lambda each: len(each.plan.profile.prefix))
+        return server.name, name.removeprefix(server.plan.profile.prefix)
+
+    async def complete(self, caller: Caller, params: Mapping[str, Any]) -> Entry:
+        """What the server of a prompt or of a template suggests for an argument.
+
+        Raises:
+            NotFound: Nobody's, or none that this principal may read.
+            ToolError: The server did not answer.
+        """
+        ref = dict(params["ref"])
+        prompt = ref.get("type") == "ref/prompt"
+        if not self._door.may_read(caller, GET if prompt else READ):
+            raise NotFound("nothing to complete", code="gateway.prompt" if prompt else "gateway.resource")
+        if prompt:
+            name, ref["name"] = self.server_of_prompt(ref["name"])
+        else:
+            name = await self.server_of_resource(caller, str(ref["uri"]))
+        who = caller.principal
+        return await self._door.plane.fleet.server(name).request(
+            "completion/complete", {**params, "ref": ref}, tenant=who.tenant, principal_id=who.id, call_id=""
+        )
+
+    async def _listed(self, caller: Caller, method: str, key: str) -> list[tuple[Server, Entry]]:
+        """The entries of every server that answers; nothing where the principal may read nothing of the kind."""
+        kind, tool = ("prompts", GET) if key == "prompts" else ("resources", READ)
+        if not self._door.may_read(caller, tool):
+            return []
+        found: list[tuple[Server, Entry]] = []
+        for server in self._servers(kind):
+            try:
+                entries = await server.entries(
+                    method, key, tenant=caller.principal.tenant, principal_id=caller.principal.id
+                )
+            except (ToolError, TimeoutError):  # one that does not answer keeps nobody from the others'
+                continue
+            found += [(server, entry) for entry in entries]
+        return found
+
+    def _servers(self, kind: str) -> Iterator[Server]:
+        return (server for server in self._door.plane.fleet.servers.values() if kind in server.offers)
