@@ -65,7 +65,9 @@ async def test_a_refused_call_says_why_and_what_to_do_to_a_model_and_to_a_progra
         assert (said["outcome"], said["code"]) == ("refused", "validate.schema")
         assert said["problems"][0]["field"] == "/n"
         assert "refused (validate.schema)" in result.content[0].text  # type: ignore[union-attr]
-        assert body(await client.call_tool("nix", {}))["code"] == "validate.unknown_tool"
+        with pytest.raises(MCPError) as unknown:
+            await client.call_tool("nix", {})
+        assert (unknown.value.error.code, unknown.value.error.data["code"]) == (-32602, "validate.unknown_tool")
         assert far.ran == []
 
 

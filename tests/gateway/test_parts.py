@@ -147,10 +147,10 @@ def test_a_claim_that_the_protocol_cannot_carry_is_left_out_and_spoils_no_list()
     far = Far()
     odd = far.tool("odd", claims={"annotations": "none", "icons": [{"src": 7}]})
     said = {"title": "Even", "annotations": {"readOnlyHint": True}, "icons": [{"src": "https://example.com/i.png"}]}
-    even = far.tool("even", claims=said)
+    even = far.tool("even", claims=said, description="")
     shown, _ = Listings(_acceptable).page([odd, even], None)
     assert set(shown[0]) == {"name", "description", "inputSchema"}
-    assert said.items() <= shown[1].items()
+    assert said.items() <= shown[1].items() and "description" not in shown[1]
 
 
 RESULT: dict[str, Any] = {

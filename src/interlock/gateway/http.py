@@ -72,6 +72,9 @@ class HttpDoor:
             logger.error("whose a request is cannot be found out: %s", error)
             await _answer(send, 503, {"error": "try again later"})
             return
+        scope["headers"] = [
+            (name, value.strip(b" \t")) for name, value in scope["headers"]
+        ]  # space around is no part of it
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
         await self._manager.handle_request(scope, receive, send)

@@ -67,13 +67,14 @@ def listing(tool: Tool) -> Listing:
     said = _plain(tool) | {key: value for key, value in tool.claims.items() if value is not None}
     if tool.output_schema is not None and tool.output_schema.get("type") == "object":
         said.setdefault("outputSchema", dict(tool.output_schema))
-    if not tool.claims:  # a server's own silence is no reason to claim something for it
+    if not tool.claims:  # to what a server says of itself nothing is added
         said["annotations"] = _annotations(tool)
     return _seen(tool, said)
 
 
 def _plain(tool: Tool) -> Listing:
-    return _seen(tool, {"name": tool.name, "description": tool.description, "inputSchema": dict(tool.input_schema)})
+    said: Listing = {"name": tool.name, "inputSchema": dict(tool.input_schema)}
+    return _seen(tool, said | {"description": tool.description} if tool.description else said)
 
 
 def _seen(tool: Tool, said: Listing) -> Listing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -59,7 +59,7 @@ class Protocol:
         self._readings = Readings(door)
         self._levels: dict[str, str] = {}
         self.changes = Changes()
-        self.server: Server[Any] = Server("interlock", version=_VERSION)
+        self.server: Server[Any] = Server("interlock", version=_VERSION, get_tool_input_schema=self._schema)
         add = self.server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self._list_tools)
         add("tools/call", types.CallToolRequestParams, self._call_tool)
@@ -106,6 +106,11 @@ class Protocol:
             return trouble(error) | _COMPLETE
         if isinstance(reply, dict):
             return reply
+        if reply.outcome.code == "validate.unknown_tool":  # the protocol has an error for it
+            said = result_of(reply, as_it_came=False)
+            raise MCPError(
+                code=types.INVALID_PARAMS, message=said["content"][0]["text"], data=said["structuredContent"]
+            )  # fmt: skip
         as_it_came = await self._door.from_server(self._caller(context), reply.outcome.tool)
         return result_of(reply, as_it_came=as_it_came) | _COMPLETE
 
@@ -171,6 +176,11 @@ class Protocol:
 
     async def _initialized(self, context: Context, params: types.NotificationParams) -> None:
         self.changes.add(self._who(context).session, context.session)
+
+    def _schema(self, name: str) -> Mapping[str, Any] | None:
+        """What headers that repeat arguments are held against; of a tool in several versions, nothing is."""
+        versions = self._door.plane.plane.registry.versions(name)
+        return versions[0].tool.input_schema if len(versions) == 1 else None
 
     def _caller(self, context: Context) -> Caller:
         caller = self._who(context)
