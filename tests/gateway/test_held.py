@@ -112,6 +112,21 @@ async def test_a_client_with_a_person_before_it_waits_by_itself_until_another_on
 
 
 @both
+async def test_once_its_client_was_told_an_equal_call_is_a_new_one(tmp_path: Path, mode: str) -> None:
+    """Whichever way it came back by: a second payment is not answered with the first one's receipt."""
+    far = Far()
+    async with served(tmp_path, [far.tool("pay", "irreversible")]) as gateway, gateway.client(mode=mode) as client:
+        for way in ("again", "continuation"):
+            held = await asked(client)
+            await gateway.approve(body(held)["approval_id"])
+            back = {"interlock/continuation": held.meta["interlock/continuation"]} if way == "continuation" else {}
+            done = await asked(client, meta=back)
+            assert done.structured_content == {"n": 1}
+        assert body(await asked(client))["outcome"] == "held"
+        assert far.names == ["pay", "pay"]
+
+
+@both
 async def test_a_client_that_says_yes_without_an_approval_gets_nothing(tmp_path: Path, mode: str) -> None:
     """T44, as an agent would try it."""
     far = Far()

@@ -79,6 +79,10 @@ class Conversations:
             found.busy -= 1
             found.since_s = self._clock.mono_s()
 
+    def known(self, run_id: str) -> Talk | None:
+        """The conversation of a run that is open here; None for every other."""
+        return self._talks.get(run_id)
+
     async def close_idle(self) -> int:
         """Leave what stood idle for too long; how many were left."""
         before_s = self._clock.mono_s() - self._idle_s

@@ -162,7 +162,10 @@ class Door:
             proposal = proposal_digest(asked.tool, asked.arguments)
             ref = self._continuations.open(asked.continuation, caller.principal, proposal)
             conversation = await own_run(self.plane.plane, caller.principal, ref.run_id)
-            return await self._back(caller, asked, conversation, ref.call_id)
+            reply = await self._back(caller, asked, conversation, ref.call_id)
+            if (open_here := self.conversations.known(ref.run_id)) is not None:
+                _note(open_here, ref.call_id, reply.outcome)  # an equal call from here on is a new one
+            return reply
         async with self.conversations.talk(caller, asked) as talk:
             call = self._made(caller, asked, talk)
             call_id, outcome = await self._waited_for(call, talk), None
