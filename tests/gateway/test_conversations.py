@@ -11,9 +11,11 @@ import pytest
 
 from interlock import World
 from interlock.core.ids import CountedIds
+from interlock.errors import NotFound
+from interlock.gateway.caller import Asked, Caller
 from interlock.testing import FrozenClock
 from tests.gateway.served import NEW, OLD, Served, body, served
-from tests.planes import Far
+from tests.planes import CAY, Far
 
 pytestmark = pytest.mark.anyio
 both = pytest.mark.parametrize("mode", [OLD, NEW])
@@ -47,6 +49,9 @@ async def test_a_handle_names_ones_own_run_and_nobody_elses(tmp_path: Path, mode
             first = run_of(await client.call_tool("get", {"n": 1}))
             meta: Any = {"interlock/run": first}
             assert run_of(await second.call_tool("get", {"n": 2}, meta=meta)) == first
+            with pytest.raises(NotFound):  # the door itself, before the path says so once more
+                async with gateway.door.conversations.talk(Caller(principal=CAY), Asked(tool="get", run=first)):
+                    pass
         async with gateway.client("cay", mode) as other:
             for handle in (first, "run_0", "../run", "x" * 129):
                 said = body(await other.call_tool("get", {"n": 3}, meta={"interlock/run": handle}))

@@ -196,6 +196,8 @@ def _as_errors() -> Iterator[None]:
         yield
     except NotFound as error:
         raise MCPError(code=types.INVALID_PARAMS, message=str(error.args[0])) from None
+    except TimeoutError:
+        raise MCPError(code=types.INTERNAL_ERROR, message="the server did not answer in time") from None
     except InterlockError as error:
         said = trouble(error)["structuredContent"]
         raise MCPError(code=types.INVALID_REQUEST, message=said["message"], data=said) from None

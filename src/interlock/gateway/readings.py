@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
+import anyio
+
+from interlock.core.tool import CallContext
 from interlock.errors import NotFound, ToolError
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
@@ -12,6 +15,10 @@ from interlock.sources.mcp_server import Server
 from interlock.sources.reads import GET, READ
 
 Entry = dict[str, Any]
+Lists = Callable[[Server, str, str], Awaitable[list[Entry]]]
+
+_COMPLETE_S = 10.0
+"""Seconds that a suggestion may take: somebody is typing."""
 
 
 class Readings:
@@ -30,15 +37,15 @@ class Readings:
 
     async def resources(self, caller: Caller) -> list[Entry]:
         """Every resource that servers list, in the order of the settings."""
-        return [entry for _, entry in await self._listed(caller, "resources/list", "resources")]
+        return [entry for _, entry in await self._listed(caller, "resources", Server.list_resources)]
 
     async def templates(self, caller: Caller) -> list[Entry]:
         """Every template of resources."""
-        return [entry for _, entry in await self._listed(caller, "resources/templates/list", "resourceTemplates")]
+        return [entry for _, entry in await self._listed(caller, "resources", Server.list_templates)]
 
     async def prompts(self, caller: Caller) -> list[Entry]:
         """Every prompt, its name with its server's prefix."""
-        listed = await self._listed(caller, "prompts/list", "prompts")
+        listed = await self._listed(caller, "prompts", Server.list_prompts)
         return [entry | {"name": f"{server.plan.profile.prefix}{entry.get('name', '')}"} for server, entry in listed]
 
     async def server_of_resource(self, caller: Caller, uri: str) -> str:
@@ -50,10 +57,10 @@ class Readings:
         servers = list(self._servers("resources"))
         if len(servers) == 1:
             return servers[0].name
-        for server, entry in await self._listed(caller, "resources/list", "resources"):
+        for server, entry in await self._listed(caller, "resources", Server.list_resources):
             if entry.get("uri") == uri:
                 return server.name
-        for server, entry in await self._listed(caller, "resources/templates/list", "resourceTemplates"):
+        for server, entry in await self._listed(caller, "resources", Server.list_templates):
             begin = str(entry.get("uriTemplate", "")).partition("{")[0]
             if begin and uri.startswith(begin):
                 return server.name
@@ -76,7 +83,7 @@ class Readings:
 
         Raises:
             NotFound: Nobody's, or none that this principal may read.
-            ToolError: The server did not answer.
+            ToolError, TimeoutError: The server did not answer.
         """
         ref = dict(params["ref"])
         prompt = ref.get("type") == "ref/prompt"
@@ -87,22 +94,22 @@ class Readings:
         else:
             name = await self.server_of_resource(caller, str(ref["uri"]))
         who = caller.principal
-        return await self._door.plane.fleet.server(name).request(
-            "completion/complete", {**params, "ref": ref}, tenant=who.tenant, principal_id=who.id, call_id=""
-        )
+        context = CallContext(
+            run_id="", call_id="", attempt=1, idempotency_key="", principal_id=who.id, tenant=who.tenant,
+            deadline_s=_COMPLETE_S,
+        )  # fmt: skip
+        with anyio.fail_after(_COMPLETE_S):
+            return await self._door.plane.fleet.server(name).complete({**params, "ref": ref}, context)
 
-    async def _listed(self, caller: Caller, method: str, key: str) -> list[tuple[Server, Entry]]:
+    async def _listed(self, caller: Caller, kind: str, of: Lists) -> list[tuple[Server, Entry]]:
         """The entries of every server that answers; nothing where the principal may read nothing of the kind."""
-        kind, tool = ("prompts", GET) if key == "prompts" else ("resources", READ)
-        if not self._door.may_read(caller, tool):
-            return []
         found: list[tuple[Server, Entry]] = []
+        if not self._door.may_read(caller, GET if kind == "prompts" else READ):
+            return found
         for server in self._servers(kind):
             try:
-                entries = await server.entries(
-                    method, key, tenant=caller.principal.tenant, principal_id=caller.principal.id
-                )
-            except (ToolError, TimeoutError):  # one that does not answer keeps nobody from the others'
+                entries = await of(server, caller.principal.tenant, caller.principal.id)
+            except ToolError:  # one that does not answer keeps nobody from the others'
                 continue
             found += [(server, entry) for entry in entries]
         return found

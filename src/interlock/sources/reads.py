@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from interlock.core.tool import CallContext, Effect, Tool
-from interlock.errors import BadInput, NotFound, Rejected
+from interlock.errors import NotFound, Rejected
 
 READ: Final = "resources.read"
 GET: Final = "prompts.get"
@@ -22,10 +22,12 @@ class Served(Protocol):
         """What it says that it has."""
         ...
 
-    async def request(
-        self, method: str, params: Mapping[str, Any], *, tenant: str, principal_id: str, call_id: str
-    ) -> dict[str, Any]:
-        """Make a request on behalf of a principal's call."""
+    async def read_resource(self, uri: str, context: CallContext) -> dict[str, Any]:
+        """What stands in a resource."""
+        ...
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str], context: CallContext) -> dict[str, Any]:
+        """A prompt filled in."""
         ...
 
 
@@ -50,25 +52,17 @@ def reading_tools(behind: Behind) -> Iterable[Tool]:
     """The two, as far as a server is there that has what they read."""
     offered: frozenset[str] = frozenset().union(*(server.offers for server in behind.servers.values()))
 
-    async def request(method: str, arguments: Mapping[str, Any], context: CallContext) -> object:
-        params = {key: value for key, value in arguments.items() if key != "server"}
+    def server(arguments: Mapping[str, Any]) -> Served:
         try:
-            server = behind.server(arguments["server"])
+            return behind.server(arguments["server"])
         except NotFound as error:
             raise Rejected("no such server", reason=str(error.args[0])) from None
-        try:
-            answer = await server.request(
-                method, params, tenant=context.tenant, principal_id=context.principal_id, call_id=context.call_id
-            )
-        except BadInput as error:
-            raise Rejected("no such request", reason=str(error.args[0])) from None
-        return {key: value for key, value in answer.items() if key not in ("_meta", "resultType")}
 
     async def read(arguments: dict[str, Any], context: CallContext) -> object:
-        return await request("resources/read", arguments, context)
+        return await server(arguments).read_resource(arguments["uri"], context)
 
     async def get(arguments: dict[str, Any], context: CallContext) -> object:
-        return await request("prompts/get", arguments, context)
+        return await server(arguments).get_prompt(arguments["name"], arguments.get("arguments", {}), context)
 
     if "resources" in offered:
         yield Tool(
