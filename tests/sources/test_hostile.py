@@ -14,6 +14,8 @@ import pytest
 
 from interlock import Interlock, Outcome, OutcomeKind, Settings, open_plane
 from interlock.core.ids import named_call_id
+from interlock.core.tool import CallContext
+from interlock.errors import NotSent
 from interlock.sources.mcp_server import Server, State
 from tests.planes import ANA
 
@@ -147,6 +149,27 @@ async def test_a_definition_that_changed_behind_our_back_is_not_called_as_it_was
                 await anyio.sleep(0.05)
         outcome = await called(plane)
         assert outcome.kind is OutcomeKind.REFUSED
+
+
+async def test_what_was_decided_for_an_earlier_definition_does_not_leave() -> None:
+    """T7: also where the call had passed every gate before the server was listed again."""
+    async with beside("swaps", relist_s=1) as plane:
+        (decided,) = bad(plane).tools
+        context = CallContext(
+            run_id="r",
+            call_id="c",
+            attempt=1,
+            idempotency_key="k",
+            principal_id=ANA.id,
+            tenant=ANA.tenant,
+            deadline_s=5,
+        )
+        assert await decided.body({}, context)
+        with anyio.fail_after(20):
+            while bad(plane).tools == (decided,):
+                await anyio.sleep(0.05)
+        with pytest.raises(NotSent):
+            await decided.body({}, context)
 
 
 async def test_a_question_on_a_process_is_put_only_while_it_is_clear_whose_it_is() -> None:

@@ -14,7 +14,7 @@ from mcp.server.lowlevel import Server as SdkServer
 from interlock import Interlock, Outcome, OutcomeKind, Principal, Settings, open_plane
 from interlock.core.canonical import canonical
 from interlock.core.ids import named_call_id
-from interlock.sources.mcp_server import State
+from interlock.sources.mcp_server import LINES_MAX, State
 from tests.planes import ANA, BOB
 from tests.sources.far_server import called as far_called
 from tests.sources.far_server import listed as far_listed
@@ -161,3 +161,12 @@ async def test_each_principal_has_a_connection_and_a_list_of_its_own(tmp_path: P
         server = plane.fleet.server("far")
         assert server.sees(ANA.tenant, ANA.id) == {"far__one"} and server.sees(BOB.tenant, BOB.id) == frozenset()
     assert len(app.calls) == 2
+
+
+async def test_the_connection_that_was_idle_longest_makes_room(tmp_path: Path) -> None:
+    async with serving(Hostile("plain")) as served, behind(tmp_path, served, per_principal=True) as plane:
+        people = [Principal(f"p{number}") for number in range(LINES_MAX + 2)]
+        for who in people:
+            assert (await called(plane, who=who)).done
+        seen = [who.id for who in people if plane.fleet.server("far").sees(who.tenant, who.id) is not None]
+        assert seen == [who.id for who in people][-(LINES_MAX - 1) :]  # and the shared one, which lists the tools

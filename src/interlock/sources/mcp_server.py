@@ -48,6 +48,9 @@ class State(StrEnum):
     UNREVIEWED = "unreviewed"
 
 
+_BOMBS: Final = frozenset({"server.too_many", "server.endless"})
+"""Codes of lists that are out of bounds."""
+
 _LEFT_ALONE: Final = frozenset({State.QUARANTINED, State.UNREVIEWED})
 
 
@@ -97,7 +100,7 @@ class Server:
         self.refused: dict[str, str] = {}
         self._clock, self._tasks, self._changed = clock, tasks, changed
         self._lines: OrderedDict[Key, _Line] = OrderedDict()
-        self._opening = anyio.Lock()
+        self._opening: dict[Key, anyio.Lock] = {}
         self._again = anyio.Event()
         self._errors = b""
         self._tools: dict[str, Tool] = {}
@@ -241,49 +244,62 @@ class Server:
         Raises:
             NotSent: There is none, and it could not be opened or should not be yet.
         """
-        async with self._opening:
-            line = self._lines.get(key)
-            if line is not None and line.connection.open:
-                self._lines.move_to_end(key)
+        if (line := self._open_line(key)) is not None:
+            return line
+        async with self._opening.setdefault(key, anyio.Lock()):  # one that is slow to open keeps nobody else waiting
+            if (line := self._open_line(key)) is not None:
                 return line
             if self.state in _LEFT_ALONE or self._clock.mono_s() < self._not_before_s:
                 raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}")
-            if line is not None:
+            if (line := self._lines.get(key)) is not None:
                 self.restarts += 1
                 self._errors = (self._errors + line.connection.errors)[-ERRORS_KEPT:]
+            elif not self._make_room():
+                raise NotSent(f"server {self.name!r}: all {LINES_MAX} connections are in use")
             return await self._open(key)
+
+    def _open_line(self, key: Key) -> _Line | None:
+        line = self._lines.get(key)
+        if line is None or not line.connection.open:
+            return None
+        self._lines.move_to_end(key)
+        return line
 
     async def _open(self, key: Key) -> _Line:
         connection = self.plan.connect()
         line = self._lines[key] = _Line(connection)
         self._lines.move_to_end(key)
-        self._make_room()
         try:
             await self._tasks.start(connection.keep)
             await self._list(line)
-        except ToolError as error:
-            connection.close()
-            if error.code in ("server.too_many", "server.endless"):
-                self._quarantine(str(error.args[0]))
-            else:
-                self._failed(connection.why or str(error.args[0]))
-            raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}") from None
-        except TimeoutError:
-            connection.close()
-            self._failed(f"did not list its tools within {self.plan.terms.start_s:g} s")
-            raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}") from None
-        self.state, self.why, self._pause_s = State.READY, "", 0.0
+        except (ToolError, TimeoutError) as error:
+            why = self._gave_up(line, error)
+            raise NotSent(f"server {self.name!r} is {self.state.value}: {why}") from None
+        if key == SHARED:
+            self.state, self.why, self._pause_s = State.READY, "", 0.0
         return line
 
     async def _relist(self, line: _Line) -> None:
         try:
             await self._list(line)
-        except ToolError as error:
-            line.connection.close()
-            self._quarantine(str(error.args[0])) if error.code.startswith("server.") else self._failed(str(error))
-        except TimeoutError:
-            line.connection.close()
-            self._failed("did not list its tools in time")
+        except (ToolError, TimeoutError) as error:
+            self._gave_up(line, error)
+
+    def _gave_up(self, line: _Line, error: ToolError | TimeoutError) -> str:
+        """End a connection that did not open or list, and say why. Of the shared one that concerns the whole server."""
+        line.connection.close()
+        code = error.code if isinstance(error, ToolError) else ""
+        if isinstance(error, ToolError):
+            why = line.connection.why or str(error.args[0])
+        else:
+            why = f"did not list its tools within {self.plan.terms.start_s:g} s"
+        if self._lines.get(SHARED) is not line:
+            return why
+        if code in _BOMBS:
+            self._leave(State.QUARANTINED, why)
+        else:
+            self._failed(why)
+        return why
 
     async def _list(self, line: _Line) -> None:
         """List the tools of a connection, and make tools of those that are new or not as they were."""
@@ -315,22 +331,24 @@ class Server:
             self.refused[str(definition.get("name"))[:200]] = str(error)
             return None
 
-    def _make_room(self) -> None:
-        while len(self._lines) > LINES_MAX:
-            idle = [key for key, each in self._lines.items() if key != SHARED and not each.connection.busy]
-            oldest = idle[0] if idle else next(key for key in self._lines if key != SHARED)
-            self._lines.pop(oldest).connection.close()
+    def _make_room(self) -> bool:
+        """Whether there is room for one more connection; the one that was idle longest is ended for it."""
+        if len(self._lines) < LINES_MAX:
+            return True
+        idle = (key for key, each in self._lines.items() if key != SHARED and not each.connection.busy)
+        if (oldest := next(idle, None)) is None:
+            return False
+        self._lines.pop(oldest).connection.close()
+        self._opening.pop(oldest, None)
+        return True
 
     def _failed(self, why: str) -> None:
         self.state, self.why = State.DOWN, why
         self._pause_s = min(PAUSE_MAX_S, self._pause_s * 2 or PAUSE_S)
         self._not_before_s = self._clock.mono_s() + self._pause_s
 
-    def _quarantine(self, why: str) -> None:
-        """Leave a server alone that is out of bounds: none of its tools is offered until it is started again (T45)."""
-        self._leave(State.QUARANTINED, why)
-
     def _leave(self, state: State, why: str) -> None:
+        """Leave it alone: none of its tools is offered until a person has it started again (T45)."""
         self.state, self.why = state, why
         self.close()
         if self._tools:

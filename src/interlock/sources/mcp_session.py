@@ -104,7 +104,8 @@ class Connection:
     @property
     def open(self) -> bool:
         """Whether calls can be made."""
-        return self.session is not None and self.link is not None and not self.link.ended.is_set()
+        link, closing = self.link, self._closing.is_set()
+        return self.session is not None and link is not None and not link.ended.is_set() and not closing
 
     @property
     def offers(self) -> frozenset[str]:
