@@ -19,7 +19,6 @@ class Link:
         received, sending: What the session reads and writes.
         errors: What the server wrote to its standard error, the last of it.
         why: Why it ended, in our words; empty while it stands.
-        broken: Whether it ended because the server broke the protocol or a bound.
         ended: Set when nothing more comes of it.
     """
 
@@ -27,18 +26,12 @@ class Link:
     sending: WriteStream[SessionMessage]
     errors: bytearray = field(default_factory=bytearray)
     why: str = ""
-    broken: bool = False
     ended: anyio.Event = field(default_factory=anyio.Event)
 
     def end(self, why: str) -> None:
         """Note that it ended; the first word stands."""
         self.why = self.why or why
         self.ended.set()
-
-    def fail(self, why: str) -> None:
-        """Note that the server broke the protocol or a bound."""
-        self.broken = True
-        self.end(why)
 
 
 @dataclass(slots=True)

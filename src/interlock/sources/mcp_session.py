@@ -66,7 +66,6 @@ class Connection:
     link: Link | None = None
     session: ClientSession | None = None
     why: str = "not connected"
-    ended: anyio.Event = field(default_factory=anyio.Event)
     _closing: anyio.Event = field(default_factory=anyio.Event)
     _calls: list[Trip] = field(default_factory=list)
     _told: int = 0
@@ -92,7 +91,6 @@ class Connection:
             self.why = self._reason(error)
         finally:
             self.session = None
-            self.ended.set()
             self.changed.set()
         if not opened:
             raise NotSent(f"server {self.terms.server!r} could not be opened: {self.why}")

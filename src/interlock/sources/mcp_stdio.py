@@ -119,10 +119,10 @@ async def _read(
                 else:
                     line += rest
                 if len(line) > frame_max:
-                    link.fail(f"sent a message of more than {frame_max} bytes")
+                    link.end(f"sent a message of more than {frame_max} bytes")
                     break
                 if junk > JUNK_MAX:
-                    link.fail(f"wrote {junk} lines to its output that are no message")
+                    link.end(f"wrote {junk} lines to its output that are no message")
                     break
         link.end("closed its output")
 
@@ -147,7 +147,7 @@ async def _write(process: Process, leaving: MemoryObjectReceiveStream[SessionMes
                 with anyio.fail_after(_WRITE_S):
                     await process.stdin.send(line)
     except TimeoutError:
-        link.fail("does not read its input")
+        link.end("does not read its input")
     except _GONE:
         link.end("closed its input")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -100,8 +100,3 @@ def _moved(part: Any, to: str) -> Any:
 
 def _reference(value: Any, to: str) -> Any:
     return to + value[1:] if isinstance(value, str) and (value == "#" or value.startswith("#/")) else value
-
-
-def names(definitions: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Their names, as the server says them."""
-    return [str(each.get("name")) for each in definitions]
