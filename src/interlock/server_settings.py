@@ -66,6 +66,7 @@ class ServerSettings(BaseModel):
         reach: Hosts, addresses and networks that it may be at although they are not public. A `url` that names its host
             by address needs no entry.
         headers: What every request to it bears.
+        header_files: Header to the file of mode 0600 that holds its value.
         key_file: File of mode 0600 with the key that it is sent as a bearer token.
         prefix: What stands before the names of its tools; `name__` where None.
         trust: What is seen first of it, its command and its tools, is accepted; else both wait for a person.
@@ -91,6 +92,7 @@ class ServerSettings(BaseModel):
     url: str = ""
     reach: tuple[str, ...] = ()
     headers: dict[str, str] = Field(default_factory=dict)
+    header_files: dict[str, Path] = Field(default_factory=dict)
     key_file: Path | None = None
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None
     trust: bool = False

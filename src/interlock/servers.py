@@ -235,14 +235,14 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
     else:
         from interlock.sources.mcp_http import Address, http_link
 
-        headers = dict(said.headers)
+        headers = said.headers | {name: read_secret(settings.at(file)) for name, file in said.header_files.items()}
         if said.key_file is not None:
             headers["authorization"] = f"Bearer {read_secret(settings.at(said.key_file))}"
         reach = reach_of(said.reach, f"servers {said.name}: reach").with_literal(said.url)
         address = Address(url=said.url, reach=reach, headers=headers, frame_max=said.result_bytes_max)
         dial = partial(http_link, address)
     return Plan(
-        terms=terms, connect=partial(Connection, terms, dial, relay), profile=_profile(said),
+        terms=terms, connect=partial(Connection, terms, dial, relay), profile=profile_of(said),
         per_principal=said.per_principal, relist_s=said.relist_s,
     )  # fmt: skip
 
@@ -258,7 +258,8 @@ def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:
     return {**found, **said.env, **files}
 
 
-def _profile(said: ServerSettings) -> Profile:
+def profile_of(said: ServerSettings) -> Profile:
+    """The operator's word on the tools of a server."""
     options: dict[str, dict[str, Any]] = {
         name: profile.model_dump(exclude_none=True) for name, profile in said.tools.items()
     }

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import anyio
@@ -23,7 +24,7 @@ from interlock.core.tool import Tool
 from interlock.gateway.admission import KeyAdmission, check_reach, local_key
 from interlock.gateway.door import open_door
 from interlock.gateway_settings import is_loopback
-from interlock.keys import Key, KeyRing
+from interlock.keys import Key, KeyRing, read_secret
 from interlock.settings import typed_key
 
 
@@ -65,14 +66,17 @@ def gateway() -> None:
     """The door for one client on this machine."""
 
 
-@command("stdio", gateway, example="interlock gateway stdio")
-def stdio(deployment: Deployment) -> NoReturn:
+@command("stdio", gateway, example="interlock gateway stdio\ninterlock gateway stdio --key-file .interlock/client.key")
+@click.option(
+    "--key-file", type=click.Path(path_type=Path), help="File of mode 0600 with the key of whom the calls are made for."
+)
+def stdio(deployment: Deployment, key_file: Path | None) -> NoReturn:
     """Serve the tools to the client that started this process.
 
-    Over its standard streams. Acts as the principal of INTERLOCK_KEY, else of the key that `interlock login` kept. The
-    standard output carries nothing but the protocol.
+    Over its standard streams. Acts as the principal of the key in --key-file, else of INTERLOCK_KEY, else of the key
+    that `interlock login` kept. The standard output carries nothing but the protocol.
     """
-    key = _typed(deployment)
+    key = _typed(deployment) if key_file is None else deployment.keys.find(read_secret(key_file))
 
     async def run(plane: Interlock) -> None:
         from interlock.gateway.stdio import serve_stdio  # brings the SDK

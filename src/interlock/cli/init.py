@@ -10,11 +10,12 @@ from rich.console import RenderableType
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
+from interlock.cli.init_from import detected, init_from
 from interlock.cli.keys import named
 from interlock.cli.layout import Sheet, fields, heading, told
 from interlock.cli.output import Report
 from interlock.core.principal import Principal
-from interlock.errors import Conflict, SettingsError
+from interlock.errors import BadInput, Conflict, SettingsError
 from interlock.keys import Keys
 from interlock.policy.rules import DEFAULT_POLICY
 from interlock.settings import FILE
@@ -26,16 +27,35 @@ FIRST_ROLES = frozenset({"admin", "approver", "operator"})
 """Roles of the first person: may hand out keys, decide about held calls, stop tools and settle unknown calls."""
 
 
-@command("init", example="interlock init\ninterlock init deployments/shop --name maria")
+@command(
+    "init",
+    example="interlock init\ninterlock init deployments/shop --name maria\n"
+    "interlock init --from .mcp.json --write   # between a client and the servers that it uses",
+)
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @click.option(
     "--name", default="admin", show_default=True, help="Id of the first person; stands in the ledger for ever."
 )
-def init(deployment: Deployment, folder: Path, name: str) -> Report:
+@click.option(
+    "--from",
+    "files",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A client's file of MCP servers (Claude, Cursor, VS Code); may be repeated.",
+)
+@click.option("--detect", is_flag=True, help="The files of clients in their known places.")
+@click.option("--write", is_flag=True, help="Put Interlock in the servers' place in the client's file, kept beside it.")
+@click.option("--yes", is_flag=True, help="Do not ask before the servers are started.")
+def init(deployment: Deployment, folder: Path, name: str, files: tuple[Path, ...], detect: bool, **how: bool) -> Report:
     """Make a deployment with everything that it needs.
 
     Settings, a policy to read and change, example tools, and the first person's key. Files that are there already
     are kept. The key is shown once; `interlock login` keeps it for you.
+
+    With --from, its tools are those of the servers that a client uses: they are started, their tools are classed by
+    what their words say, and everything is observed and nothing held or denied until you say so. What may be a secret
+    goes into files that only you may read.
     """
     if deployment.file is not None:
         raise SettingsError(
@@ -48,6 +68,11 @@ def init(deployment: Deployment, folder: Path, name: str) -> Report:
     state = folder / STATE
     if (state / "keys.json").exists():
         raise Conflict(f"{state} has keys already", code="init.keys", remedy="Choose an empty folder.")
+    if files or detect:
+        found = list(dict.fromkeys([*files, *(detected() if detect else ())]))
+        return init_from(deployment, folder, person, found, **how)
+    if how["write"]:
+        raise BadInput("--write needs --from or --detect", code="init.write_what", remedy="Name the client's file.")
     try:
         made = [path.as_posix() for path, text in _files(folder) if _write(path, text)]
         key = Keys(state / "keys.json").add(person)
@@ -145,6 +170,16 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # every_s = 1
 # unsigned = false                  # true: where the key is missing, go on writing what nobody seals
 # on = true                         # false: no heads, and whoever can write to the file can rewrite it unseen
+
+[gateway]                           # the door for MCP clients: `interlock serve`, `interlock gateway stdio`
+# port = 8722
+# [[servers]]                       # an MCP server behind; `interlock init --from` writes these for you
+# name = "files"
+# command = ["npx", "-y", "@modelcontextprotocol/server-filesystem", "/srv/shared"]
+# [[services]]                      # a service behind, by its OpenAPI document
+# name = "petstore"
+# openapi = "petstore.yaml"
+# base_url = "https://petstore.example/v1"
 
 [verify]                            # a second reader of the calls that policy names
 # rules = ["my_package.checks"]
