@@ -29,7 +29,7 @@ def client(shell: Shell, servers: dict[str, Any], name: str = "mcp.json") -> Pat
 
 
 def test_two_commands_lead_from_a_clients_file_to_a_governed_client(empty: Shell) -> None:
-    """E3: what the client starts by its own file is the gateway, with the same tools, and each call is in the ledger."""
+    """E3: what the client starts by its own file is the gateway, with the same tools, and each call is kept."""
     file = client(empty, {"far": FAR})
     empty.keys["admin"] = empty.json("init", "--from", "mcp.json", "--write", "--yes")["key"]
     entry = json.loads(file.read_text())["mcpServers"]

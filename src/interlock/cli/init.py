@@ -187,6 +187,7 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 [notify]                            # who is told that a person is waited for; see `interlock notify test`
 # link = "https://console.example/approvals/{approval_id}"
 # proxy = "http://127.0.0.1:3128"
+# reach = ["10.1.0.0/16"]           # hosts and networks that may be told although they are not public
 # [[notify.webhooks]]
 # name = "slack"
 # url_file = "slack.url"            # mode 0600: the address is as good as a password
