@@ -80,7 +80,7 @@ async def open_graph(
     if laid.name and await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
         conversation = await _come_back(plane, principal, run_id, course)
     else:
-        check(laid.graph, plane.registry, dict(laid.given))
+        check(laid.graph, await plane.tools_of(principal), dict(laid.given))
         fact: Fact = await started(plane, principal, start, run_id)
         said = {**fact.body, "driver": "graph", "title": laid.graph.name, **course}
         try:

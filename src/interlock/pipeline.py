@@ -17,6 +17,7 @@ from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker, fallback_call_id
+from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
@@ -94,6 +95,14 @@ class Plane:
         if self.definitions is not None:
             self.registry = await self.definitions.current(self.registry)
         return self.registry
+
+    async def tools_of(self, principal: Principal) -> Registry:
+        """The same as one principal has them: of each tool the version that is rolled out to them.
+
+        Raises:
+            StoreUnavailable: What was accepted, or is rolled out, cannot be read.
+        """
+        return (await self.tools_now()).as_had(principal, (await self.switch.standing(principal.tenant)).rollouts)
 
     def working(self, tools: Iterable[Tool]) -> list[Tool]:
         """Those of the tools that are of use now, in their order: the far end answers, or that of a fallback does."""

@@ -45,12 +45,14 @@ class VersionState(NamedTuple):
         share: Of a hundred principals that get no newer one, how many get it.
         said: What was last said of it; None for nothing.
         figures: What came of its calls, and of the others', since then.
+        left_over: The older version, which the others had, is gone: they have none.
     """
 
     tool: Tool
     share: int
     said: Rollout | None
     figures: Figures
+    left_over: bool
 
 
 async def roll_out(plane: Plane, terms: RolloutTerms, person: Principal) -> VersionState:
@@ -76,7 +78,7 @@ async def roll_out(plane: Plane, terms: RolloutTerms, person: Principal) -> Vers
     first = plane.registry.find(terms.tool) is known
     body = {
         "percent": terms.percent, "tolerated": tolerated, "reason": terms.reason.strip(),
-        "was": before.share(known.tool, first=first),
+        "was": before.share(known.tool, first=first), "later": not first,
     }  # fmt: skip
     await plane.switch.say(person.tenant, word(plane.new_id("rollout"), known.tool, body, person))
     return next(each for each in await rollouts(plane, person.tenant) if each.tool is known.tool)
@@ -91,9 +93,10 @@ async def rollouts(plane: Plane, tenant: str) -> list[VersionState]:
         said = known.by_tool.get(tool.name, {}).get(tool.version)
         if tool.name not in plane.registry.several and said is None and tool.digest not in known.unreadable:
             continue
-        share = known.share(tool, first=first is not None and first.tool is tool)
+        oldest = first is not None and first.tool is tool
+        share = known.share(tool, first=oldest)
         figures = Figures() if said is None else await figures_of(plane.ledger.store, tenant, said.rollout_id)
-        found.append(VersionState(tool, share, said, figures))
+        found.append(VersionState(tool, share, said, figures, oldest and known.left_over(tool)))
     return found
 
 

@@ -88,7 +88,7 @@ async def open_saga(
     if begun.name and await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
         conversation = await _come_back(plane, run_id, principal.tenant, course)
     else:
-        check(begun.saga, plane.registry, dict(begun.given))
+        check(begun.saga, await plane.tools_of(principal), dict(begun.given))
         fact = await started(plane, principal, start, run_id)
         said = {**fact.body, "driver": "saga", "title": begun.saga.name, **course}
         try:

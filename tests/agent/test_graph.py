@@ -15,7 +15,8 @@ from interlock import BadInput, Graph, GraphOutcome, Interlock, Merge, Node, Rej
 from interlock.agent.merge import merge
 from interlock.core.tool import CallContext
 from interlock.errors import Conflict, NotFound
-from tests.planes import ANA, BOB, Far, saying, staged
+from tests.planes import ANA, BOB, OPA, Far, saying, staged
+from tests.rollout.two import SECOND
 
 pytestmark = pytest.mark.anyio
 
@@ -342,3 +343,14 @@ async def test_a_call_whose_tool_is_in_another_process_waits_for_that() -> None:
             assert how(await run.outcome()) == {"a": "done", "b": "ready"}
             stage.plane.plane.registry = registry
             assert (await run.outcome()).completed
+
+
+async def test_a_graph_is_checked_against_the_versions_that_its_principal_has() -> None:
+    far = Far()
+    async with staged(far.tool("look", version="1"), far.tool("look", version="2", input_schema=SECOND)) as stage:
+        await stage.plane.roll_out("look", "2", 100, OPA, reason="drill")
+        async with stage.plane.graph(Graph("g", (Node("a", "look", {"n": 1, "currency": "EUR"}),)), ANA) as run:
+            assert (await run.outcome()).completed
+        with pytest.raises(BadInput, match="not be a valid call"):
+            async with stage.plane.graph(Graph("g", (LOOK,)), ANA) as run:
+                pass

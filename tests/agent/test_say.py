@@ -219,6 +219,34 @@ async def test_it_is_ended_by_a_word_and_then_nothing_more_is_said_in_it() -> No
         assert (row["status"], row["reason"]) == ("finished", "answer")
 
 
+@pytest.mark.parametrize("spoken_first", [True, False])
+async def test_of_a_word_and_an_end_at_once_one_stands_and_no_old_answer_is_told_as_the_new_one(
+    spoken_first: bool,
+) -> None:
+    async with desk(Watched(says("One."), says("Two."))) as stage:
+        stage.store_in(WatchedStore(stage.clock))
+        async with begun(stage) as run:
+            await run.result()
+        refused: list[str] = []
+
+        async def tried(act: Any, name: str) -> None:
+            try:
+                await act
+            except Conflict:
+                refused.append(name)
+
+        async with begun(stage, run_id=run.run_id) as one, begun(stage, run_id=run.run_id) as other:
+            acts = [(one.say("More."), "say"), (other.finish(), "finish")]
+            async with anyio.create_task_group() as tasks:
+                for act, name in acts if spoken_first else acts[::-1]:
+                    tasks.start_soon(tried, act, name)
+            assert refused == (["finish"] if spoken_first else ["say"])
+            if not spoken_first:
+                assert (await one.finish()).text == "One.", "ended by another is ended"
+            assert (await one.result()).text == ("Two." if spoken_first else "One.")
+        assert (await stage.said(run.run_id)).count("run.words") == spoken_first
+
+
 async def test_every_answer_ends_a_stream() -> None:
     async with desk(Watched(says("One."), says("Two."))) as stage, begun(stage) as run:
         first = [event async for event in run.stream()]

@@ -43,10 +43,13 @@ def test_an_end_is_counted_as_what_it_says_of_the_version(
     kind: str, code: str, how: tuple[str, ...], calls: bool, failed: bool
 ) -> None:
     outcome = Outcome(kind=OutcomeKind(kind), call_id="c", tool="pay", code=code)
-    changes, doubted = counted("default", SELECTED, outcome, how)
-    rows = {change.name.removeprefix("default/rollout/") for change in changes}
-    expected = {"r2/new/calls", "r3/old/calls"} if calls else set()
-    assert rows == (expected | {"r2/new/failed", "r3/old/failed"} if failed else expected)
+    changes, doubted = counted(ANA, SELECTED, outcome, how)
+    rows = {change.name.removeprefix("default/rollout") for change in changes}
+    expected = {"/r2/new/calls", "-by/r2/ana/calls", "/r3/old/calls"} if calls else set()
+    expected |= {"/r2/new/failed", "-by/r2/ana/failed", "/r3/old/failed"} if failed else set()
+    if code == "execute.open":  # others' failures shut it: of this principal's calls it says nothing
+        expected = {row for row in expected if "-by/" not in row}
+    assert rows == expected
     assert doubted == (SELECTED.trials if failed else ())
 
 
@@ -59,7 +62,7 @@ async def test_of_two_processes_that_judge_at_once_one_takes_back() -> None:
     await one.say("default", word("r2", second, said, OPA))
     assert (await one.standing("default")).rollouts.find("r2") and (await other.standing("default")).rollouts.find("r2")
     failed = Outcome(kind=OutcomeKind.FAILED, call_id="c", tool="pay", code="execute.broken")
-    changes, doubted = counted("default", SELECTED._replace(trials=(Trial("r2", True),)), failed, ())
+    changes, doubted = counted(ANA, SELECTED._replace(trials=(Trial("r2", True),)), failed, ())
     for _ in range(20):
         await store.append(Append("run_1", "default", [], guards=changes))
     await judge(one, store, "default", doubted, pass_by)

@@ -21,7 +21,7 @@ from interlock.policy.cedar import Policy
 from interlock.policy.rules import Source
 from interlock.registry.pin import pins_of
 from interlock.registry.registry import Registry
-from interlock.registry.trial import CALLS_MIN, Figures
+from interlock.registry.trial import CALLS_MIN, OTHERS_MIN, Figures
 from interlock.testing import FrozenClock
 from tests.planes import ANA, BOB, OPA, PERMIT, Far, Stage, WatchedStore, staged
 from tests.rollout.two import SECOND, breaks, call, people, version_of, versions
@@ -107,6 +107,27 @@ async def test_a_tool_that_is_off_for_a_principal_gives_a_clear_reason_and_is_no
         assert (await call(stage, have[0])).code == "validate.off"
 
 
+async def test_a_version_whose_older_one_is_gone_stays_for_its_share_and_says_so() -> None:
+    """A8: removed too early. The others have no version, are told so, and an operator sees why."""
+    far = Far()
+    old, new = versions(far)
+    async with staged(old, new) as stage:
+        await to(stage, 25)
+        assert not any(state.left_over for state in await stage.plane.rollouts())
+        stage.plane.plane.registry = Registry([new])
+        without = [who for who in people(40) if not await stage.plane.tools_for(who)][0]
+        async with stage.run(without) as run:
+            assert (await run.call("pay", {"n": 1})).code == "validate.off"
+            [decided] = [event.fact for event in await stage.events(run.run_id) if event.fact.kind is Kind.CALL_DECIDED]
+        assert "is no longer here" in decided.body["stop"]["audit"]["versions"]
+        [state] = await stage.plane.rollouts()
+        assert (state.left_over, state.share) == (True, 25)
+        await to(stage, 100)
+        assert not (await stage.plane.rollouts())[0].left_over
+        await to(stage, 25)
+        assert not (await stage.plane.rollouts())[0].left_over, "its benign twin: a tool for some alone, said so"
+
+
 # ---------------------------------------------------------------------- taken back
 
 
@@ -134,6 +155,34 @@ async def test_a_version_that_fails_is_taken_back_by_itself_and_nobody_gets_it_u
         assert await stage.plane.inbox() == []
         [_, now] = await stage.plane.rollouts()
         assert now.figures == Figures(1, 1), "figures begin anew with each word"
+
+
+async def fails(arguments: dict[str, Any], context: CallContext) -> object:
+    raise Rejected("not so")
+
+
+async def fails_for_ana(arguments: dict[str, Any], context: CallContext) -> object:
+    if context.principal_id == "ana":
+        return await fails(arguments, context)
+    return {"n": arguments["n"], "by": "2"}
+
+
+async def test_one_principal_whose_calls_fail_takes_a_version_back_for_nobody_who_it_works_for() -> None:
+    """A8: calls can be made to fail. That others' calls fail too, or that nobody else has it, is another thing."""
+    async with staged(*versions(Far(), does=fails_for_ana)) as stage:
+        await to(stage, 100)
+        for who in people(OTHERS_MIN):
+            assert (await call(stage, who)).done
+        for number in range(40):
+            assert not (await call(stage, ANA, {"n": number})).done
+        assert await words(stage) == []
+        assert {await version_of(stage, who) for who in people(OTHERS_MIN)} == {"2"}
+    async with staged(*versions(Far(), does=fails)) as stage:
+        await to(stage, 100)
+        for who in (*people(OTHERS_MIN), *[ANA] * (CALLS_MIN - OTHERS_MIN)):
+            await call(stage, who)
+        [back] = await words(stage)
+        assert (back.fact.body["worst_calls"], back.fact.body["worst_failed"]) == (15, 15)
 
 
 @pytest.mark.parametrize(("percent", "back"), [(100, True), (0, False)])

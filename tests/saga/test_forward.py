@@ -17,7 +17,8 @@ from interlock.saga.definition import saga_from
 from interlock.saga.outcome import SagaOutcome
 from interlock.saga.standing import StepStatus
 from interlock.testing import FrozenClock
-from tests.planes import ANA, BOB, PERMIT, Far, Stage, staged
+from tests.planes import ANA, BOB, OPA, PERMIT, Far, Stage, staged
+from tests.rollout.two import SECOND
 from tests.saga.desk import ALLOW, Desk, break_down, in_line, refuse
 
 pytestmark = pytest.mark.anyio
@@ -404,3 +405,21 @@ def test_the_pivot_comes_after_all_that_may_have_to_be_undone() -> None:
         "a": frozenset(), "p": frozenset({"a", "c"}), "c": frozenset({"a"}), "d": frozenset({"p"}),
     }  # fmt: skip
     assert saga.past_pivot == {"d"}
+
+
+async def test_a_saga_is_checked_against_the_versions_that_its_principal_has() -> None:
+    """A8: what the first version takes, the second need not; found before anything runs, and not in the middle."""
+    far = Far()
+    pair = far.tool("a", version="1"), far.tool("a", version="2", input_schema=SECOND)
+    old, new = (Saga("s", [Step("s", "a", said)]) for said in ({"n": 1}, {"n": 1, "currency": "EUR"}))
+    async with staged(*pair) as stage:
+        stage.obey(ALLOW)
+        for percent, fits, other in ((0, old, new), (100, new, old)):
+            await stage.plane.roll_out("a", "2", percent, OPA, reason="drill")
+            async with stage.plane.saga(fits, ANA, {}) as run:
+                assert (await run.outcome()).completed
+            with pytest.raises(BadInput) as refused:
+                async with stage.plane.saga(other, ANA, {}) as run:
+                    pass
+            assert refused.value.code == "saga.arguments"
+    assert len(far.ran) == 2

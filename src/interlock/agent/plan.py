@@ -59,10 +59,11 @@ def plan_tool(delegation: Delegation) -> Tool:
     async def body(arguments: dict[str, Any], context: CallContext) -> object:
         plane = delegation.plane
         run = (await plane.ledger.conversation(context.run_id, context.tenant)).state
+        assert run.principal is not None, "a run that has calls was started"
         tools = None if run.tools is None else run.tools - {PLAN_TOOL}
         graph = planned(arguments)
         try:
-            check(graph, plane.registry, {}, tools)
+            check(graph, await plane.tools_of(run.principal), {}, tools)
         except BadInput as error:
             raise Rejected("no plan", reason=str(error)) from error
         started: dict[str, Any] = {"driver": "graph", "graph": graph.as_json(), "input": {}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -116,14 +116,7 @@ class AgentRun:
         if type(words) is not str or not words.strip() or len(words) > WORDS_MAX:
             raise BadInput("words: no text of 1 to 262,144 characters", code="run.words", remedy="Say it shorter.")
         await self._has_the_word()
-        transcript = self._conversation.state.transcript
-        assert transcript is not None, "an agent's run has a transcript"
-        text = words.encode(errors="backslashreplace").decode()
-        fact = Fact(Kind.RUN_WORDS, {"text": text}, step=len(transcript.turns), principal_id=self.principal.id)
-        try:
-            await self._conversation.append_outside([fact])
-        except DuplicateFact:
-            raise _not_now(self.run_id) from None  # somebody else had the word a moment ago
+        await self._in_turn(Kind.RUN_WORDS, {"text": words.encode(errors="backslashreplace").decode()})
         if self._conversation.state.status != "open":
             raise _not_now(self.run_id)
         self._begun, self._stopped = False, anyio.Event()
@@ -132,13 +125,18 @@ class AgentRun:
         """End a conversation that has answered: nothing more can be said in it.
 
         Raises:
-            Conflict: It is no conversation, or has not answered yet. Cancel it instead.
+            Conflict: It is no conversation, has not answered yet, or something was said in it. Cancel it instead.
             LedgerError: It could not be recorded.
         """
         if self._conversation.state.status == "open":
             await self._has_the_word()
             end = end_now(self._conversation.state).value
-            await self._conversation.append_outside([Fact(Kind.RUN_FINISHED, {"reason": end})])
+            try:
+                await self._in_turn(Kind.RUN_FINISHED, {"reason": end})
+            except Conflict:
+                await self._conversation.refresh()
+                if self._conversation.state.status == "open":
+                    raise
         return result_of(self._conversation.state)
 
     async def cancel(self, reason: str = "") -> AgentResult:
@@ -168,6 +166,20 @@ class AgentRun:
             raise _not_now(self.run_id)
         if self._begun:
             await self._stopped.wait()
+
+    async def _in_turn(self, kind: Kind, body: dict[str, Any]) -> None:
+        """Record what its user does with the word: one thing after each answer.
+
+        Raises:
+            Conflict: Somebody else had the word a moment ago.
+        """
+        transcript = self._conversation.state.transcript
+        assert transcript is not None, "an agent's run has a transcript"
+        fact = Fact(kind, body, step=len(transcript.turns), principal_id=self.principal.id)
+        try:
+            await self._conversation.append_outside([fact])
+        except DuplicateFact:
+            raise _not_now(self.run_id) from None
 
     def _begin(self) -> None:
         """Work on the run, once, beside whoever listens."""

@@ -76,6 +76,11 @@ def rollouts(deployment: Deployment) -> Report:
     view: list[Any] = [Listing(columns, rows, empty="Every tool has one version, which everybody has.")]
     if any(_stands(each) == "rolled back" for each in found):
         view.append(note("Rolled back stays so until somebody says otherwise with `interlock tools rollout`."))
+    view += [
+        told(f"The version of {each.tool.name} before {each.tool.version} is gone: whoever had it has none. "
+             f"Put it back, or give {each.tool.version} to everybody.", "bad")
+        for each in found if each.left_over
+    ]  # fmt: skip
     if any(0 < each.figures.calls < CALLS_MIN for each in found):
         view.append(note(f"Fewer than {CALLS_MIN} calls say nothing yet."))
     return Report({"rollouts": [_document(each) for each in found]}, view)
@@ -109,6 +114,7 @@ def _document(state: VersionState) -> dict[str, Any]:
     document: dict[str, Any] = {
         "tool": state.tool.name, "server": state.tool.server, "version": state.tool.version,
         "digest": state.tool.digest, "share": state.share, "state": _stands(state).replace(" ", "_"),
+        "left_over": state.left_over,
         "calls": Share(figures.failed, figures.calls).as_json(),
         "others": Share(figures.old_failed, figures.old_calls).as_json(),
     }  # fmt: skip

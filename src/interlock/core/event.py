@@ -86,7 +86,8 @@ class Fact(NamedTuple):
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
             has its own name in the place of a call's, a rollout its id, and what is remembered the key of its call. Of
-            a key, `step` is its number; of a user's further words, that of the model's turn that they follow.
+            a key, `step` is its number; of a user's further words, and of the end that they put to a conversation, that
+            of the model's turn that these follow.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -135,6 +136,8 @@ class Fact(NamedTuple):
             return "memory/" + self.call_id
         if self.kind is Kind.ROLLOUT_ROLLED_BACK:
             return "rolled_back/" + self.call_id
+        if self.kind is Kind.RUN_FINISHED and self.step:
+            return f"words/{self.step}"  # by its user, who has said all: in the place of further words
         if (numbered := _NUMBERED.get(self.kind)) is not None:
             return f"{numbered}/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:

@@ -292,7 +292,7 @@ class Entry:
             facts.append(self._result(outcome, result, approved))
             if self._selected is not None:
                 how = result.source if result is not None else {} if stop is None else stop.audit
-                guards, self.doubted = counted(self.call.principal.tenant, self._selected, outcome, how)
+                guards, self.doubted = counted(self.call.principal, self._selected, outcome, how)
         else:
             facts = [self._decided(reached, stop)]
         if stop is not None:

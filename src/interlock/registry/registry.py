@@ -118,6 +118,17 @@ class Registry:
         place = choose([each.tool for each in ready], principal, rollouts)
         return None if place is None else ready[place]
 
+    def as_had(self, principal: Principal, rollouts: Rollouts) -> Registry:
+        """These tools as one principal has them: each in their version, and none that they have not."""
+        if not rollouts.by_tool and not rollouts.unreadable:
+            return self
+        made = copy(self)
+        made.several = {}
+        found = ((name, self.had(name, principal, rollouts)) for name in self._tools)
+        made._tools = {name: known for name, known in found if known is not None}
+        made._names = NameIndex(name for name, known in made._tools.items() if not known.withheld)
+        return made
+
     def versions(self, name: str) -> tuple[Registered, ...]:
         """Every version of a tool, in the order of registration; none for a miss."""
         known = self._tools.get(name)

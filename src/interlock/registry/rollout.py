@@ -37,6 +37,7 @@ class Rollout:
         state: `live`, `off` (0 percent) or `rolled_back` (by its errors); only `live` gives it to anybody.
         by, reason: Whose word that was, and why.
         at_us: When.
+        later: When that was said, there was an older version, which the others had.
         figures: Of one that was rolled back, what it was rolled back on.
     """
 
@@ -50,6 +51,7 @@ class Rollout:
     by: str
     reason: str
     at_us: int
+    later: bool = False
     figures: Mapping[str, Json] = field(default_factory=dict)
 
     @property
@@ -91,6 +93,14 @@ class Rollouts:
         if rollout is None or rollout.server != tool.server:
             return 100 if first else 0
         return rollout.share
+
+    def left_over(self, oldest: Tool) -> bool:
+        """Whether the oldest version that there is was rolled out beside one that is gone, and not to everybody.
+
+        Whoever had that one has none then.
+        """
+        said = self.by_tool.get(oldest.name, _NONE).get(oldest.version)
+        return said is not None and said.later and self.share(oldest, first=True) < 100
 
     def find(self, rollout_id: str) -> Rollout | None:
         """The rollout of this id, if nothing was said of its version since."""
@@ -180,5 +190,5 @@ def _read(event: Event) -> Rollout:
     return Rollout(
         rollout_id=event.fact.call_id, server=body["server"], tool=body["tool"], version=body["version"],
         percent=percent, tolerated=tolerated, state="live" if percent else "off", by=event.fact.principal_id,
-        reason=body["reason"], at_us=event.at_us,
+        reason=body["reason"], at_us=event.at_us, later=body.get("later", False) is True,
     )  # fmt: skip

@@ -9,6 +9,9 @@ The rule, at `CALLS_MIN` calls or more, is two one-sided exact tests at the leve
 
 So a far end that fails both alike takes nothing back, and a version that is a little worse, but within what is
 tolerated, stays. Figures begin anew with each word of a person.
+
+Taken back is for everybody, and calls can be made to fail. So the failures of one principal alone do it only where next
+to nobody else has used the version: else those of the others, taken together, must fail more often than is tolerated.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from interlock.core.canonical import Json
 
 CALLS_MIN = 20
 """Calls of a version before which its figures say nothing: fewer, and one unlucky user decides."""
+
+OTHERS_MIN = 5
+"""Calls of the others before which they say nothing for a version of which one principal's calls fail."""
 
 LEVEL = 0.001
 """How seldom chance alone may look so bad. Asked after every failure, so it is a tenth of what one look would need."""
@@ -53,6 +59,15 @@ def has_failed(figures: Figures, tolerated: float) -> bool:
     if calls < CALLS_MIN or beyond(failed, calls, tolerated / 100) > LEVEL:
         return False
     return old_calls < CALLS_MIN or above(failed, calls, old_failed, old_calls) <= LEVEL
+
+
+def works_for(others: Figures, tolerated: float) -> bool:
+    """Whether the calls of all but the principal of whom most failed come out as they should: so it is that one's doing.
+
+    Args:
+        tolerated: Percent of its calls that may fail.
+    """
+    return others.calls >= OTHERS_MIN and others.failed * 100 <= others.calls * tolerated
 
 
 def beyond(failed: int, calls: int, rate: float) -> float:

@@ -37,7 +37,7 @@ def validate(call: ToolCall, registry: Registry, rollouts: Rollouts = NO_ROLLOUT
     ):
         chosen = registry.choose(call, rollouts)
         if chosen is None:
-            return _off(call, known)
+            return _off(call, known, left_over=rollouts.left_over(known.tool))
         known, selected = chosen
     if known is None or known.withheld:
         return _not_callable(call, known, registry)
@@ -117,10 +117,13 @@ def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) 
     )  # fmt: skip
 
 
-def _off(call: ToolCall, known: Registered) -> Stop:
+def _off(call: ToolCall, known: Registered, *, left_over: bool) -> Stop:
+    audit: dict[str, Json] = {"server": known.tool.server}
+    if left_over:
+        audit["versions"] = f"the one before {known.tool.version!r}, which the others had, is no longer here"
     return refuse(
         call, "validate.off", "this tool is not switched on for this user",
-        next_step="Do without it, or tell the user.", audit={"server": known.tool.server},
+        next_step="Do without it, or tell the user.", audit=audit,
     )  # fmt: skip
 
 
