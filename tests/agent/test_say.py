@@ -13,13 +13,14 @@ from interlock.agent.stream import Finished
 from interlock.core.event import Kind
 from interlock.core.message import Role
 from interlock.errors import Conflict
+from interlock.ledger.redact import redact
 from interlock.testing import FrozenClock
 from tests.agent.desk import Watched, desk, says, told
 from tests.agent.killed import Died, DyingStore, FarEnd, replace_store, settings, world
 from tests.agent.offices import office
 from tests.agent.test_delegate import child
 from tests.agent.test_loop import HOLD_PAY
-from tests.planes import ANA, Far, Stage, WatchedStore
+from tests.planes import ANA, OPA, Far, Stage, WatchedStore
 
 pytestmark = pytest.mark.anyio
 
@@ -276,3 +277,18 @@ async def test_all_that_the_user_said_is_the_runs_words_for_policy_and_for_the_r
         assert state.words == "Look at order 1.\n\nAnd now at 2."
         assert (await stage.state(child(run.run_id, 2))).words == "Look at order 1."
     assert told(first.asked[1][0])[-1]["outcome"] == "done"
+
+
+async def test_of_a_peer_whose_report_was_erased_it_is_not_said_that_it_came_to_an_answer() -> None:
+    """Its call is closed, so what was said of it may be erased while the conversation is open."""
+    desk = Watched(says("", ("hand_over_to_a", {"task": "t"})), says("Still here."))
+    agents = (Agent("boss", desk, tools=(), peers=("a",)), Agent("a", Watched(says("Hello.")), tools=()))
+    async with office(*agents) as stage, begun(stage, name="boss") as run:
+        assert ((await run.result()).end, (await run.result()).text) == (End.ANSWER, "Hello.")
+        [seq] = [event.seq for event in await stage.events(run.run_id) if event.fact.kind is Kind.CALL_REPORTED]
+        await redact(stage.plane.store, run.run_id, [seq], "asked for", OPA)
+        stage.plane.plane.ledger._conversations.clear()
+        async with begun(stage, name="boss", run_id=run.run_id) as again:
+            assert ((await again.result()).end, (await again.result()).text) == (End.UNFINISHED, "")
+            await again.say("Are you there?")
+            assert (await again.result()).text == "Still here."

@@ -101,11 +101,14 @@ def handed_over(run: RunState) -> CallState | None:
 
 
 def end_now(run: RunState) -> End:
-    """How a run ends, or is answered, that has come so far: as its last turn says, or as the peer's that took over."""
+    """How a run ends, or is answered, that has come so far: as its last turn says, or as the peer's that took over.
+
+    Where what the peer reported was erased, nobody knows how it ended, and no answer is made of that.
+    """
     assert run.transcript is not None, "an agent's run has a transcript"
     end = end_of(run.transcript)
     if (peer := handed_over(run)) is not None:
-        end = End(json.loads(peer.told)["end"])
+        end = End(json.loads(peer.told)["end"]) if peer.told else End.UNFINISHED
     assert end is not None, "it is not over"
     return end
 
