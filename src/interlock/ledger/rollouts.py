@@ -112,7 +112,7 @@ async def _worst(store: Store, tenant: str, rollout_id: str) -> tuple[Figures, F
     every = {row.removesuffix("/calls"): calls for row, calls in rows.items() if row.endswith("/calls")}
     found = [Figures(calls, rows.get(f"{row}/failed", 0)) for row, calls in every.items()]
     worst = max(found, key=lambda each: (each.failed, -each.calls), default=Figures())
-    calls, failed = (sum(part) for part in zip(*((each.calls, each.failed) for each in [Figures(), *found])))
+    calls, failed = sum(each.calls for each in found), sum(each.failed for each in found)
     return worst, Figures(calls - worst.calls, failed - worst.failed)
 
 

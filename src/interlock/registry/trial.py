@@ -62,9 +62,10 @@ def has_failed(figures: Figures, tolerated: float) -> bool:
 
 
 def works_for(others: Figures, tolerated: float) -> bool:
-    """Whether the calls of all but the principal of whom most failed come out as they should: so it is that one's doing.
+    """Whether a version works for all but the principal of whom most calls failed: so it is that one's doing.
 
     Args:
+        others: What came of the calls of all but that one.
         tolerated: Percent of its calls that may fail.
     """
     return others.calls >= OTHERS_MIN and others.failed * 100 <= others.calls * tolerated
