@@ -13,6 +13,7 @@ import anyio.to_thread
 from interlock.agent.agent import Agent
 from interlock.agent.graph import Graph
 from interlock.agent.graph_standing import GraphOutcome
+from interlock.agent.loop import Agents
 from interlock.agent.run import AgentRun
 from interlock.agent_runs import open_agent
 from interlock.answers import answer, approval, delegate, settle, undelegate, withdraw
@@ -38,6 +39,7 @@ from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
 from interlock.registry.registry import Registry
 from interlock.rollouts import RolloutTerms, VersionState, roll_out, rollouts
+from interlock.routing import Routing
 from interlock.runs import Run, Start, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
@@ -81,7 +83,14 @@ class Interlock:
 
         One whose far end fails is not among them, unless its fallback works.
         """
-        return tuple(self.plane.working(self.plane.registry.offered))
+        return tuple(self.routing.without_find(self.plane.working(self.plane.registry.offered)))
+
+    @property
+    def routing(self) -> Routing:
+        """What is offered of many tools."""
+        agents = self.plane.drivers["agent"]
+        assert isinstance(agents, Agents), "compose puts them there"
+        return agents.routing
 
     @property
     def degraded(self) -> dict[str, str]:
@@ -97,7 +106,8 @@ class Interlock:
     async def tools_for(self, principal: Principal) -> tuple[Tool, ...]:
         """The same for one principal: of each tool the version that is rolled out to them."""
         standing = await self.plane.switch.standing(principal.tenant)
-        return tuple(self.plane.working(self.plane.registry.offered_to(principal, standing.rollouts)))
+        working = self.plane.working(self.plane.registry.offered_to(principal, standing.rollouts))
+        return tuple(self.routing.without_find(working))
 
     def run(
         self,

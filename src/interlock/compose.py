@@ -49,12 +49,13 @@ from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
+from interlock.routing import Routing
 from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Screens
 from interlock.services import import_services
 from interlock.settings import Settings
 from interlock.sources.family import NOWHERE, Family, Kept, members
-from interlock.sources.python import import_agents, import_rules, import_tools
+from interlock.sources.python import import_agents, import_encoder, import_rules, import_tools
 from interlock.verification.cache import Remembered
 from interlock.verification.model_verifier import ModelVerifier, Reading
 from interlock.verification.question import Verifier
@@ -115,20 +116,35 @@ def open_sinks(settings: Settings) -> list[Sink]:
 
 
 def open_registry(
-    settings: Settings, tools: Iterable[Tool | Family] = (), kept: Kept = NOWHERE, admit: Admit | None = None
-) -> Registry:
+    settings: Settings, tools: Iterable[Tool | Family] = (), kept: Kept = NOWHERE, admit: Admit | None = None,
+    routing: Routing | None = None,
+) -> Registry:  # fmt: skip
     """The tools that the settings name and the given ones, held against the pins where the settings name a file.
 
     Args:
         kept: Where tools of families keep what they know.
         admit: Makes the registry of these and of those of servers; of these alone where None.
+        routing: Whose `find_tools` is among them where there are, or may come to be, more than are offered at once.
     """
     services = import_services(settings).tools
     own = [*import_tools(settings.tools, settings.folder, kept), *services, *members(tools, kept)]
+    if len(own) > settings.routing.above or settings.servers:
+        own.append((routing or open_routing(settings)).tool)
     if admit is not None:
         return admit(own)
     pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
     return Registry(own, pins=pins)
+
+
+def open_routing(settings: Settings) -> Routing:
+    """What is offered of many tools, as the settings say.
+
+    Raises:
+        SettingsError: The module of the encoder is not acceptable.
+    """
+    said = settings.routing
+    encoder = None if said.encoder is None else import_encoder(said.encoder, settings.folder)
+    return Routing(above=said.above, most=said.most, index=said.index, encoder=encoder)
 
 
 def load_policy(settings: Settings, registry: Registry) -> Rules:
@@ -190,15 +206,17 @@ def compose(
     Args:
         admit: Makes the registry of own tools and of those of servers; see `open_registry`.
     """
-    known = Agents([*import_agents(settings.agents, settings.folder), *agents])
+    routing = open_routing(settings)
+    known = Agents([*import_agents(settings.agents, settings.folder), *agents], routing)
     opened: list[Store] = []  # last of all: what is not acceptable leaves nothing open
-    registry = open_registry(settings, [*tools, *known.tools], Kept(lambda: opened[0], world.clock), admit)
+    registry = open_registry(settings, [*tools, *known.tools], Kept(lambda: opened[0], world.clock), admit, routing)
     policy = load_policy(settings, registry)
     key = (
         secrets.token_bytes(32) if settings.ledger is None else deployment_key(settings.state_folder / "deployment.key")
     )
     opened.append(open_store(settings, world))
     plane = plane_of(settings, world, registry, policy, opened[0], key)
+    routing.use(plane)
     known.use(plane)
     plane.drivers |= {"agent": known, "graph": GraphDriver(plane, known.listeners)}
     plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")

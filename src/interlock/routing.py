@@ -61,29 +61,37 @@ class Routing:
         """Whether there are so many that a selection is offered."""
         return sum(tool.name != FIND for tool in tools) > self.above and any(tool.name == FIND for tool in tools)
 
-    async def offered(self, tools: Sequence[Tool], run: RunState, *, before: Sequence[str] | None) -> list[Tool]:
-        """What a run is offered of the tools that it may have; in their order, `find_tools` last.
+    def without_find(self, tools: Sequence[Tool]) -> list[Tool]:
+        """The tools; without `find_tools` where there are so few that nothing is selected."""
+        return list(tools) if self.routes(tools) else [tool for tool in tools if tool.name != FIND]
+
+    async def offered(
+        self, tools: Sequence[Tool], principal: Principal, run: RunState | None, *, before: Sequence[str] | None = None
+    ) -> list[Tool]:
+        """What a run is offered of the tools that its principal may have; in their order, `find_tools` last.
 
         What was offered before is offered again, with what was called and found since: a list that only grows at its
         end keeps what providers have cached of it.
 
         Args:
+            run: None before there is one.
             before: Names that it was offered last; None for nothing yet.
         """
         if not self.routes(tools):
-            return [tool for tool in tools if tool.name != FIND]
-        names = dict.fromkeys(before if before is not None else await self._first(tools, run))
-        names |= dict.fromkeys([*run.tool_calls, *_found(run)])
+            return self.without_find(tools)
+        names = dict.fromkeys(before if before is not None else await self._first(tools, principal, run))
+        if run is not None:
+            names |= dict.fromkeys([*run.tool_calls, *_found(run)])
         known = {tool.name: tool for tool in tools}
         chosen = [known[name] for name in names if name in known and name != FIND]
         return [*chosen, self.described([tool for tool in tools if tool.name not in names])]
 
-    async def _first(self, tools: Sequence[Tool], run: RunState) -> list[str]:
+    async def _first(self, tools: Sequence[Tool], principal: Principal, run: RunState | None) -> list[str]:
         """Names of the first selection, in the order of the list: by the user's words, and by earlier use."""
-        assert run.principal is not None, "a run was started"
         among = frozenset(tool.name for tool in tools) - {FIND}
-        uses = await past_uses(self._bound.ledger.store, run.tenant, run.principal.id, but=run.run_id)
-        words = " ".join(filter(None, (run.words, str(run.task.get("text", "")))))
+        store, run_id = self._bound.ledger.store, "" if run is None else run.run_id
+        uses = await past_uses(store, principal.tenant, principal.id, but=run_id)
+        words = "" if run is None else " ".join(filter(None, (run.words, str(run.task.get("text", "")))))
         chosen = {tool.name for tool in await self._best(words, self.most, among, uses)} if words else set()
         often = Counter({name: len(texts) for name, texts in uses.items() if name in among and name not in chosen})
         chosen |= {name for name, _ in often.most_common(self.most - len(chosen))}

@@ -46,6 +46,10 @@
     openapi = "petstore.yaml"
     base_url = "https://petstore.example/v1"
 
+    [routing]                                 # of many tools, a selection is offered
+    above = 40
+    most = 12
+
     [verify]
     rules = ["my_package.checks"]       # modules whose RULES look at calls that policy wants verified
     model = "openai:gpt-5-mini"         # a model that reads them cold
@@ -75,6 +79,7 @@ from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
+from interlock.routing_settings import RoutingSettings
 from interlock.server_settings import ServerSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 
@@ -257,6 +262,7 @@ class Settings(BaseModel):
         verify: Who reads a call that policy wants verified.
         gateway: The door for clients of the Model Context Protocol.
         servers: The servers behind, whose tools stand among the own ones.
+        routing: What is offered where there are many tools.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -275,6 +281,7 @@ class Settings(BaseModel):
     seal: SealSettings = Field(default_factory=SealSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     services: tuple[ServiceSettings, ...] = ()
+    routing: RoutingSettings = Field(default_factory=RoutingSettings)
     verify: VerifySettings = Field(default_factory=VerifySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     servers: tuple[ServerSettings, ...] = ()
@@ -309,6 +316,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "notify.mail": MailSettings,
     "services": ServiceSettings,
     "services.auth": AuthSettings,
+    "routing": RoutingSettings,
     "verify": VerifySettings,
     "gateway": GatewaySettings,
     "gateway.local": LocalSettings,

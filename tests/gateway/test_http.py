@@ -119,3 +119,22 @@ async def test_an_answer_in_two_parts_is_not_held_back_for_an_acknowledgement() 
         server = await asyncio.get_running_loop().create_server(Seen, sock=listening)
         async with server, await anyio.connect_tcp("127.0.0.1", listening.getsockname()[1]):
             assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@both
+async def test_of_many_tools_a_client_is_offered_a_selection_and_finds_and_calls_the_others(
+    tmp_path: Path, mode: str
+) -> None:
+    """A7."""
+    far = Far()
+    tools = [far.tool(f"part_{n}", description=f"Tell the price of part {n}.") for n in range(50)]
+    tools.append(far.tool("feed_cat", description="Feed the cat."))
+    async with served(tmp_path, tools) as gateway, gateway.client(mode=mode) as client:
+        [find] = (await client.list_tools()).tools
+        assert find.name == "find_tools" and "There are 51 others" in (find.description or "")
+        found = await client.call_tool("find_tools", {"query": "feed the cat"})
+        assert found.structured_content is not None
+        assert found.structured_content["tools"][0]["name"] == "feed_cat"
+        assert not (await client.call_tool("feed_cat", {"n": 1})).is_error
+        assert "feed_cat" in [tool.name for tool in (await client.list_tools()).tools], "it was of use before"
+    assert far.names == ["feed_cat"]

@@ -43,6 +43,7 @@ from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.registry.formats import offer
 from interlock.registry.registry import Registry
 from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
+from interlock.routing import Routing
 
 _VAIN_MAX = 5
 """Workers that may be lost over a run one after the other before anything comes of its next turn."""
@@ -51,7 +52,8 @@ _VAIN_MAX = 5
 class Agents:
     """The agents that this process knows, and the `Driver` of their runs. It keeps nothing of a run."""
 
-    def __init__(self, agents: Iterable[Agent] = ()) -> None:
+    def __init__(self, agents: Iterable[Agent] = (), routing: Routing | None = None) -> None:
+        self.routing = routing or Routing()
         self._agents: dict[str, Agent] = {}
         for agent in agents:
             if self._agents.setdefault(agent.name, agent) is not agent:
@@ -97,7 +99,7 @@ class Agents:
         agent = self._of(conversation)
         assert agent is not None, "nobody drives a run whose agent is not known here"
         async with speaking(self.listeners, plane, conversation.state) as voice:
-            await _Loop(agent, plane, conversation, voice).go_on()
+            await _Loop(agent, plane, conversation, voice, self.routing).go_on()
 
     def _of(self, conversation: Conversation) -> Agent | None:
         transcript = conversation.state.transcript
@@ -107,9 +109,10 @@ class Agents:
 class _Loop:
     """One stretch of one run, from wherever its ledger says that it stands."""
 
-    def __init__(self, agent: Agent, plane: Plane, conversation: Conversation, voice: Voice) -> None:
+    def __init__(self, agent: Agent, plane: Plane, conversation: Conversation, voice: Voice, routing: Routing) -> None:
         assert conversation.state.principal is not None and conversation.state.transcript is not None
         self._agent, self._plane, self._conversation, self._voice = agent, plane, conversation, voice
+        self._routing = routing
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
         self._equip(NO_ROLLOUTS)
@@ -142,25 +145,24 @@ class _Loop:
 
     def _equip(self, rollouts: Rollouts) -> None:
         """Take the versions of the tools that the user has now."""
-        agent, run, self._rollouts = self._agent, self._run, rollouts
+        self._rollouts = rollouts
         offered = self._plane.registry.offered_to(self._principal, rollouts)
-        self._callable = _callable(offered, self._transcript.tools)
+        self._callable = self._routing.without_find(_callable(offered, self._transcript.tools))
         self._tools = to_have(self._callable, self._principal, self._plane.policy)
-        self._context = Context(system_prompt(agent, self._tools, tasked=bool(run.task)), run, agent.limits)
+        self._context: Context | None = None  # made with the first offer, which its system prompt speaks of
 
     async def _ask(self, *, final: bool) -> None:
         """One turn of the model, durable when this returns; the run's end with it, where it ends with it."""
         rollouts = (await self._plane.switch.standing(self._run.tenant)).rollouts
         if rollouts is not self._rollouts:
             self._equip(rollouts)
-        messages = self._context.messages()
+        tools = await self._offered()
+        messages = self._messages(tools)
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
         turn = len(self._transcript.turns) + 1
-        working = self._plane.working(self._tools)
-        tools = [] if final else for_now(working, self._agent.offer, self._run, self._principal)
         try:
-            reply = await self._asked(turn).reply(messages, self._offers(tools))
+            reply = await self._asked(turn).reply(messages, self._offers([] if final else tools))
         except GuardRefused:
             return await self._finish(End.LIMIT)
         except ModelError:
@@ -171,6 +173,19 @@ class _Loop:
         offered = [] if final else changed(tools, self._transcript.offered, self._callable)
         await self._conversation.append([*offered, said])
         self._tell_turn(turn)
+
+    async def _offered(self) -> list[Tool]:
+        """The tools that are offered now: those that work, by the agent's own rule, and of many a selection."""
+        working = self._plane.working(self._tools)
+        tools = for_now(working, self._agent.offer, self._run, self._principal)
+        return await self._routing.offered(tools, self._principal, self._run, before=self._transcript.offered)
+
+    def _messages(self, offered: Sequence[Tool]) -> Sequence[Message]:
+        if self._context is None:
+            spoken_of = offered if self._routing.routes(self._tools) else self._tools
+            prompt = system_prompt(self._agent, spoken_of, tasked=bool(self._run.task))
+            self._context = Context(prompt, self._run, self._agent.limits)
+        return self._context.messages()
 
     def _offers(self, tools: Sequence[Tool]) -> tuple[Offer, ...]:
         offers = map(offer, tools)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from interlock.agent.agent import Agent
 from interlock.core.tool import Effect, Tool
+from interlock.routing import FIND
 
 EXAMPLES_MAX = 12
 """Examples of calls that are shown, of all tools together."""
@@ -41,6 +42,11 @@ What you cannot do
 - You can do what these tools do and nothing else: {}.
 - Asked for anything else, say in one sentence that you cannot, and what you can do instead."""
 
+_DECLINING_OF_MANY = """\
+What you cannot do
+- You have these tools: {}. There are others, which find_tools finds: look there before you say that you cannot.
+- Asked for anything that none of them does, say in one sentence that you cannot, and what you can do instead."""
+
 _NOTHING = """\
 What you cannot do
 - You have no tools. Answer from what the user says; say in one sentence that you cannot do more than that."""
@@ -65,7 +71,8 @@ def system_prompt(agent: Agent, tools: Sequence[Tool], *, tasked: bool = False) 
     if examples := _examples(tools):
         parts.append("Examples of calls\n" + "\n".join(examples))
     parts.append(_RESULTS)
-    parts.append(_DECLINING.format(", ".join(tool.name for tool in tools)))
+    names = [tool.name for tool in tools]
+    parts.append((_DECLINING_OF_MANY if FIND in names else _DECLINING).format(", ".join(names)))
     return "\n\n".join(parts)
 
 

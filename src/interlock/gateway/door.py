@@ -96,7 +96,8 @@ class Door:
         if not caller.may_call:
             return ()
         tools = await self.plane.tools_for(caller.principal)
-        return [tool for tool in tools if tool.name not in _READS and self._may_have(caller, tool)]
+        had = [tool for tool in tools if tool.name not in _READS and self._may_have(caller, tool)]
+        return await self.plane.routing.offered(had, caller.principal, None)
 
     async def tool(self, caller: Caller, name: str) -> Tool | None:
         """The definition by that name that this principal has now; None where there is none."""

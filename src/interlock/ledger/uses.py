@@ -17,21 +17,21 @@ _CALLS_MAX = 1000
 
 
 async def past_uses(store: Store, tenant: str, principal_id: str, *, but: str = "") -> dict[str, list[str]]:
-    """Tool name to the words of the runs that it was of use in, the newest first, each run once.
+    """Tool name to the words of the runs that it was of use in, the newest first, each run once; empty ones unseen.
 
     Args:
         but: A run that does not count: the one that is going on.
     """
-    asked = {"tenant": tenant, "principal_id": principal_id, "outcome": "done", "parent_id": ""}
+    asked = {"tenant": tenant, "principal_id": principal_id, "outcome": "done"}
     used: dict[str, dict[str, None]] = defaultdict(dict)
     for call in reversed(await store.rows("tool_call", asked, _CALLS_MAX)):
-        if call["run_id"] in used or len(used) < RUNS_MAX:
+        if not call["parent_id"] and (call["run_id"] in used or len(used) < RUNS_MAX):
             used[call["run_id"]][call["tool"]] = None
     used.pop(but, None)
     found: dict[str, list[str]] = defaultdict(list)
     for run_id, tools in used.items():
         words = await _words(store, run_id)
-        for tool in tools if words else ():
+        for tool in tools:
             found[tool].append(words)
     return dict(found)
 

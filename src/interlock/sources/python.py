@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,6 +80,23 @@ def import_rules(modules: Iterable[str], folder: Path) -> tuple[list[Callable[..
         rules += found
         text.update(_text_of(module))
     return rules, f"rules:{','.join(names)}/{text.hexdigest()[:12]}"
+
+
+def import_encoder(module: str, folder: Path) -> Callable[[Sequence[str]], Sequence[Sequence[float]]]:
+    """The function `encode` of the named module: texts in, a vector for each out.
+
+    Raises:
+        SettingsError: The module cannot be imported, or has none.
+    """
+    _find_in([module], folder)
+    found = getattr(_imported("routing.encoder", module), "encode", None)
+    if not callable(found):
+        raise SettingsError(
+            f"routing.encoder: module {module!r} has no function `encode`",
+            remedy="Give it one that takes a list of texts and returns a vector of floats for each.",
+        )
+    encode: Callable[[Sequence[str]], Sequence[Sequence[float]]] = found
+    return encode
 
 
 def _find_in(names: list[str], folder: Path) -> None:
