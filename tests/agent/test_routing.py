@@ -104,7 +104,8 @@ async def test_a_policy_that_permits_no_finding_has_everything_offered() -> None
     far = Far()
     model = Watched(says("Done."))
     async with desk(model, *tools(far), **MANY) as stage:
-        stage.obey('permit(principal, action, resource);\nforbid(principal, action == Action::"interlock:find_tools", resource);')
+        rule = 'forbid(principal, action == Action::"interlock:find_tools", resource);'
+        stage.obey(f"permit(principal, action, resource);\n{rule}")
         async with stage.plane.agent("desk", ANA, words=WORDS) as run:
             await run.result()
     assert set(SAID) <= set(model.asked[0][1])

@@ -128,7 +128,18 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
-            if name in ("folder", "limits", "cache", "seal", "notify", "verify", "gateway", "local", "servers"):
+            if name in (
+                "folder",
+                "limits",
+                "cache",
+                "seal",
+                "notify",
+                "routing",
+                "verify",
+                "gateway",
+                "local",
+                "servers",
+            ):
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
