@@ -28,6 +28,7 @@ from interlock.policy.shape import Shape, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
+from interlock.routing_settings import RoutingSettings
 from interlock.server_settings import ServerSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import (
@@ -122,6 +123,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("cache.", CacheSettings),
         ("seal.", SealSettings),
         ("notify.", NotifySettings),
+        ("routing.", RoutingSettings),
         ("verify.", VerifySettings),
         ("gateway.", GatewaySettings),
         ("gateway.local.", LocalSettings),
