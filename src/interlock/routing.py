@@ -115,9 +115,9 @@ class Routing:
             run = (await self._bound.ledger.conversation(context.run_id, context.tenant)).state
             if run.principal is None:
                 raise Rejected("no principal", reason="this run was not started")
-            tools = [tool for tool in self._may_have(run, run.principal) if tool.name != FIND and not tool.starts]
-            found = await self._best(arguments["query"], FOUND_MAX, frozenset(tool.name for tool in tools), {})
-            return {"tools": [_told(tool) for tool in found], "of": len(tools)}
+            tools = {tool.name: tool for tool in await self._may_have(run, run.principal)}
+            found = await self._best(arguments["query"], FOUND_MAX, frozenset(tools), {})
+            return {"tools": [_told(tools[tool.name]) for tool in found], "of": len(tools)}
 
         return foreign_tool(
             FIND, "interlock",
@@ -133,12 +133,15 @@ class Routing:
             examples=[{"query": "create calendar event"}],
         )  # fmt: skip
 
-    def _may_have(self, run: RunState, principal: Principal) -> list[Tool]:
+    async def _may_have(self, run: RunState, principal: Principal) -> list[Tool]:
+        """What can be found, in the versions that are rolled out to its principal."""
         plane = self._bound
         return [
             tool
-            for tool in plane.registry.offered
-            if (run.tools is None or tool.name in run.tools)
+            for tool in (await plane.tools_of(principal)).offered
+            if tool.name != FIND
+            and not tool.starts
+            and (run.tools is None or tool.name in run.tools)
             and (plane.policy.mode is not Mode.ENFORCE or plane.policy.may_have(principal, tool))
         ]
 

@@ -15,7 +15,8 @@ from interlock.errors import SettingsError
 from interlock.registry.cost import list_tokens
 from interlock.routing import FIND
 from tests.agent.desk import Watched, desk, says
-from tests.planes import ANA, Far, staged
+from tests.planes import ANA, OPA, Far, staged
+from tests.rollout.two import SECOND
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +87,21 @@ async def test_nothing_is_found_that_the_principal_may_not_have() -> None:
                 outcome = await run.call(FIND, {"query": "vault of the board"})
             assert ("secret_vault" in [each["name"] for each in outcome.value["tools"]]) is found
             assert outcome.value["of"] == 6 + found
+
+
+async def test_what_is_found_is_the_version_that_the_principal_has_and_nothing_that_is_off_for_them() -> None:
+    """A8: else its model is told the schema of another version than runs."""
+    far = Far()
+    anew = far.tool("feed_cat", version="2", description="Feed the cat.", input_schema=SECOND)
+    first = [far.tool(name, version="1", description=said) for name, said in SAID.items()]
+    async with staged(*first, anew, **MANY) as stage:
+        await stage.plane.roll_out("feed_cat", "2", 100, OPA, reason="drill")
+        await stage.plane.roll_out("water_plants", "1", 0, OPA, reason="drill")
+        async with stage.run() as run:
+            [cat] = (await run.call(FIND, {"query": "feed cat"})).value["tools"]
+            plants = (await run.call(FIND, {"query": "water the plants"})).value["tools"]
+    assert cat["input_schema"] == SECOND
+    assert "water_plants" not in [each["name"] for each in plants]
 
 
 async def test_few_tools_are_offered_as_they_are_and_nothing_finds_any() -> None:
