@@ -9,16 +9,17 @@ import anyio
 import pytest
 
 from interlock import Agent, AgentLimits, AgentResult, Answer, Interlock
-from interlock.agent.report import cancelled
+from interlock.agent.report import cancelled, report
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
 from interlock.core.message import Message, Role
 from interlock.core.transcript import turn_call_id
 from interlock.errors import DefinitionError, StoreUnavailable
+from interlock.ledger.redact import redact
 from interlock.models.replay import ReplayModel
 from tests.agent.desk import Watched, says, told
 from tests.agent.offices import office
-from tests.planes import ANA, BOB, Far, WatchedStore
+from tests.planes import ANA, BOB, OPA, Far, WatchedStore
 
 pytestmark = pytest.mark.anyio
 
@@ -343,6 +344,23 @@ async def test_a_run_whose_starter_was_given_up_does_nothing_more() -> None:
             await stage.plane.advance(run.run_id)
             conversation = await stage.plane.plane.ledger.conversation(run.run_id, "default")
             await conversation.append_outside([Fact(Kind.RUN_FINISHED, {"reason": "model_failed"})])
+            await stage.plane.advance(child(run.run_id))
+        assert (await stage.state(child(run.run_id))).status == "cancelled"
+        assert far.names == []
+
+
+async def test_a_run_of_which_it_is_not_known_any_more_what_it_reported_does_nothing_more() -> None:
+    """It was cancelled, whoever did that was lost before its own end stood, and the report was erased since."""
+    far = Far()
+    agents = (Agent("boss", ReplayModel(says("", ("ask_a", {"task": "t"}))), tools=(), workers=("a",)),
+              Agent("a", ReplayModel(says("", ("look", {"n": 5})), says("Seen.")), tools=("look",)))  # fmt: skip
+    async with office(*agents, tools=(far.tool("look"),)) as stage:
+        async with stage.plane.agent("boss", ANA, words="x") as run:
+            await stage.plane.advance(run.run_id)
+            await report(stage.plane.plane, await stage.state(child(run.run_id)), "cancelled", done=False)
+            [seq] = [event.seq for event in await stage.events(run.run_id) if event.fact.kind is Kind.CALL_REPORTED]
+            await redact(stage.plane.store, run.run_id, [seq], "asked for", OPA)
+            stage.plane.plane.ledger._conversations.clear()
             await stage.plane.advance(child(run.run_id))
         assert (await stage.state(child(run.run_id))).status == "cancelled"
         assert far.names == []

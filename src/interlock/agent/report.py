@@ -84,8 +84,8 @@ def _given_up(call: CallState) -> bool:
 
 
 def _cancelled(call: CallState) -> bool:
-    """Whether a run that was started was reported as cancelled."""
-    return call.reported and bool(call.told) and json.loads(call.told)["end"] == "cancelled"
+    """Whether a run that was started was reported as cancelled, or as nobody knows what: the report was erased."""
+    return call.reported and (not call.told or json.loads(call.told)["end"] == "cancelled")
 
 
 def who(run: RunState) -> str:

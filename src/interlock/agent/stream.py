@@ -70,6 +70,8 @@ class Ended:
 class Progressed:
     """A call that is under way has come further, by its tool's word. Told 20 times a second at most, and kept nowhere.
 
+    A function in a thread that outlives its time may say more after its call has `Ended`.
+
     Attributes:
         call_id: The call.
         progress: How far. Its message is the tool's: data, never markup or an instruction.
