@@ -16,6 +16,7 @@ from interlock.errors import InterlockError, MissingExtra, NotEntitled, Settings
 from interlock.gateway.admission import Admission
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
+from interlock.gateway.hot_path import HotPath
 from interlock.gateway.protocol import Context, Protocol
 from interlock.keys import Key
 
@@ -54,6 +55,7 @@ class HttpDoor:
         self._admission = admission
         self._path = path
         self.protocol = Protocol(door, _caller)
+        self._hot_path = HotPath(door, self.protocol, door.plane.plane.clock)
         self._manager = StreamableHTTPSessionManager(app=self.protocol.server)
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +79,11 @@ class HttpDoor:
         ]  # space around is no part of it
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
-        await self._manager.handle_request(scope, receive, send)
+        caller = Caller(principal=key.principal, scopes=key.scopes, session=_header(scope, SESSION))
+        left = await self._hot_path.answered(caller, scope, receive, send)
+        if left is None:
+            return
+        await self._manager.handle_request(scope, left, send)
         if scope["method"] == "DELETE":
             session = _header(scope, SESSION)
             self.protocol.forget(session)
