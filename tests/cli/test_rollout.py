@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.cli.shell import Shell
@@ -78,3 +80,15 @@ def test_every_version_is_listed_and_pinned_by_itself(two: Shell) -> None:
     found = [tool for tool in two.json("tools", "list")["tools"] if tool["name"] == "look"]
     assert [(tool["version"], tool["pinned"]) for tool in found] == [("1", "yes"), ("2", "yes")]
     assert two.run("tools", "drift").code == 0
+
+
+def test_where_the_older_version_was_removed_too_early_a_person_reads_who_has_none(two: Shell) -> None:
+    two.json("tools", "rollout", "look", "2", "--to", "25", "--reason", "drill", who="olga")
+    [module] = two.folder.glob("shop_tools_*.py")
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text.replace('@interlock.tool(effect="read")\ndef look(', "def look("), encoding="utf-8")
+    sys.modules.pop(module.stem)
+    [state] = two.json("tools", "rollouts")["rollouts"]
+    assert (state["version"], state["share"], state["left_over"]) == ("2", 25, True)
+    page = " ".join(two.run("tools", "rollouts").out.split())
+    assert "The version of look before 2 is gone: whoever had it has none. Put it back, or give 2 to everybody." in page
