@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class LocalSettings(BaseModel):
@@ -20,6 +22,53 @@ class LocalSettings(BaseModel):
     roles: tuple[str, ...] = ()
 
 
+class ScopeSettings(BaseModel):
+    """What a scope of a token is here. A scope that none of these names is nothing.
+
+    Attributes:
+        scope: As the issuer writes it.
+        opens: What it opens at the door, as the scopes of a key do.
+        roles: The roles that its bearer has by it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    scope: str = Field(min_length=1, max_length=200)
+    opens: tuple[Literal["tools", "attest:words"], ...] = ("tools",)
+    roles: tuple[str, ...] = ()
+
+
+class OauthSettings(BaseModel):
+    """Tokens of an issuer that are let in beside keys.
+
+    Attributes:
+        issuer: Who issues them, exactly as their `iss` says.
+        audience: Whom they must be for, exactly: this door, by its URL as clients know it.
+        jwks_file, jwks_url: Where the issuer's public keys stand; one of the two.
+        reach: Hosts and networks that `jwks_url` may be at although they are not public.
+        algorithms: What they may be signed with.
+        leeway_s: Seconds by which the issuer's clock and this one's may differ.
+        scopes: What their scopes are here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    issuer: str = Field(pattern=r"^https?://[^\s]+$")
+    audience: str = Field(pattern=r"^https?://[^/?#\s\"]+(/[A-Za-z0-9._/-]*)?$")
+    jwks_file: Path | None = None
+    jwks_url: str = ""
+    reach: tuple[str, ...] = ()
+    algorithms: tuple[Literal["RS256", "ES256", "EdDSA"], ...] = Field(
+        default=("RS256", "ES256", "EdDSA"), min_length=1
+    )
+    leeway_s: float = Field(default=30, ge=0, le=120)
+    scopes: tuple[ScopeSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _keys_from_one_place(self) -> Self:
+        if (self.jwks_file is None) == (not self.jwks_url):
+            raise ValueError("name `jwks_file` or `jwks_url`, and not both")
+        return self
+
+
 class GatewaySettings(BaseModel):
     """The door.
 
@@ -29,6 +78,9 @@ class GatewaySettings(BaseModel):
         idle_minutes: A conversation that has no session of its own is over after so long without a call.
         wait_s: Seconds that a client which comes back for a held call is kept waiting for the person's word.
         local: Who a caller without a key is, over stdio and on loopback; None for nobody.
+        hosts: What the `Host` of a request may be, exactly; None for the address that it came to.
+        origins: What its `Origin` may be, where it has one; None for those of the same address.
+        oauth: Whose tokens are let in beside keys; None for nobody's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -38,6 +90,9 @@ class GatewaySettings(BaseModel):
     idle_minutes: float = Field(default=30, ge=1, le=10_080)
     wait_s: float = Field(default=20, ge=0, le=600)
     local: LocalSettings | None = None
+    hosts: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    oauth: OauthSettings | None = None
 
 
 def is_loopback(host: str) -> bool:

@@ -77,7 +77,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
-from interlock.gateway_settings import GatewaySettings, LocalSettings
+from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.routing_settings import RoutingSettings
 from interlock.server_settings import ServerSettings, ToolProfile
@@ -320,6 +320,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "verify": VerifySettings,
     "gateway": GatewaySettings,
     "gateway.local": LocalSettings,
+    "gateway.oauth": OauthSettings,
+    "gateway.oauth.scopes": ScopeSettings,
     "servers": ServerSettings,
     "servers.tools": ToolProfile,
 }

@@ -18,7 +18,7 @@ from interlock import Effect, OutcomeKind, Settings, Tool
 from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
-from interlock.gateway_settings import GatewaySettings, LocalSettings
+from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
 from interlock.ledger.tables import TABLES
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.policy import rules as policy_rules
@@ -127,6 +127,8 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("verify.", VerifySettings),
         ("gateway.", GatewaySettings),
         ("gateway.local.", LocalSettings),
+        ("gateway.oauth.", OauthSettings),
+        ("gateway.oauth.scopes.", ScopeSettings),
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
@@ -140,11 +142,13 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "verify",
                 "gateway",
                 "local",
+                "oauth",
                 "servers",
             ):
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
+            shown = ", ".join(default) if isinstance(default, tuple) and default else shown
             shown = "required" if field.is_required() else shown
             bounds = {
                 type(bound).__name__: getattr(bound, type(bound).__name__.lower(), None) for bound in field.metadata

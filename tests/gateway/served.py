@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from interlock import Interlock, Principal, Settings, Tool, World, open_plane
-from interlock.gateway.admission import KeyAdmission
+from interlock.gateway.crowd import Crowd
 from interlock.gateway.door import Door, open_door
+from interlock.gateway.front import http_door
+from interlock.gateway.guard import Guard
 from interlock.gateway.http import HttpDoor, bind, serve_door
-from interlock.keys import TOOLS, KeyRing, Keys
+from interlock.gateway.sessions import Sessions
+from interlock.keys import TOOLS, Keys
 from interlock.policy.cedar import Policy
 from interlock.policy.rules import Source
 from tests.planes import ANA, BOB, CAY, saying
@@ -49,6 +52,13 @@ class Served:
             transport = streamable_http_client(self.url, http_client=http)
             async with Client(transport, mode=mode, **options) as client:
                 yield client
+
+    def guard(self, *, body_s: float = 20, at_once: int = 32, sessions_of_one: int = 64) -> None:
+        """Put smaller bounds in force, before anything is asked."""
+        guard = self.http.application
+        assert isinstance(guard, Guard)
+        guard._protection = replace(guard._protection, body_s=body_s)
+        guard._crowd, guard._sessions = Crowd(at_once), Sessions(sessions_of_one)
 
     async def approve(self, approval_id: str) -> None:
         """Let somebody else approve a held call."""
@@ -80,7 +90,7 @@ async def served(
     stop = anyio.Event()
     with listening:
         async with open_plane(settings, tools=tools, world=world) as plane, open_door(settings, plane, world) as door:
-            http = HttpDoor(door, KeyAdmission(KeyRing(ring), None), "/mcp")
+            http = await http_door(door, settings, ring, world.clock)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(serve_door, http, http.application, listening, stop, 1.0))
                 try:

@@ -21,10 +21,10 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, lines, note, told
 from interlock.cli.output import Report
 from interlock.core.tool import Tool
-from interlock.gateway.admission import KeyAdmission, check_reach, local_key
+from interlock.gateway.admission import check_reach, local_key
 from interlock.gateway.door import open_door
 from interlock.gateway_settings import is_loopback
-from interlock.keys import Key, KeyRing, read_secret
+from interlock.keys import Key, read_secret
 from interlock.settings import typed_key
 
 
@@ -40,18 +40,18 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
     """
     said = deployment.settings.gateway
     host, port = host or said.host, said.port if port is None else port
-    check_reach(said, host, keys=deployment.keys_file.exists())
+    check_reach(said, host, keys=deployment.keys_file.exists() or said.oauth is not None)
     deployment.output.by_lines()
 
     async def run(plane: Interlock) -> None:
-        from interlock.gateway.http import HttpDoor, bind, serve_door  # bring the SDK
+        from interlock.gateway.front import http_door  # bring the SDK
+        from interlock.gateway.http import bind, serve_door
 
         listening = bind(host, port)
         where = _Where(host, listening.getsockname()[1], said.path)
         _tell(deployment, plane, where)
         async with open_door(deployment.settings, plane, deployment.world) as door:
-            admission = KeyAdmission(KeyRing(deployment.keys_file), local_key(said))
-            http = HttpDoor(door, admission, said.path)
+            http = await http_door(door, deployment.settings, deployment.keys_file, deployment.world.clock)
             async with anyio.create_task_group() as tasks:
                 stop = await tasks.start(_signalled)
                 await serve_door(http, http.application, listening, stop, deployment.settings.drain_s)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Final
 
 import anyio
 
-from interlock.core.canonical import Json
-from interlock.errors import InterlockError, MissingExtra, NotEntitled, SettingsError
+from interlock.errors import MissingExtra, SettingsError
 from interlock.gateway.admission import Admission
+from interlock.gateway.asgi import Application, Receive, Scope, Send, header
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
-from interlock.gateway.hot_path import HotPath
+from interlock.gateway.guard import SESSION, Guard, Protection
 from interlock.gateway.protocol import Context, Protocol
+from interlock.gateway.wire import Wire
 from interlock.keys import Key
 
 try:
@@ -28,64 +27,43 @@ try:
 except ImportError:
     raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
 
-logger = logging.getLogger("interlock.gateway")
+SESSIONS_MAX: Final = 2000
+"""Sessions of the older revisions that may be open at the same time, everybody's together."""
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An ASGI application: what stands before the door takes one and is one."""
+CONNECTIONS_MAX: Final = 1000
+"""Connections that may be open at the same time; one more is told to come later."""
 
 KEY = "interlock.key"
 """In the scope of a request that was let in: the `Key`, with the principal and what it opens."""
 
-SESSION = b"mcp-session-id"
-
 
 class HttpDoor:
-    """The door as an ASGI application. What is to stand before it (`guard(application)`) goes round `application`.
+    """The door as an ASGI application, behind its guard.
+
+    Attributes:
+        application: What is served: the guard, and nothing that goes round it.
 
     Args:
         admission: Says whose each request is, before anything of it is read.
-        path: Its one path; every other answers 404.
+        path: Its one path; every other answers 404 to whoever has a key.
+        protection: What the guard is told beside; what is right for an address of this machine, where left out.
     """
 
-    def __init__(self, door: Door, admission: Admission, path: str) -> None:
+    def __init__(self, door: Door, admission: Admission, path: str, protection: Protection | None = None) -> None:
         self._door = door
-        self._admission = admission
-        self._path = path
         self.protocol = Protocol(door, _caller)
-        self._hot_path = HotPath(door, self.protocol, door.plane.plane.clock)
-        self._manager = StreamableHTTPSessionManager(app=self.protocol.server)
+        self._manager = StreamableHTTPSessionManager(app=self.protocol.server, max_sessions=SESSIONS_MAX)
+        plane = door.plane.plane
+        guard = Guard(self._answer, admission, path, protection or Protection(), plane.clock, plane.new_id)
+        self.application: Application = guard
 
-    async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http" or scope["path"] != self._path:
-            await _answer(send, 404, {"error": "not found"})
-            return
-        try:
-            key = await self._admission.admit(_header(scope, b"authorization"))
-        except NotEntitled as error:
-            await _answer(
-                send, 401, {"error": str(error.args[0]), "code": error.code}, ((b"www-authenticate", b"Bearer"),)
-            )
-            return
-        except InterlockError as error:
-            logger.error("whose a request is cannot be found out: %s", error)
-            await _answer(send, 503, {"error": "try again later"})
-            return
-        scope["headers"] = [
-            (name, value.strip(b" \t")) for name, value in scope["headers"]
-        ]  # space around is no part of it
+    async def _answer(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that the guard let in."""
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
-        caller = Caller(principal=key.principal, scopes=key.scopes, session=_header(scope, SESSION))
-        left = await self._hot_path.answered(caller, scope, receive, send)
-        if left is None:
-            return
-        await self._manager.handle_request(scope, left, send)
+        await self._manager.handle_request(scope, receive, send)
         if scope["method"] == "DELETE":
-            session = _header(scope, SESSION)
+            session = header(scope, SESSION)
             self.protocol.forget(session)
             await self._door.conversations.end(session)
 
@@ -115,7 +93,8 @@ async def serve_door(
         listening: A socket that listens; it is closed at the end.
     """
     config = uvicorn.Config(
-        application, interface="asgi3", loop="none", http="httptools", ws="none", lifespan="off", log_config=None,
+        application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX, ws="none",
+        lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = _Server(config)
@@ -160,7 +139,7 @@ def _caller(context: Context) -> Caller:
     """Who sent a request, by what was noted when it was let in."""
     scope: Scope = context.request.scope  # type: ignore[union-attr]  # the SDK has one for every request over HTTP
     key: Key = scope[KEY]
-    session = _header(scope, SESSION)
+    session = header(scope, SESSION)
     return Caller(principal=key.principal, scopes=key.scopes, session=session)
 
 
@@ -168,16 +147,3 @@ def _user(key: Key) -> AuthenticatedUser:
     who = key.principal
     token = AccessToken(token="", client_id=f"{len(who.tenant)}:{who.tenant}{who.id}", scopes=sorted(key.scopes))
     return AuthenticatedUser(token)
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    """A header's value; empty where it is absent. One that stands twice is a value that nobody has."""
-    return ", ".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
-
-
-async def _answer(
-    send: Send, status: int, body: dict[str, Json], headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:  # fmt: skip
-    head = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import anyio
 import anyio.to_thread
 
-from interlock.errors import MissingExtra
+from interlock.errors import BadInput, MissingExtra
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
+from interlock.gateway.message import MESSAGE_MAX, read_message
 from interlock.gateway.protocol import Protocol
 from interlock.keys import Key
 
@@ -20,6 +22,8 @@ try:
     from mcp.server.stdio import stdio_server
 except ImportError:
     raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp]`.") from None
+
+logger = logging.getLogger("interlock.gateway")
 
 PROCESS = "stdio"
 
@@ -60,8 +64,21 @@ class _Lines:
         return self
 
     async def __anext__(self) -> str:
-        line: Any = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
+        line = await anyio.to_thread.run_sync(_line, abandon_on_cancel=True)
         if not line:
             await self._last()
             raise StopAsyncIteration
-        return str(line.decode("utf-8", "replace"))
+        try:
+            return read_message(line).text.decode()
+        except BadInput as error:
+            logger.warning("a line of the client is passed over: %s", error)
+            return "\n"  # which the SDK passes over: nobody knows whom an answer would be for
+
+
+def _line() -> bytes:
+    """The next line; of one that is too long no more than says so, though all of it is read."""
+    line = sys.stdin.buffer.readline(MESSAGE_MAX + 2)
+    rest = line
+    while rest and not rest.endswith(b"\n") and len(line) > MESSAGE_MAX:
+        rest = sys.stdin.buffer.readline(64 << 10)
+    return line

@@ -1,0 +1,81 @@
+"""The bytes of a connection before they are a request: a head of a bounded length in a bounded time, and no trailers.
+
+A leaf of the extra `server`. The parser has no bound of its own, and it would add what follows a chunked body to the
+headers of a request that was judged already.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from interlock.errors import MissingExtra
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+except ImportError:
+    raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
+
+HEAD_MAX: Final = 40 << 10
+"""Bytes of a request line and its headers; the guard says more exactly what headers may have."""
+
+HEAD_S: Final = 10.0
+"""Seconds from the beginning of a connection, or of a further request on it, until its head must have come."""
+
+REQUEST_MAX: Final = 8 << 20
+"""Bytes of one request with everything round its body: a body in chunks of one byte is six times as long."""
+
+
+class Wire(HttpToolsProtocol):
+    """One connection."""
+
+    _got = 0
+    _in_head = True
+    _until: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless it has become too much."""
+        self._got += len(data)
+        super().data_received(data)
+        if self._got > (HEAD_MAX if self._in_head else REQUEST_MAX):
+            self._cut()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._got, self._in_head = 0, True
+        self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole: nothing is added to it any more."""
+        self._in_head = False
+        self._wait_no_more()
+        super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after the body is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def _wait(self) -> None:
+        self._wait_no_more()
+        self._until = self.loop.call_later(HEAD_S, self._cut)
+
+    def _wait_no_more(self) -> None:
+        if self._until is not None:
+            self._until.cancel()
+            self._until = None
+
+    def _cut(self) -> None:
+        self._wait_no_more()
+        if not self.transport.is_closing():
+            self.transport.abort()
