@@ -104,9 +104,8 @@ class Interlock:
         return failed | dict.fromkeys(down, "down")
 
     async def tools_for(self, principal: Principal) -> tuple[Tool, ...]:
-        """The same for one principal: of each tool the version that is rolled out to them."""
-        standing = await self.plane.switch.standing(principal.tenant)
-        working = self.plane.working(self.plane.registry.offered_to(principal, standing.rollouts))
+        """The same for one principal: what servers show them, each in the version that is rolled out to them."""
+        working = self.plane.working((await self.plane.tools_of(principal)).offered)
         return tuple(self.routing.without_find(working))
 
     def run(
@@ -375,6 +374,7 @@ async def open_plane(
             async with sealing(settings, plane.ledger.store, world) as sealer:
                 claim = Claim(worker, settings.lease_s)
                 opened = Interlock(plane, claim, works, load, sealer, fleet)
+                plane.unseen = fleet.unseen
                 if settings.servers:
                     await fleet.join(plane, load)
                 run = partial(works.run, opened.store, worker, opened.advance if engine else None)

@@ -6,7 +6,7 @@ ToolCall -> validate -> authorize -> limit -> verify -> approve -> execute -> sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -37,6 +37,10 @@ from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 from interlock.screening.screen import Screens, screen, screen_failure
 from interlock.verification.verify import Verification, verify
+
+
+async def _nothing(principal: Principal) -> frozenset[str]:
+    return frozenset()
 
 
 class Driver(Protocol):
@@ -70,6 +74,7 @@ class Plane:
         clock, new_id: Time and ids.
         drivers: What says which calls a run makes, by `RunState.driver`; a run of `calls` has none.
         definitions: What servers list and people accepted of it; None for a plane that has no servers.
+        unseen: Names of tools that servers do not show a principal, who is not offered them (T43).
     """
 
     registry: Registry
@@ -85,6 +90,7 @@ class Plane:
     new_id: IdMaker
     drivers: dict[str, Driver] = field(default_factory=dict)
     definitions: Definitions | None = None
+    unseen: Callable[[Principal], Awaitable[frozenset[str]]] = _nothing
 
     async def tools_now(self) -> Registry:
         """The tools, as they are accepted now: what a person accepted binds the next call of every process.
@@ -97,12 +103,14 @@ class Plane:
         return self.registry
 
     async def tools_of(self, principal: Principal) -> Registry:
-        """The same as one principal has them: of each tool the version that is rolled out to them.
+        """The same as one principal has them: what servers show them, each in the version that is rolled out to them.
 
         Raises:
             StoreUnavailable: What was accepted, or is rolled out, cannot be read.
         """
-        return (await self.tools_now()).as_had(principal, (await self.switch.standing(principal.tenant)).rollouts)
+        unseen = await self.unseen(principal)
+        rollouts = (await self.switch.standing(principal.tenant)).rollouts
+        return (await self.tools_now()).as_had(principal, rollouts).without(unseen)
 
     def working(self, tools: Iterable[Tool]) -> list[Tool]:
         """Those of the tools that are of use now, in their order: the far end answers, or that of a fallback does."""

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from interlock.compose import World, open_store
+from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.engine.beside import tasks_beside
 from interlock.errors import LedgerError, MissingExtra, NotFound, PolicyError, SettingsError
@@ -74,6 +75,21 @@ class Fleet:
         if name not in self.servers:
             raise NotFound(f"no server {name!r}", code="server.absent", remedy="See `interlock servers list`.")
         return self.servers[name]
+
+    async def unseen(self, principal: Principal) -> frozenset[str]:
+        """Names of tools that this principal's own connections to servers do not list: they are not offered (T43)."""
+        apart = [server for server in self.servers.values() if server.plan.per_principal]
+        found: set[str] = set()
+        if not apart:
+            return frozenset()
+
+        async def ask(server: Server) -> None:
+            found.update(await server.unseen(principal.tenant, principal.id))
+
+        async with anyio.create_task_group() as tasks:
+            for server in apart:
+                tasks.start_soon(ask, server)
+        return frozenset(found)
 
     def follow(self, book: Book) -> None:
         """Do what a person said: let servers be started whose commands are reviewed, and start again those named."""

@@ -12,6 +12,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.gateway.served import NEW, OLD, body, served
+from tests.sources.web import Hostile, serving
 
 pytestmark = pytest.mark.anyio
 both = pytest.mark.parametrize("mode", [OLD, NEW])
@@ -136,3 +137,19 @@ async def test_a_held_call_of_a_server_is_told_like_any_other(tmp_path: Path) ->
         assert held["outcome"] == "held"
         await gateway.approve(held["approval_id"])
         assert (await client.call_tool("picture", {})).content[0].type == "image"
+
+
+async def test_a_client_is_listed_what_the_server_shows_its_own_principal(tmp_path: Path) -> None:
+    """T43: what one has seen is never another's list, in whatever order they ask."""
+    app = Hostile("plain")
+    async with serving(app) as far:
+        server = {"name": "far", "url": f"{far.url}/mcp", "trust": True, "per_principal": True}
+        async with (
+            served(tmp_path, (), servers=(server,)) as gateway,
+            gateway.client("ana") as ana,
+            gateway.client("bob") as bob,
+        ):
+            assert [tool.name for tool in (await ana.list_tools()).tools] == ["far__one"]
+            app.lists[""] = []
+            assert (await bob.list_tools()).tools == []
+            assert [tool.name for tool in (await ana.list_tools()).tools] == ["far__one"]

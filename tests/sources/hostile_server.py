@@ -32,6 +32,8 @@ def listing(params: dict[str, Any]) -> dict[str, Any]:
             return {"tools": [], "nextCursor": str(LISTED)}
         case "many":
             return {"tools": [tool(f"t{number}") for number in range(10_000)]}
+        case "heavy":  # few enough, each of them large, and page after page
+            return {"tools": [tool(f"t{LISTED}", description="x" * (1 << 20))], "nextCursor": str(LISTED)}
         case "large":
             return {"tools": [tool("one", description="x" * (1 << 20))]}
         case "swaps":  # another definition each time that it is asked

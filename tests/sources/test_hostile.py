@@ -51,7 +51,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.parametrize("kind", ["endless", "forever", "many"])
+@pytest.mark.parametrize("kind", ["endless", "forever", "many", "heavy"])
 async def test_a_list_without_end_stops_at_the_cap_and_others_work(kind: str) -> None:
     """T45: the server is left alone until it is started again by a person."""
     async with beside(kind) as plane:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from mcp.server.lowlevel import Server as SdkServer
 
-from interlock import Interlock, Outcome, OutcomeKind, Principal, Settings, open_plane
+from interlock import Interlock, Outcome, OutcomeKind, Principal, Settings, World, open_plane
 from interlock.core.canonical import canonical
+from interlock.core.clock import SystemClock
 from interlock.core.ids import named_call_id
 from interlock.sources.mcp_server import LINES_MAX, State
 from tests.planes import ANA, BOB
@@ -25,11 +26,23 @@ pytestmark = pytest.mark.anyio
 ONCE = {"one": {"attempts_max": 1}}
 
 
+class Later(SystemClock):
+    """A monotonic clock that a test sets on."""
+
+    later_s = 0.0
+
+    def mono_s(self) -> float:
+        """See `Clock`."""
+        return super().mono_s() + self.later_s
+
+
 @asynccontextmanager
-async def behind(folder: Path, served: Served, **said: Any) -> AsyncIterator[Interlock]:
+async def behind(
+    folder: Path, served: Served, clock: SystemClock | None = None, **said: Any
+) -> AsyncIterator[Interlock]:
     server = {"name": "far", "url": f"{served.url}/mcp", "trust": True, "effects": {"one": "reversible"}, **said}
     made = Settings(ledger=None, folder=folder, mode="evaluate_only", servers=[server])  # type: ignore[arg-type]
-    async with open_plane(made) as plane:
+    async with open_plane(made, world=World(clock=clock or SystemClock())) as plane:
         assert plane.fleet.server("far").state is State.READY, plane.fleet.server("far").why
         yield plane
 
@@ -158,9 +171,47 @@ async def test_each_principal_has_a_connection_and_a_list_of_its_own(tmp_path: P
         outcome = await called(plane, who=BOB)  # whose own connection lists nothing
         assert (outcome.kind, outcome.code) == (OutcomeKind.FAILED, "execute.unavailable")
         assert (await called(plane)).done
-        server = plane.fleet.server("far")
-        assert server.sees(ANA.tenant, ANA.id) == {"far__one"} and server.sees(BOB.tenant, BOB.id) == frozenset()
+        shown = [[tool.name for tool in await plane.tools_for(who)] for who in (ANA, BOB)]
+        assert shown == [["far__one"], []]
     assert len(app.calls) == 2
+
+
+async def test_where_all_share_a_connection_all_are_shown_what_it_lists(tmp_path: Path) -> None:
+    async with serving(Hostile("plain")) as served, behind(tmp_path, served) as plane:
+        assert [[tool.name for tool in await plane.tools_for(who)] for who in (ANA, BOB)] == [["far__one"]] * 2
+
+
+async def test_whose_own_connection_does_not_answer_is_shown_none_of_its_tools(tmp_path: Path) -> None:
+    async with serving(Hostile("plain")) as served, behind(tmp_path, served, per_principal=True) as plane:
+        await served.stop()
+        assert await plane.tools_for(ANA) == ()
+
+
+async def test_a_principals_own_list_is_asked_for_again(tmp_path: Path) -> None:
+    """T7: what its connection listed when it was opened does not stand for ever."""
+    app, clock = Hostile("plain"), Later()
+    async with serving(app) as served, behind(tmp_path, served, clock, per_principal=True, tools=ONCE) as plane:
+        assert (await called(plane)).done
+        app.lists[""] = []
+        assert (await called(plane)).done  # not so soon
+        clock.later_s += 301
+        assert (await called(plane)).code == "execute.unavailable"
+        assert await plane.tools_for(ANA) == ()
+    assert len(app.calls) == 2
+
+
+async def test_what_one_principal_alone_is_shown_outlasts_the_list_of_the_others(tmp_path: Path) -> None:
+    app, clock = Hostile("plain"), Later()
+    async with serving(app) as served, behind(tmp_path, served, clock, per_principal=True) as plane:
+        server = plane.fleet.server("far")
+        app.lists[""] = ["one", "own"]
+        await plane.tools_for(ANA)
+        app.lists[""] = ["one"]
+        await server._relist(server._lines["", ""])
+        assert [tool.name for tool in server.tools] == ["far__one", "far__own"]
+        clock.later_s += 301
+        await plane.tools_for(ANA)  # whose list has it no more either
+        assert [tool.name for tool in server.tools] == ["far__one"]
 
 
 async def test_the_connection_that_was_idle_longest_makes_room(tmp_path: Path) -> None:
@@ -168,5 +219,8 @@ async def test_the_connection_that_was_idle_longest_makes_room(tmp_path: Path) -
         people = [Principal(f"p{number}") for number in range(LINES_MAX + 2)]
         for who in people:
             assert (await called(plane, who=who)).done
-        seen = [who.id for who in people if plane.fleet.server("far").sees(who.tenant, who.id) is not None]
-        assert seen == [who.id for who in people][-(LINES_MAX - 1) :]  # and the shared one, which lists the tools
+        kept = {who for _, who in plane.fleet.server("far")._lines}
+        assert kept == {
+            "",
+            *(who.id for who in people[-(LINES_MAX - 1) :]),
+        }  # "" is the shared one, which lists the tools

@@ -115,7 +115,7 @@ class _Loop:
         self._routing = routing
         self._run, self._principal = conversation.state, conversation.state.principal
         self._transcript = conversation.state.transcript
-        self._equip(NO_ROLLOUTS)
+        self._equip(NO_ROLLOUTS, frozenset())
 
     async def go_on(self) -> None:
         """Until the run is over or waits for somebody."""
@@ -143,10 +143,11 @@ class _Loop:
                 case Step.OVER:
                     return
 
-    def _equip(self, rollouts: Rollouts) -> None:
-        """Take the versions of the tools that the user has now."""
-        self._rollouts = rollouts
-        offered = self._plane.registry.offered_to(self._principal, rollouts)
+    def _equip(self, rollouts: Rollouts, unseen: frozenset[str]) -> None:
+        """Take the versions of the tools that the user has now, but for those that servers do not show them."""
+        self._rollouts, self._unseen = rollouts, unseen
+        had = self._plane.registry.offered_to(self._principal, rollouts)
+        offered = [tool for tool in had if tool.name not in unseen]
         self._callable = self._routing.without_find(_callable(offered, self._transcript.tools))
         self._tools = to_have(self._callable, self._principal, self._plane.policy)
         self._context: Context | None = None  # made with the first offer, which its system prompt speaks of
@@ -154,8 +155,9 @@ class _Loop:
     async def _ask(self, *, final: bool) -> None:
         """One turn of the model, durable when this returns; the run's end with it, where it ends with it."""
         rollouts = (await self._plane.switch.standing(self._run.tenant)).rollouts
-        if rollouts is not self._rollouts:
-            self._equip(rollouts)
+        unseen = await self._plane.unseen(self._principal)
+        if rollouts is not self._rollouts or unseen != self._unseen:
+            self._equip(rollouts, unseen)
         tools = await self._offered()
         messages = self._messages(tools)
         if final:

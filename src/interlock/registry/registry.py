@@ -7,7 +7,7 @@ gate keep the definition that they were validated against.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -126,6 +126,15 @@ class Registry:
         made.several = {}
         found = ((name, self.had(name, principal, rollouts)) for name in self._tools)
         made._tools = {name: known for name, known in found if known is not None}
+        made._names = NameIndex(name for name, known in made._tools.items() if not known.withheld)
+        return made
+
+    def without(self, names: Collection[str]) -> Registry:
+        """These tools but for some."""
+        if not names:
+            return self
+        made = copy(self)
+        made._tools = {name: known for name, known in self._tools.items() if name not in names}
         made._names = NameIndex(name for name, known in made._tools.items() if not known.withheld)
         return made
 

@@ -17,7 +17,7 @@ from interlock.core.clock import Clock
 from interlock.core.tool import CallContext, Tool
 from interlock.errors import DefinitionError, NotSent, ToolError
 from interlock.sources.mcp_connection import Connection, Terms
-from interlock.sources.mcp_tools import Profile, tool_of
+from interlock.sources.mcp_tools import Profile, is_made_of, tool_of
 
 LINES_MAX: Final = 32
 """Connections of one server that principals may have at once; the one that was idle longest makes room."""
@@ -25,6 +25,9 @@ LINES_MAX: Final = 32
 PAUSE_S: Final = 0.25
 PAUSE_MAX_S: Final = 60.0
 """Seconds between tries to reach a server: the first pause, and the longest; each is twice the one before."""
+
+UNSEEN_S: Final = 5.0
+"""Seconds that whoever is to be offered tools waits for what a principal's own connection lists."""
 
 CALM_S: Final = 0.2
 """Seconds in which further words of a server that its tools changed are one word."""
@@ -75,10 +78,11 @@ class Plan:
 
 @dataclass(slots=True)
 class _Line:
-    """A connection with what it listed."""
+    """A connection with what it listed last, and when by the monotonic clock."""
 
     connection: Connection
     definitions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    listed_s: float = -math.inf
 
 
 class Server:
@@ -173,12 +177,18 @@ class Server:
         line = self._lines.get(SHARED)
         return frozenset() if line is None else line.connection.offers
 
-    def sees(self, tenant: str, principal_id: str) -> frozenset[str] | None:
-        """The names of the tools that this principal's own connection lists; None where it has none as yet."""
-        line = self._lines.get(self._key(tenant, principal_id))
-        if line is None:
-            return None
-        return frozenset(self.plan.profile.prefix + name for name in line.definitions)
+    async def unseen(self, tenant: str, principal_id: str) -> frozenset[str]:
+        """Names of its tools that this principal's own connection does not list as they are known (T43).
+
+        All of them where that does not answer within `UNSEEN_S`. Of a server with a connection for each principal.
+        """
+        listed: Mapping[str, Mapping[str, Any]] = {}
+        with anyio.move_on_after(UNSEEN_S), suppress(ToolError):
+            listed = (await self._fresh((tenant, principal_id))).definitions
+        profile = self.plan.profile
+        return frozenset(
+            tool.name for name, tool in self._tools.items() if not is_made_of(tool, listed.get(name, {}), profile)
+        )
 
     async def list_resources(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
         """The resources that this principal is shown, as the server says them: data, at most `items_max`.
@@ -230,13 +240,31 @@ class Server:
 
     async def _call(self, definition: Mapping[str, Any], arguments: dict[str, Any], context: CallContext) -> object:
         """The body of every tool: the call leaves only where the server still lists what was decided (T7)."""
-        line = await self._line(self._key(context.tenant, context.principal_id))
+        line = await self._fresh(self._key(context.tenant, context.principal_id))
         name = definition["name"]
         listed = line.definitions.get(name)
         if listed != definition:
             what = "is not offered to this principal" if listed is None else "has another definition by now"
             raise NotSent(f"server {self.name!r}: the tool {name!r} {what}")
         return await line.connection.call(name, arguments, context)
+
+    async def _fresh(self, key: Key) -> _Line:
+        """The open connection of a principal, listed again where its server said that its tools changed, or long ago.
+
+        Raises:
+            NotSent: There is none, or it could not be listed.
+        """
+        line = await self._line(key)
+        if self._is_stale(line):
+            async with self._opening.setdefault(key, anyio.Lock()):
+                if self._is_stale(line):
+                    await self._relist(line)
+            if not line.connection.open:
+                raise NotSent(f"server {self.name!r} did not list its tools again")
+        return line
+
+    def _is_stale(self, line: _Line) -> bool:
+        return line.connection.changed.is_set() or self._clock.mono_s() - line.listed_s > self.plan.relist_s
 
     async def _line(self, key: Key) -> _Line:
         """The open connection of a principal, opened where there is none.
@@ -267,7 +295,8 @@ class Server:
 
     async def _open(self, key: Key) -> _Line:
         connection = self.plan.connect()
-        line = self._lines[key] = _Line(connection)
+        before = self._lines.get(key)
+        line = self._lines[key] = _Line(connection, {} if before is None else before.definitions)
         self._lines.move_to_end(key)
         try:
             await self._tasks.start(connection.keep)
@@ -302,21 +331,30 @@ class Server:
         return why
 
     async def _list(self, line: _Line) -> None:
-        """List the tools of a connection, and make tools of those that are new or not as they were."""
+        """List the tools of a connection, and make tools of those that are new or not as they were.
+
+        What another connection lists besides stays: a tool may be shown to some principals alone.
+        """
         line.connection.changed = anyio.Event()
         listed = await line.connection.list("tools/list", "tools") if "tools" in line.connection.offers else []
-        line.definitions = {str(each.get("name")): each for each in listed}
+        last, line.definitions = line.definitions, {str(each.get("name")): each for each in listed}
+        line.listed_s = self._clock.mono_s()
         mine = self._lines.get(SHARED) is line
+        others = {name for each in self._lines.values() if each is not line for name in each.definitions}
+        self.refused = {name: why for name, why in self.refused.items() if name in others}
         before = self._tools
-        tools = {} if mine else dict(before)
+        tools: dict[str, Tool] = {}
         for name, definition in line.definitions.items():
-            if not mine and name in before:
-                continue  # another definition than the one that is known is refused when it is called
             known = before.get(name)
-            if known is None or not _same(known, definition, self.plan.profile):
-                known = self._tool(definition)
+            if known is None or not ((name in others and not mine) or is_made_of(known, definition, self.plan.profile)):
+                known = self._tool(definition)  # one that others list otherwise is refused when it is called
             if known is not None:
                 tools[name] = known
+        gone = last.keys() - line.definitions.keys() - others
+        if len(before) > self.plan.terms.items_max:
+            gone |= before.keys() - others  # those of connections that made room
+        kept = {name: tool for name, tool in before.items() if name not in gone and name not in line.definitions}
+        tools = tools | kept if mine else kept | tools
         if list(tools.items()) != list(before.items()):
             self._tools = tools
             self._changed()
@@ -354,14 +392,3 @@ class Server:
         if self._tools:
             self._tools = {}
             self._changed()
-
-
-def _same(tool: Tool, definition: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether a tool was made of this definition; by its body's own, which it is compared with at every call."""
-    said = {key: value for key, value in definition.items() if key not in ("name", "description", "inputSchema")}
-    return (
-        tool.name == profile.prefix + str(definition.get("name"))
-        and tool.description == (definition.get("description") or "")
-        and tool.input_schema == definition.get("inputSchema")
-        and tool.claims == said
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -23,6 +24,9 @@ from interlock.errors import InterlockError, NotEntitled, NotSent, Rejected, Too
 from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_link import TRIP, Link, Trip
 from interlock.sources.relay import Relay, check_question
+
+LIST_MAX: Final = 16 << 20
+"""Bytes that all entries of one list of a server may have together."""
 
 ROUNDS_MAX: Final = 10
 """Times that a server may answer one call with questions."""
@@ -135,9 +139,13 @@ class Connection:
         found: list[dict[str, Any]] = []
         seen: set[str] = set()
         cursor: str | None = None
+        size = 0
         with anyio.fail_after(self.terms.start_s):
             while True:
                 page = await self._request(method, {} if cursor is None else {"cursor": cursor}, Trip())
+                size += len(json.dumps(page))
+                if size > LIST_MAX:
+                    raise ToolError(f"lists {key} of more than {LIST_MAX} bytes", code="server.too_many")
                 found += page.get(key, ())
                 cursor = page.get("nextCursor")
                 if len(found) > self.terms.items_max:

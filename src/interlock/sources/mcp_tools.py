@@ -60,6 +60,17 @@ def tool_of(definition: Mapping[str, Any], profile: Profile, body: Body) -> Tool
     return foreign_tool(profile.prefix + name, profile.server, description, schema, body, **options)
 
 
+def is_made_of(tool: Tool, definition: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether a tool was made of this definition; by its body's own, which it is compared with at every call."""
+    said = {key: value for key, value in definition.items() if key not in ("name", "description", "inputSchema")}
+    return (
+        tool.name == profile.prefix + str(definition.get("name"))
+        and tool.description == (definition.get("description") or "")
+        and tool.input_schema == definition.get("inputSchema")
+        and tool.claims == said
+    )
+
+
 def raised(effect: Effect, annotations: object) -> Effect:
     """The effect by the operator's word, or a graver one that the server itself claims (T10)."""
     said = annotations if isinstance(annotations, Mapping) else {}
