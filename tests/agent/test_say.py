@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Agent, AgentLimits, BadInput, End, Interlock, open_plane
+from interlock import Agent, AgentLimits, BadInput, End, Interlock, Principal, open_plane
 from interlock.agent.stream import Finished
 from interlock.core.event import Kind
 from interlock.core.message import Role
@@ -292,3 +292,19 @@ async def test_of_a_peer_whose_report_was_erased_it_is_not_said_that_it_came_to_
             assert ((await again.result()).end, (await again.result()).text) == (End.UNFINISHED, "")
             await again.say("Are you there?")
             assert (await again.result()).text == "Still here."
+
+
+@pytest.mark.parametrize(("roles", "outcome"), [(set(), "refused"), ({"support"}, "done")])
+async def test_what_a_word_asks_for_is_decided_by_the_roles_that_its_user_has_then(roles: Any, outcome: str) -> None:
+    """A conversation lasts: roles may have been taken since it began."""
+    model = Watched(says("Hello."), says("", ("look", {"n": 1})), says("Done."))
+    async with desk(model, Far().tool("look")) as stage:
+        stage.obey('permit (principal in Role::"support", action, resource);')
+        async with begun(stage) as run:
+            await run.result()
+        now = Principal(ANA.id, ANA.tenant, frozenset(roles))
+        async with stage.plane.conversation("desk", now, run_id=run.run_id) as again:
+            await again.say("Look.")
+            await again.result()
+        [call] = (await stage.state(run.run_id)).calls.values()
+        assert call.outcome is not None and call.outcome.kind.value == outcome

@@ -106,6 +106,8 @@ class AgentRun:
     async def say(self, words: str) -> None:
         """Go on with a conversation that has answered, by its user's next words. Durable when this returns.
 
+        What comes of them is decided by the roles that this principal has now, not by those at the run's start.
+
         Then ask for the `result`, or `stream` what happens, once more.
 
         Raises:
@@ -116,7 +118,11 @@ class AgentRun:
         if type(words) is not str or not words.strip() or len(words) > WORDS_MAX:
             raise BadInput("words: no text of 1 to 262,144 characters", code="run.words", remedy="Say it shorter.")
         await self._has_the_word()
-        await self._in_turn(Kind.RUN_WORDS, {"text": words.encode(errors="backslashreplace").decode()})
+        said: dict[str, Any] = {"text": words.encode(errors="backslashreplace").decode()}
+        started = self._conversation.state.principal
+        if started is not None and started.roles != self.principal.roles:
+            said["roles"] = sorted(self.principal.roles)
+        await self._in_turn(Kind.RUN_WORDS, said)
         if self._conversation.state.status != "open":
             raise _not_now(self.run_id)
         self._begun, self._stopped = False, anyio.Event()

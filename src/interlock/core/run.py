@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ class RunState:
     Attributes:
         run_id, tenant: Which run, whose.
         seq: Number of the last event absorbed; 0 for a run that is not started.
-        principal: On whose behalf; None before the start.
+        principal: On whose behalf, with the roles of when they last spoke; None before the start.
         words: The user's own words, all of a conversation's; None where they are not seen.
         course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
             (`input`).
@@ -197,11 +197,13 @@ def _run_waiting(run: RunState, event: Event) -> None:
 
 
 def _run_words(run: RunState, event: Event) -> None:
-    """Its user goes on with the conversation: what limits how it came to its answer is counted anew."""
+    """Its user goes on with the conversation, with the roles of now; what limits how it answers is counted anew."""
     text = event.fact.body.get("text", "")
     if run.transcript is not None:
         run.transcript.words.append(Words(event.fact.step, text))
     run.words = text if run.words is None else f"{run.words}\n\n{text}"
+    if run.principal is not None and "roles" in event.fact.body:
+        run.principal = replace(run.principal, roles=frozenset(event.fact.body["roles"]))
     run.waits, run.repeats, run.calls_before = False, Repeats(), len(run.calls)
 
 
