@@ -16,6 +16,7 @@ from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
 from interlock.cli.delegations import approvals
 from interlock.cli.demo import demo
+from interlock.cli.doctor import doctor
 from interlock.cli.drift import tools
 from interlock.cli.gateway import gateway, serve
 from interlock.cli.grants import grants
@@ -76,6 +77,7 @@ for _command in (
     ledger,
     tools,
     servers,
+    doctor,
     policy,
     verify,
     stop,

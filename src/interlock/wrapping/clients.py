@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -61,6 +62,13 @@ class Named:
         words = [PurePath(word).name.removesuffix(".exe") for word in said if isinstance(word, str)]
         program = words[:1] == [OURS] or words[1:3] == ["-m", OURS] or words[1:2] == [OURS]
         return program and "gateway" in words and "stdio" in words
+
+    @property
+    def settings(self) -> Path | None:
+        """The settings file that it starts Interlock with; None where it names none."""
+        words = _list(self.said.get("args"))
+        after = [named for option, named in pairwise(words) if option == "--settings"]
+        return Path(after[0]) if after and isinstance(after[0], str) else None
 
     @property
     def off(self) -> bool:
