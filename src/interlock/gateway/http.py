@@ -15,6 +15,7 @@ from interlock.gateway.asgi import Application, Receive, Scope, Send, header
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
 from interlock.gateway.guard import SESSION, Guard, Protection
+from interlock.gateway.hot_path import HotPath
 from interlock.gateway.protocol import Context, Protocol
 from interlock.gateway.wire import Wire
 from interlock.keys import Key
@@ -52,6 +53,7 @@ class HttpDoor:
     def __init__(self, door: Door, admission: Admission, path: str, protection: Protection | None = None) -> None:
         self._door = door
         self.protocol = Protocol(door, _caller)
+        self._hot_path = HotPath(door, self.protocol, door.plane.plane.clock)
         self._manager = StreamableHTTPSessionManager(app=self.protocol.server, max_sessions=SESSIONS_MAX)
         plane = door.plane.plane
         guard = Guard(self._answer, admission, path, protection or Protection(), plane.clock, plane.new_id)
@@ -61,7 +63,11 @@ class HttpDoor:
         """Answer one request that the guard let in."""
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
-        await self._manager.handle_request(scope, receive, send)
+        caller = Caller(principal=key.principal, scopes=key.scopes, session=header(scope, SESSION))
+        left = await self._hot_path.answered(caller, scope, receive, send)
+        if left is None:
+            return
+        await self._manager.handle_request(scope, left, send)
         if scope["method"] == "DELETE":
             session = header(scope, SESSION)
             self.protocol.forget(session)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from interlock.core.tool import Tool
 from interlock.core.visible import one_line
 from interlock.errors import BadInput, InterlockError, MissingExtra, NotFound
 from interlock.gateway.answer import result_of, trouble
@@ -40,8 +41,29 @@ Who = Callable[[Context], Caller]
 _VERSION = version("interlock")
 _CLIENT_MAX = 128
 _LEVELS_MAX = 10_000
-_COMPLETE = {"resultType": "complete"}  # the revision of 2026 wants it; the SDK leaves it out for the older ones
-_OWN = {**_COMPLETE, "ttlMs": 0, "cacheScope": "private"}  # each principal has lists of its own, which no cache shares
+_TALKERS_MAX = 10_000
+REPLY = "interlock.reply"
+"""In the scope of a request: the `Reply` of a call that was made already, and whose client may have to be asked."""
+
+COMPLETE = {"resultType": "complete"}  # the revision of 2026 wants it; the SDK leaves it out for the older ones
+_OWN = {**COMPLETE, "ttlMs": 0, "cacheScope": "private"}  # each principal has lists of its own, which no cache shares
+
+
+@dataclass(slots=True)
+class Talker:
+    """A client of the older revisions that has shaken hands.
+
+    Attributes:
+        owner: Tenant and principal that the session is bound to.
+        client: What it calls itself.
+        revision: What was agreed on.
+        seen_s: When the SDK saw a request of it, monotonic.
+    """
+
+    owner: tuple[str, str]
+    client: str
+    revision: str
+    seen_s: float
 
 
 class Protocol:
@@ -50,6 +72,7 @@ class Protocol:
     Attributes:
         server: The SDK's server.
         changes: Tells clients that the list of tools is another one.
+        talkers: Clients of the older revisions by their session.
     """
 
     def __init__(self, door: Door, who: Who) -> None:
@@ -59,6 +82,7 @@ class Protocol:
         self._readings = Readings(door)
         self._levels: dict[str, str] = {}
         self.changes = Changes()
+        self.talkers: dict[str, Talker] = {}
         self.server: Server[Any] = Server("interlock", version=_VERSION, get_tool_input_schema=self._schema)
         add = self.server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self._list_tools)
@@ -88,31 +112,45 @@ class Protocol:
         """A session is over."""
         self.changes.remove(session)
         self._levels.pop(session, None)
+        self.talkers.pop(session, None)
 
     # ------------------------------------------------------------------ tools
 
     async def _list_tools(self, context: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        tools = await self._door.offered(self._caller(context))
+        return self.listed(await self._door.offered(self._caller(context)), params.cursor)
+
+    def listed(self, tools: Sequence[Tool], cursor: str | None) -> dict[str, Any]:
+        """One page of these tools.
+
+        Raises:
+            MCPError: The cursor is none of this list.
+        """
         try:
-            page, cursor = self._listings.page(tools, params.cursor)
+            page, further = self._listings.page(tools, cursor)
         except BadInput as error:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
-        return _OWN | {"tools": page} | ({} if cursor is None else {"nextCursor": cursor})
+        return _OWN | {"tools": page} | ({} if further is None else {"nextCursor": further})
 
     async def _call_tool(self, context: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         try:
             reply = await self._asked(context, params, params.name, params.arguments)
         except InterlockError as error:
-            return trouble(error) | _COMPLETE
-        if isinstance(reply, dict):
-            return reply
+            return trouble(error) | COMPLETE
+        return reply if isinstance(reply, dict) else await self.told(self._caller(context), reply)
+
+    async def told(self, caller: Caller, reply: Reply) -> dict[str, Any]:
+        """The result of a call.
+
+        Raises:
+            MCPError: The protocol has an error for what became of it.
+        """
         if reply.outcome.code == "validate.unknown_tool":  # the protocol has an error for it
             said = result_of(reply, as_it_came=False)
             raise MCPError(
                 code=types.INVALID_PARAMS, message=said["content"][0]["text"], data=said["structuredContent"]
             )  # fmt: skip
-        as_it_came = await self._door.from_server(self._caller(context), reply.outcome.tool)
-        return result_of(reply, as_it_came=as_it_came) | _COMPLETE
+        as_it_came = await self._door.from_server(caller, reply.outcome.tool)
+        return result_of(reply, as_it_came=as_it_came) | COMPLETE
 
     async def _asked(
         self, context: Context, params: types.InputResponseRequestParams, tool: str, arguments: dict[str, Any] | None
@@ -124,8 +162,11 @@ class Protocol:
         """
         caller, meta = self._caller(context), context.meta or {}
         request = asked(caller, tool, arguments, meta, params.request_state or "")
+        made: Reply | None = getattr(context.request, "scope", {}).get(REPLY)
         client = FrontClient(context, self._levels.get(caller.session, "debug"))
-        if meta.get("progress_token") is None:
+        if made is not None:
+            reply = made
+        elif meta.get("progress_token") is None:
             reply = await self._door.call(caller, request, Front(client=client))
         else:
             async with reporting(context.session) as heard:
@@ -162,12 +203,12 @@ class Protocol:
             arguments: dict[str, Any] = {"server": server, "name": name}
             if params.arguments is not None:
                 arguments["arguments"] = params.arguments
-            return _COMPLETE | _read(await self._asked(context, params, GET, arguments))
+            return COMPLETE | _read(await self._asked(context, params, GET, arguments))
 
     async def _complete(self, context: Context, params: types.CompleteRequestParams) -> dict[str, Any]:
         said = params.model_dump(by_alias=True, mode="json", exclude_none=True)
         with _as_errors():
-            return _COMPLETE | await self._readings.complete(self._caller(context), said)
+            return COMPLETE | await self._readings.complete(self._caller(context), said)
 
     async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> dict[str, Any]:
         if len(self._levels) < _LEVELS_MAX:
@@ -175,7 +216,14 @@ class Protocol:
         return {}
 
     async def _initialized(self, context: Context, params: types.NotificationParams) -> None:
-        self.changes.add(self._who(context).session, context.session)
+        caller = self._caller(context)
+        self.changes.add(caller.session, context.session)
+        if len(self.talkers) >= _TALKERS_MAX:  # who is forgotten here is answered by the SDK, as any other
+            self.talkers.clear()
+        if caller.session:
+            owner = (caller.principal.tenant, caller.principal.id)
+            seen_s = self._door.plane.plane.clock.mono_s()
+            self.talkers[caller.session] = Talker(owner, caller.client, context.protocol_version, seen_s)
 
     def _schema(self, name: str) -> Mapping[str, Any] | None:
         """What headers that repeat arguments are held against; of a tool in several versions, nothing is."""
