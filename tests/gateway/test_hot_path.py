@@ -154,7 +154,10 @@ def told(answer: httpx2.Response) -> Any:
 
 
 def is_hot(answer: httpx2.Response) -> bool:
-    return answer.headers.get("cache-control") == "no-store" and answer.headers["content-type"] == "application/json"
+    """Whether the hot path answered; what the guard turns away comes to neither."""
+    head = answer.headers
+    mine = head.get("cache-control") == "no-store" and head.get("content-type") == "application/json"
+    return mine and answer.status_code < 300
 
 
 def tools(far: Far) -> list[Any]:
