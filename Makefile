@@ -8,7 +8,7 @@ PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops verification \
-	routing effects definitions waiting evidence cover format venv clean check-format check-lint check-types check-floors check-api check-shape
+	routing effects definitions waiting evidence fuzz isolation cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits
 .PHONY: openapi
 openapi: $(VENV)/.stamp .openapi/.stamp ## real documents of OpenAPI become tools; services that answer by three of them are called; exits 0 only if all arrives
 	@$(PY) -m proof.openapi --documents .openapi $(ARGS)
+
+fuzz: $(VENV)/.stamp ## 1,000,000 mutated frames to a real gateway, over HTTP and stdio; exits 0 only if it lives, stays small and runs nothing that is not valid
+	@$(PY) -m proof.fuzz $(ARGS)
+
+isolation: $(VENV)/.stamp ## 64 clients with equal JSON-RPC ids, 100,000 calls; exits 0 only if every answer was its asker's
+	@$(PY) -m proof.isolation $(ARGS)
 
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)

@@ -36,7 +36,7 @@ ROLLOUTS = {"A8"}
 DOOR = {"T14", "T15", "T36", "T37"}
 """And for whoever comes in."""
 
-GUARD = {"T11", "T13", "T16", "T20"}
+GUARD = {"Q14", "Q9", "T11", "T13", "T16", "T20"}
 """And what stands before the gateway."""
 
 REQUIREMENTS = (

@@ -23,6 +23,7 @@ from tests.gateway.issued import AUDIENCE, ISSUER, Issuer
 from tests.gateway.served import served
 from tests.gateway.wired import called, request, sent
 from tests.planes import Far
+from tests.sources.web import Hostile, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -214,6 +215,23 @@ async def test_nothing_of_a_token_is_kept(tmp_path: Path) -> None:
         assert signature not in came.body and signature.decode() not in repr(far.ran)
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert kept and not any(signature in content for content in kept)
+
+
+async def test_a_server_behind_never_sees_a_clients_token(tmp_path: Path) -> None:
+    """T11: a server that writes down every byte it is sent, behind the gateway, over HTTP."""
+    app = Hostile("plain")
+    oauth_said = await anyio.to_thread.run_sync(oauth, tmp_path)
+    async with serving(app) as behind:
+        server = {"name": "behind", "url": f"{behind.url}/mcp", "trust": True, "prefix": "", "effects": {"one": "read"}}
+        async with served(tmp_path, (), servers=(server,), oauth=oauth_said) as gateway:
+            token = ISSUED.token(gateway.plane.plane.clock.wall_us() / SECOND_US)
+            for said in (f"Bearer {token}", f"Bearer {gateway.keys['ana']}"):
+                came = await sent(gateway.url, called(gateway, "one", {"n": len(said)}, authorization=said))
+                assert (came.status, b"done" in came.body) == (200, True)
+            assert len(app.calls) == 2
+            seen = repr((app.seen, app.headers))
+            assert token not in seen and token.rpartition(".")[2] not in seen and gateway.keys["ana"] not in seen
+            assert not any("authorization" in headers for headers in app.headers)
 
 
 @pytest.mark.parametrize(

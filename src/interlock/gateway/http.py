@@ -100,7 +100,7 @@ async def serve_door(
     """
     config = uvicorn.Config(
         application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX, ws="none",
-        lifespan="off", log_config=None,
+        lifespan="off", log_config=None, log_level="error",
         access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = _Server(config)
