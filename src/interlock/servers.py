@@ -120,17 +120,22 @@ class Fleet:
 
     def listings(self) -> list[Listing]:
         """What every server offers, in the order of the settings."""
+        listed = [(said.name, self.servers.get(said.name)) for said in self._settings.servers]
         return [
             Listing(
-                server=name, tools=server.tools, trusted=name in self._trusted,
-                absent="" if server.state is State.READY else "its server does not answer",
+                server=name, tools=() if server is None else server.tools, trusted=name in self._trusted,
+                absent="" if server and server.state is State.READY else "its server does not answer",
             )
-            for name, server in self.servers.items()
+            for name, server in listed
         ]  # fmt: skip
 
     async def recall(self, settings: Settings, world: World) -> None:
         """Read what was accepted before, so that a policy loads which names tools of a server that is not there."""
-        if not self.servers or settings.ledger is None or not await anyio.Path(settings.at(settings.ledger)).exists():
+        if (
+            not settings.servers
+            or settings.ledger is None
+            or not await anyio.Path(settings.at(settings.ledger)).exists()
+        ):
             return
         store = await anyio.to_thread.run_sync(open_store, settings, world)
         try:
@@ -193,13 +198,19 @@ async def _stamp(file: anyio.Path) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def open_fleet(settings: Settings, world: World) -> AsyncIterator[Fleet]:
+async def open_fleet(settings: Settings, world: World, *, start: bool = True) -> AsyncIterator[Fleet]:
     """Start every server and list its tools, each within its own time; one that fails costs its own tools alone.
+
+    Args:
+        start: Whether they are started at all; else there is none, and all of them are absent.
 
     Raises:
         SettingsError: A file that the settings name is not acceptable; nothing was started.
     """
     fleet = Fleet(settings, Relay())
+    if not start:
+        yield fleet
+        return
     plans, book = await anyio.to_thread.run_sync(_read, settings, fleet.relay)
     async with tasks_beside() as tasks:
         for plan in plans:

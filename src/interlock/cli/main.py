@@ -20,6 +20,7 @@ from interlock.cli.doctor import doctor
 from interlock.cli.drift import tools
 from interlock.cli.gateway import gateway, serve
 from interlock.cli.grants import grants
+from interlock.cli.hook import hook
 from interlock.cli.inbox import inbox
 from interlock.cli.init import init
 from interlock.cli.keys import keys, login
@@ -72,6 +73,7 @@ for _command in (
     work,
     serve,
     gateway,
+    hook,
     notify,
     audit,
     ledger,
