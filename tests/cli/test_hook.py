@@ -131,6 +131,8 @@ def test_what_is_in_no_known_shape_blocks(coder: Shell, typed: str) -> None:
 def test_whatever_goes_wrong_before_a_tool_blocks_it(coder: Shell) -> None:
     use = {"tool_name": "Bash", "tool_input": {"command": "git status"}, "tool_use_id": "u1"}
     assert ask(coder, "PreToolUse", "nobody", **use).code == BLOCK
+    (coder.folder / ".interlock" / "sessions").write_text("a file where a folder is to be")
+    assert ask(coder, "PreToolUse", **use).code == BLOCK
     (coder.folder / "policy" / "p.cedar").write_text("permit (")
     assert ask(coder, "PreToolUse", **use).code == BLOCK
     (coder.folder / "interlock.toml").write_text("")

@@ -27,7 +27,7 @@ MEMORY = {"C11"}
 SERVICES = {"B15", "E2", "T17", "T18", "T21"}
 """And of issue 6 for what goes out and for services."""
 
-WRAPPING = {"D8", "E3", "F5"}
+WRAPPING = {"D8", "E3", "E9", "F5"}
 """And of issue 6 for clients that are wrapped, deployments that are checked, and agents' hooks."""
 
 ROLLOUTS = {"A8"}

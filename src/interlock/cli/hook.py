@@ -13,11 +13,15 @@ import click
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
+from interlock.core.visible import one_line
 from interlock.errors import BadInput, InterlockError, SettingsError
 from interlock.keys import read_secret
 from interlock.settings import typed_key
 from interlock.wrapping.hook import Hook, plane_without_servers
 from interlock.wrapping.hooked import Heard, Moment, answer, configuration, read_heard
+
+TIME_S = 20.0
+"""Seconds that one hook may take: less than an agent waits, because one that it cuts off blocks nothing."""
 
 BLOCK = 2
 """The exit code by which an agent knows that it may not go on, whatever was written."""
@@ -48,12 +52,18 @@ def hook(deployment: Deployment, key_file: Path | None, agent: str | None) -> No
     heard = None
     try:
         heard = read_heard(sys.stdin.buffer.read())
-        refusal = anyio.run(_hear, deployment, key_file, heard)
-    except (InterlockError, OSError) as error:
-        click.echo(f"interlock: {error}", err=True)
+        refusal = anyio.run(_in_time, deployment, key_file, heard)
+    except Exception as error:  # whatever it is: an agent takes any other exit code for leave to go on
+        said = str(error) if isinstance(error, InterlockError) else f"{type(error).__name__}: {error}"
+        click.echo(f"interlock: {one_line(said)}", err=True)
         context.exit(1 if heard is not None and heard.moment is not Moment.BEFORE else BLOCK)
     click.echo(json.dumps(answer(heard, refusal)))
     context.exit(0)
+
+
+async def _in_time(deployment: Deployment, key_file: Path | None, heard: Heard) -> str:
+    with anyio.fail_after(TIME_S):
+        return await _hear(deployment, key_file, heard)
 
 
 async def _hear(deployment: Deployment, key_file: Path | None, heard: Heard) -> str:

@@ -20,7 +20,7 @@ from interlock.cli.output import Exit, Report
 from interlock.core.principal import Principal
 from interlock.core.visible import one_line
 from interlock.errors import NotFound, SettingsError
-from interlock.keys import Keys, write_private
+from interlock.keys import TOOLS, WORDS, Keys, write_private
 from interlock.ledger.store import Store
 from interlock.policy.rules import DEFAULT_POLICY
 from interlock.settings import FILE, Settings
@@ -33,6 +33,9 @@ STATE = ".interlock"
 
 CLIENT_KEY = "client.key"
 """File of the key that the client's gateway acts by."""
+
+HOOK_KEY = "hook.key"
+"""File of the key that the hooks of a coding agent act by: it may attest the user's words."""
 
 _TIERS = {"read": "good", "reversible": "", "irreversible": "wait", "privileged": "bad"}
 
@@ -154,6 +157,8 @@ def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal) 
     keys = Keys(state / "keys.json")
     key = keys.add(person)
     write_private(state / CLIENT_KEY, keys.add(agent).encode() + b"\n")
+    coder = replace(agent, id=f"{person.id}-coder")
+    write_private(state / HOOK_KEY, keys.add(coder, (TOOLS, WORDS)).encode() + b"\n")
     (folder / FILE).write_text(settings_text(seen), encoding="utf-8")
     return key
 

@@ -228,7 +228,7 @@ def _same_disk(sink: Path, home: Path) -> bool:
 def _files(site: Site) -> Iterator[Finding]:
     settings, wrong = site.settings, []
     home = settings.state_folder
-    secret = {settings.signing_key, home / "keys.json", home / "deployment.key", home / "client.key"}
+    secret = {settings.signing_key, home / "keys.json", home / "deployment.key", home / "client.key", home / "hook.key"}
     secret |= {settings.at(settings.ledger)} if settings.ledger is not None else set()
     for said in settings.servers:
         named = [*said.env_files.values(), *said.header_files.values(), *([said.key_file] if said.key_file else [])]
