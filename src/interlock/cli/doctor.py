@@ -38,9 +38,10 @@ _ORDER = (Severity.BAD, Severity.WARN, Severity.GOOD)
 )  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Also what is as it should be.")
 def doctor(deployment: Deployment, clients: tuple[Path, ...], everything: bool) -> Report:
-    """Whether this deployment is ready, what to do about it, and which tools can be reached ungoverned.
+    """Whether this deployment is ready, and what is left ungoverned.
 
-    It starts the servers and changes nothing. Exit code 1 where something is bad, or where tools of a client are left
+    Each finding comes with what to do, and the clients' files with the tools that they reach past Interlock. It starts
+    the servers and changes nothing. Exit code 1 where something is bad, or where tools of a client are left
     ungoverned.
     """
     site, tools, broken = _looked(deployment)

@@ -37,15 +37,17 @@ BLOCK = 2
     "--print", "agent", type=click.Choice(["claude-code", "cursor"]), help="Print what the agent's file of hooks needs."
 )
 def hook(deployment: Deployment, key_file: Path | None, agent: str | None) -> NoReturn:
-    """Serve one hook of a coding agent: its event on the standard input, the answer on the standard output.
+    """Serve one hook of a coding agent.
 
-    Before a tool of the agent (shell, edits, the web), the use is a governed call; what the policy refuses or holds,
-    the agent is told to leave. After it, what came of it is recorded. What the user says becomes the run's words, where
-    the key may attest them. Whatever goes wrong before a tool ends with exit code 2: the agent does not go on.
+    Its event on the standard input, the answer on the standard output. Before a tool of the agent (shell, edits, the
+    web), the use is a governed call; what the policy refuses or holds, the agent is told to leave. After it, what came
+    of it is recorded. What the user says becomes the run's words, where the key may attest them. Whatever goes
+    wrong before a tool ends with exit code 2: the agent does not go on.
 
     The settings need `tools = ["interlock.toolkit.coding"]`. Servers behind are not started.
     """
     context = click.get_current_context()
+    _ = deployment.settings  # what is wrong with them is said first, with exit code 2
     if agent is not None:
         click.echo(json.dumps(configuration(agent, _command(deployment, key_file)), indent=2))
         context.exit(0)

@@ -29,8 +29,7 @@ FIRST_ROLES = frozenset({"admin", "approver", "operator"})
 
 @command(
     "init",
-    example="interlock init\ninterlock init deployments/shop --name maria\n"
-    "interlock init --from .mcp.json --write   # between a client and the servers that it uses",
+    example="interlock init\ninterlock init deployments/shop --name maria\ninterlock init --from .mcp.json --write",
 )
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @click.option(

@@ -166,9 +166,9 @@ def _foreign(accepted: Accepted) -> Iterator[tuple[str, str, str, Tool | None]]:
 
 @command("services", tools, example="interlock tools services\ninterlock tools services --json")
 def services(deployment: Deployment) -> Report:
-    """What the documents of services became, and which operations became no tool, with the reason.
+    """What the documents of services became.
 
-    Exit code 1 where there are any.
+    Which operations became no tool, with the reason; exit code 1 where there are any.
     """
     found, left = import_services(deployment.settings)
     names = [each.name for each in deployment.settings.services]
