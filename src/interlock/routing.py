@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio.to_thread
 
@@ -17,6 +17,7 @@ from interlock.core.decision import Mode
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
 from interlock.core.tool import CallContext, Tool
+from interlock.core.visible import unhidden
 from interlock.errors import DefinitionError, Rejected
 from interlock.ledger.uses import past_uses
 from interlock.pipeline import Plane
@@ -175,7 +176,10 @@ _FOUND: Final = {
 
 
 def _told(tool: Tool) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.input_schema)}
+    said: dict[str, Any] = {
+        "name": tool.name, "description": tool.description, "input_schema": dict(tool.input_schema)
+    }  # fmt: skip
+    return said if tool.sealed else cast("dict[str, Any]", unhidden(said))
 
 
 def _found(run: RunState) -> list[str]:
@@ -191,5 +195,6 @@ def _found(run: RunState) -> list[str]:
 
 def _line(tool: Tool) -> str:
     """The beginning of a description, on one line."""
-    line = " ".join(tool.description.split())
+    said = tool.description if tool.sealed else str(unhidden(tool.description))
+    line = " ".join(said.split())
     return line if len(line) <= _LINE_MAX else f"{line[:_LINE_MAX].rsplit(' ', 1)[0]}…"

@@ -104,6 +104,17 @@ async def test_what_is_found_is_the_version_that_the_principal_has_and_nothing_t
     assert "water_plants" not in [each["name"] for each in plants]
 
 
+async def test_what_is_found_of_a_servers_tool_has_nothing_in_it_that_nobody_sees() -> None:
+    """T9: what is found reaches the model by another way than what is offered."""
+    far = Far()
+    schema = {"type": "object", "properties": {"n": {"description": "A num\u200bber."}}}
+    odd = far.tool("odd", sealed=False, description="Count the sheep\U000e0041.", input_schema=schema)
+    async with staged(*tools(far), odd, **MANY) as stage, stage.run() as run:
+        [found] = (await run.call(FIND, {"query": "count sheep"})).value["tools"]
+    assert found["description"] == "Count the sheep."
+    assert found["input_schema"]["properties"]["n"]["description"] == "A number."
+
+
 async def test_few_tools_are_offered_as_they_are_and_nothing_finds_any() -> None:
     far = Far()
     model = Watched(says("Done."))

@@ -59,7 +59,7 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> Any:
 
 
 async def list_resources(context: Any, params: Any) -> types.ListResourcesResult:
-    return types.ListResourcesResult(resources=[types.Resource(name="note", uri="memo://note")])
+    return types.ListResourcesResult(resources=[types.Resource(name="no\u200bte", uri="memo://note")])
 
 
 async def list_templates(context: Any, params: Any) -> types.ListResourceTemplatesResult:
@@ -76,7 +76,9 @@ async def read(context: Any, params: types.ReadResourceRequestParams) -> types.R
 
 async def list_prompts(context: Any, params: Any) -> types.ListPromptsResult:
     who = types.PromptArgument(name="who", required=True)
-    return types.ListPromptsResult(prompts=[types.Prompt(name="greet", arguments=[who])])
+    return types.ListPromptsResult(
+        prompts=[types.Prompt(name="greet", description="Gr\U000e0041eets.", arguments=[who])]
+    )
 
 
 async def get_prompt(context: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:

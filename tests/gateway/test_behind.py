@@ -42,12 +42,14 @@ async def test_results_and_errors_of_a_server_come_as_it_gave_them(tmp_path: Pat
 @both
 async def test_reading_a_resource_and_getting_a_prompt_are_governed_calls(tmp_path: Path, mode: str) -> None:
     async with served(tmp_path, (), servers=(SERVER,)) as gateway, gateway.client(mode=mode) as client:
-        assert [str(found.uri) for found in (await client.list_resources()).resources] == ["memo://note"]
+        [note] = (await client.list_resources()).resources
+        assert (str(note.uri), note.name) == ("memo://note", "note"), "without what nobody sees in it (T9)"
         templates = (await client.list_resource_templates()).resource_templates
         assert [found.uri_template for found in templates] == ["memo://{name}"]
         [found] = (await client.read_resource("memo://note")).contents
         assert found.text == "of memo://note"  # type: ignore[union-attr]
-        assert [found.name for found in (await client.list_prompts()).prompts] == ["greet"]
+        [prompt] = (await client.list_prompts()).prompts
+        assert (prompt.name, prompt.description) == ("greet", "Greets.")
         [message] = (await client.get_prompt("greet", {"who": "Zoe"})).messages
         assert message.content.text == "Greet Zoe."  # type: ignore[union-attr]
         ref = types.PromptReference(type="ref/prompt", name="greet")

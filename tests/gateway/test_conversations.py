@@ -15,7 +15,7 @@ from interlock.errors import NotFound
 from interlock.gateway.caller import Asked, Caller
 from interlock.testing import FrozenClock
 from tests.gateway.served import NEW, OLD, Served, body, served
-from tests.planes import CAY, Far
+from tests.planes import ANA, BOB, CAY, Far
 
 pytestmark = pytest.mark.anyio
 both = pytest.mark.parametrize("mode", [OLD, NEW])
@@ -95,6 +95,35 @@ async def test_the_users_words_are_believed_of_a_key_that_was_made_for_it_alone(
                 run_id = run_of(await client.call_tool("get", {"n": 1}, meta=meta))
                 conversation = await gateway.plane.plane.ledger.conversation(run_id, "default")
                 assert conversation.state.words == words
+
+
+@both
+async def test_what_the_user_says_later_counts_too_once_for_all_calls_that_it_is_said_with(
+    tmp_path: Path, mode: str
+) -> None:
+    async with served(tmp_path, [Far().tool("get")]) as gateway, gateway.client("host", mode) as client:
+        for number, words in enumerate(("first", "first", "then", "then", "first", None)):
+            meta: Any = {} if words is None else {"interlock/words": words}
+            run_id = run_of(await client.call_tool("get", {"n": number}, meta=meta))
+        state = (await gateway.plane.plane.ledger.conversation(run_id, "default")).state
+        assert state.words == "first\n\nthen\n\nfirst"
+        assert state.calls_before == 4, "the limit of calls counts anew from what the user says"
+
+
+async def test_conversations_of_one_principal_are_bounded_and_one_that_stands_idle_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.gateway.conversations.TALKS_MAX", 2)
+    async with served(tmp_path, [Far().tool("get")]) as gateway:
+        talks = gateway.door.conversations
+        held = [Caller(principal=who, client=name) for who, name in ((ANA, "a"), (BOB, "b"))]
+        async with talks.talk(held[0], Asked(tool="get")) as busy, talks.talk(held[1], Asked(tool="get")) as other:
+            for name in "cde":
+                async with talks.talk(Caller(principal=ANA, client=name), Asked(tool="get")):
+                    pass
+            known = [talk for talk in talks._talks.values() if talk.run.principal.id == ANA.id]
+            assert len(known) == 2 and busy in known, "what is in use is nobody's room"
+            assert talks.known(other.run.run_id) is other, "nor is another principal's"
 
 
 async def test_sixty_four_clients_with_the_same_ids_get_their_own_answers(tmp_path: Path) -> None:

@@ -153,6 +153,25 @@ def test_a_claim_that_the_protocol_cannot_carry_is_left_out_and_spoils_no_list()
     assert said.items() <= shown[1].items() and "description" not in shown[1]
 
 
+def test_what_only_interlock_claims_of_a_tool_and_what_nobody_sees_is_listed_to_nobody() -> None:
+    """T6, T9: of a service its inner address, and of a server what it says besides the protocol."""
+    claims = {"url": "http://10.0.0.7/inner/a", "method": "GET", "title": "G\u200bet"}
+    tool = Far().tool("get", sealed=False, claims=claims, description="Get\U000e0041 it.")
+    [shown], _ = Listings(_acceptable).page([tool], None)
+    assert set(shown) == {"name", "description", "inputSchema", "title"}
+    assert (shown["title"], shown["description"]) == ("Get", "Get it.")
+    [plain], _ = Listings(_acceptable).page([Far().tool("get", sealed=False)], None)
+    assert "annotations" not in plain, "what a server does not say of its tool, we do not say for it"
+    [own], _ = Listings(_acceptable).page([Far().tool("get", sealed=True)], None)
+    assert "annotations" in own
+
+
+def test_a_conversation_that_has_used_its_calls_says_how_to_go_on() -> None:
+    said = result_of(reply(OutcomeKind.REFUSED, code="limit.calls", message="no more"), as_it_came=False)
+    assert "a new one begins" in said["structuredContent"]["next_step"]
+    assert "a new one begins" in said["content"][0]["text"]
+
+
 RESULT: dict[str, Any] = {
     "content": [{"type": "image", "data": "AA==", "mimeType": "image/png"}],
     "structuredContent": {"a": 1},

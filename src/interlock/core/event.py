@@ -87,7 +87,7 @@ class Fact(NamedTuple):
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
             has its own name in the place of a call's, a rollout its id, and what is remembered the key of its call. Of
             a key, `step` is its number; of a user's further words, and of the end that they put to a conversation, that
-            of the model's turn that these follow.
+            of the model's turn that these follow, or of the event where no model is known.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.

@@ -20,6 +20,11 @@ _HELD = (
     "with the same arguments: nothing is run twice by that."
 )
 
+_OVER = (
+    "Answer with what you have, and tell the user that this conversation has made all the calls that it may: a new one "
+    "begins when the client is started again, or after a while without a call."
+)
+
 TOLD = "interlock/outcome"
 """`_meta` of a result that is a server's own error: what became of the call, beside what the server said."""
 
@@ -33,6 +38,8 @@ def result_of(reply: Reply, *, as_it_came: bool) -> Result:
     outcome = reply.outcome
     if outcome.kind is OutcomeKind.HELD:
         outcome = replace(outcome, next_step=_HELD.format(outcome.tool, outcome.approval_id))
+    elif outcome.code == "limit.calls":
+        outcome = replace(outcome, next_step=_OVER)
     meta: dict[str, Json] = {RUN: reply.run_id, CALL: outcome.call_id}
     if outcome.done:
         return _done(outcome.value, as_it_came) | {"_meta": meta}

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 from weakref import WeakValueDictionary
 
 import anyio
 
 from interlock.app import Interlock
 from interlock.core.clock import Clock
+from interlock.core.event import Fact, Kind
 from interlock.gateway.caller import Asked, Caller
 from interlock.ledger.conversation import Conversation
 from interlock.runs import Run
+
+TALKS_MAX: Final = 256
+"""Conversations of one principal that are open at once: the one that stood idle longest is left for a new one."""
 
 Key = tuple[str, ...]
 
@@ -70,7 +75,7 @@ class Conversations:
             NotFound: The handle names no run of this principal.
             Conflict: It names a run that something else drives.
             StaleClaim: It names a run that another process works on.
-            LedgerError: A new run could not be recorded.
+            LedgerError: A new run, or what the user says now, could not be recorded.
         """
         found = await self._of(_key(caller, request.run), caller, request)
         try:
@@ -112,12 +117,18 @@ class Conversations:
         async with opening:
             talk = self._known(key) or await self._opened(key, caller, request)
             talk.busy += 1
+            try:
+                await _hear(talk, request.words)
+            except BaseException:
+                talk.busy -= 1
+                raise
         return talk
 
     async def _opened(self, key: Key, caller: Caller, request: Asked) -> Talk:
         with anyio.CancelScope(
             shield=True
         ):  # a run that was started and that nobody knows of would be claimed for ever
+            await self._make_room(caller)
             talk = await self._open(caller, request)
             self._talks[talk.run.run_id] = talk
             self._found[key] = talk.run.run_id
@@ -140,12 +151,30 @@ class Conversations:
         lasting = caller.lasting and not request.run
         return Talk(run, conversation, self._clock.mono_s(), lasting=lasting, waiting=held, _leave=stack)
 
+    async def _make_room(self, caller: Caller) -> None:
+        whose = caller.principal.tenant, caller.principal.id
+        own = [t for t in self._talks.values() if (t.run.principal.tenant, t.run.principal.id) == whose]
+        idle = [talk for talk in own if not talk.busy and not talk.lasting]
+        if len(own) >= TALKS_MAX and idle:
+            await self._drop(min(idle, key=lambda talk: talk.since_s))
+
     async def _drop(self, talk: Talk) -> None:
         run_id = talk.run.run_id
         del self._talks[run_id]
         for key in [key for key, found in self._found.items() if found == run_id]:
             del self._found[key]
         await talk.leave()
+
+
+async def _hear(talk: Talk, words: str | None) -> None:
+    """Record what the user says now, once for however many calls it is said with."""
+    state = talk.conversation.state
+    before = "" if state.words is None else f"\n\n{state.words}"
+    if words is None or state.status != "open" or before.endswith(f"\n\n{words}"):
+        return
+    said = {"text": words.encode(errors="backslashreplace").decode()}
+    fact = Fact(Kind.RUN_WORDS, said, step=state.seq, principal_id=talk.run.principal.id)
+    await talk.conversation.append([fact])
 
 
 def _key(caller: Caller, handle: str) -> Key:

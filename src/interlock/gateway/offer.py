@@ -14,6 +14,9 @@ from interlock.errors import BadInput
 PAGE = 500
 """Tools of one page: as many as most clients have at all, since some read no further than the first."""
 
+_SAID = ("title", "annotations", "icons", "outputSchema", "execution", "_meta")
+"""What a claim is listed as. What else is claimed stands in the pinned definition alone: of a service its inner URL."""
+
 _KEPT_MAX = 20_000
 """Listings that are kept; what was replaced goes with the rest when there are more."""
 
@@ -64,10 +67,10 @@ class Listings:
 
 def listing(tool: Tool) -> Listing:
     """The tool with everything that is said of it: by its server, or by its definition where it is ours."""
-    said = _plain(tool) | {key: value for key, value in tool.claims.items() if value is not None}
+    said = _plain(tool) | {key: tool.claims[key] for key in _SAID if tool.claims.get(key) is not None}
     if tool.output_schema is not None and tool.output_schema.get("type") == "object":
         said.setdefault("outputSchema", dict(tool.output_schema))
-    if not tool.claims:  # to what a server says of itself nothing is added
+    if tool.sealed:  # to what a server says of itself nothing is added
         said["annotations"] = _annotations(tool)
     return _seen(tool, said)
 

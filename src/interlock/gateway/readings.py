@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
 from interlock.core.tool import CallContext
+from interlock.core.visible import unhidden
 from interlock.errors import NotFound, ToolError
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
@@ -111,7 +112,7 @@ class Readings:
                 entries = await of(server, caller.principal.tenant, caller.principal.id)
             except ToolError:  # one that does not answer keeps nobody from the others'
                 continue
-            found += [(server, entry) for entry in entries]
+            found += [(server, cast(Entry, unhidden(entry))) for entry in entries]
         return found
 
     def _servers(self, kind: str) -> Iterator[Server]:
