@@ -204,7 +204,7 @@ def compile_once(port: int) -> None:
     for declared in CLASSES:
         registry = compose.open_registry(Settings(ledger=None), tools_of(declared, port))
         made[_digests(registry.tools)] = registry, compose.load_policy(Settings(ledger=None), registry)
-    compose.open_registry = lambda settings, tools=(), kept=None: made[_digests(tools)][0]
+    compose.open_registry = lambda settings, tools=(), *_: made[_digests(tools)][0]
     compose.load_policy = lambda settings, registry: made[_digests(registry.tools)][1]
 
 

@@ -15,11 +15,14 @@ from proof.crash.judge import KINDS
 ELSEWHERE = {
     "attempt.paused": "tests/crash/test_failing.py",
     "fallback.before": "tests/crash/test_failing.py",
+    "rollback.before": "tests/rollout/test_killed.py",
+    "rollback.committed": "tests/rollout/test_killed.py",
     "notice.before": "tests/notices/test_processes.py",
     "notice.sent": "tests/notices/test_processes.py",
     "notice.recorded": "tests/notices/test_processes.py",
 }
-"""Points that no trial passes, because its tools neither fail nor tell anybody, and the tests that kill there."""
+"""Points that no trial passes, because its tools neither fail, nor have versions, nor tell anybody; and the tests that
+kill there."""
 
 SHOWN_MAX = 20
 """Failing combinations that are printed."""

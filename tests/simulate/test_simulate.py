@@ -42,6 +42,7 @@ def missing(met: Counter[str]) -> list[str]:
     """What no run met, of what a reader of the table expects to see visited."""
     rare = {"fallback.before", "attempt.paused", "ask.after", "ask.before"}
     rare |= {"notice.before", "notice.sent", "notice.recorded"}  # nobody is told anything in a simulation
+    rare |= {"rollback.before", "rollback.committed"}  # nor has a tool of it several versions
     points = [f"crash {point}" for point in (*NAMES, "any turn") if point not in rare]
     far = [f"far {fate}" for fate in Fate]
     store = [f"store {trouble}" for trouble in ("before", "after", "slow", "very_slow", "cut")]

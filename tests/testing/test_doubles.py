@@ -77,9 +77,10 @@ def test_a_crash_point_that_there_is_not_is_a_mistake_of_the_test() -> None:
 ELSEWHERE = {
     "recovery.before", "recovery.committed", "attempt.paused", "ask.before", "ask.after", "fallback.before",
     "append.begun", "append.written", "append.committed",
-    "notice.before", "notice.sent", "notice.recorded",
+    "notice.before", "notice.sent", "notice.recorded", "rollback.before", "rollback.committed",
 }  # fmt: skip
-"""Points of a call that goes wrong, of a ledger in a file, and of notices: tests/crash and tests/notices pass them."""
+"""Points of a call that goes wrong, of a ledger in a file, and of notices and versions: tests/crash, tests/notices and
+tests/rollout pass them."""
 
 
 @pytest.mark.anyio

@@ -180,6 +180,12 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # openapi = "petstore.yaml"
 # base_url = "https://petstore.example/v1"
 
+[routing]                           # of more tools than these a model is offered a selection, and find_tools
+# above = 40
+# most = 12
+# index = true
+# encoder = "my_package.meaning"    # a model of your own that ranks too
+
 [verify]                            # a second reader of the calls that policy names
 # rules = ["my_package.checks"]
 
