@@ -32,6 +32,9 @@ logger = logging.getLogger("interlock.gateway")
 
 SESSION = b"mcp-session-id"
 
+MESSAGE = "interlock.message"
+"""In the scope of what was posted and let in: the `Message` as it was read."""
+
 Inner = Callable[[Key, Scope, Receive, Send], Awaitable[None]]
 """The door: answers a request of somebody who was let in."""
 
@@ -134,7 +137,7 @@ class Guard:
         if message.method == "initialize" and not session:
             await self._make_room(key)
             exchange.opened = partial(self._sessions.opened, key.principal)
-        scope = {**scope, "headers": _with_length(scope, message)}
+        scope = {**scope, "headers": _with_length(scope, message), MESSAGE: message}
         inner = partial(self._inner, key, scope, _once(message.text, receive), exchange.send)
         if not message.is_request:
             await inner()

@@ -8,20 +8,21 @@ also the judge: a test puts the same requests to both, and they must answer alik
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
 import anyio
 
 from interlock.core.call import OutcomeKind
-from interlock.core.canonical import parse_json
 from interlock.core.clock import Clock
-from interlock.errors import BadInput, InterlockError, MissingExtra
+from interlock.errors import InterlockError, MissingExtra
 from interlock.gateway.answer import trouble
+from interlock.gateway.asgi import Scope, Send, answer, header
 from interlock.gateway.caller import Caller, asked
 from interlock.gateway.door import Door
+from interlock.gateway.guard import MESSAGE
+from interlock.gateway.message import Message
 from interlock.gateway.protocol import COMPLETE, REPLY, Protocol, Talker
 
 try:
@@ -32,20 +33,11 @@ try:
 except ImportError:
     raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-BODY_MAX: Final = 1 << 20
-"""Bytes of a request that are read here; a longer one is the SDK's."""
-
 SEEN_S: Final = 300.0
 """Seconds after which a session's next request is the SDK's again: it ends sessions of which it hears nothing."""
 
 _LISTS_MAX: Final = 64
 """Lists that are kept as they were sent."""
-
-_MESSAGE: Final = frozenset({"jsonrpc", "id", "method", "params"})
 
 _PARAMETERS: Final = {
     "tools/call": frozenset({"name", "arguments", "_meta"}),
@@ -77,53 +69,50 @@ class HotPath:
         self._under_way: dict[tuple[str, Id], anyio.CancelScope] = {}
         self._lists: dict[tuple[str, ...], dict[str, Any]] = {}
 
-    async def answered(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> Receive | None:
-        """Answer a request.
+    async def answered(self, caller: Caller, scope: Scope, send: Send) -> bool:
+        """Whether a request was answered; else it is the SDK's.
 
         Args:
             caller: Whoever it was let in for.
-
-        Returns:
-            None where it is answered; else what the SDK is to read in the place of `receive`.
         """
-        talker = self._protocol.talkers.get(caller.session)
-        headers = dict(scope["headers"])
-        if talker is None or not self._usual(talker, caller, scope, headers):
-            return receive
-        body, receive = await _read(receive)
-        request = None if body is None else _read_as(body, talker, caller)
-        answer = None if request is None else await self._answer(request, scope)
-        if answer is None:
+        talker, message = self._protocol.talkers.get(caller.session), scope.get(MESSAGE)
+        if talker is None or not isinstance(message, Message) or not self._usual(talker, caller, scope):
+            return False
+        request = _Request(talker, caller.calling_itself(talker.client), message.method, message.asked, message.params)
+        if self._cancelled(request):
+            await _send(send, caller.session, None)
+            return True
+        said = await self._answer(request, scope)
+        if said is None:
             talker.seen_s = self._clock.mono_s()
-            return receive
-        await _send(send, caller.session, answer)
-        return None
+            return False
+        await _send(send, caller.session, said)
+        return True
 
-    def _usual(self, talker: Talker, caller: Caller, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
+    def _usual(self, talker: Talker, caller: Caller, scope: Scope) -> bool:
         """Whether the head is such as every client sends, and the session is this principal's."""
-        length, accept = headers.get(b"content-length", b""), headers.get(b"accept", b"")
+        accept = header(scope, b"accept")
         return (
-            scope["method"] == "POST"
-            and talker.owner == (caller.principal.tenant, caller.principal.id)
+            talker.owner == (caller.principal.tenant, caller.principal.id)
             and self._clock.mono_s() - talker.seen_s < SEEN_S
-            and headers.get(b"mcp-protocol-version", b"").decode("latin-1") in ("", talker.revision)
-            and headers.get(b"content-type", b"") == b"application/json"
-            and b"application/json" in accept
-            and b"text/event-stream" in accept
-            and length.isdigit()
-            and len(length) < 8
-            and int(length) <= BODY_MAX
+            and header(scope, b"mcp-protocol-version") in ("", talker.revision)
+            and header(scope, b"content-type") == "application/json"
+            and "application/json" in accept
+            and "text/event-stream" in accept
         )
 
-    async def _answer(self, request: _Request, scope: Scope) -> dict[str, Any] | bytes | None:
-        """The answer; no bytes for a message that wants none; None where it is the SDK's to give."""
-        if request.method == "notifications/cancelled":
-            meant = request.params.get("requestId")
-            under_way = self._under_way.get((request.caller.session, meant)) if _is_id(meant) else None
-            if under_way is None:
-                return None
+    def _cancelled(self, request: _Request) -> bool:
+        """Whether a message was the word that a call which is answered here is not wanted any more."""
+        meant = request.params.get("requestId")
+        if request.method != "notifications/cancelled" or not _is_id(meant):
+            return False
+        under_way = self._under_way.get((request.caller.session, meant))
+        if under_way is not None:
             under_way.cancel()
-            return b""
+        return under_way is not None
+
+    async def _answer(self, request: _Request, scope: Scope) -> dict[str, Any] | None:
+        """The answer; None where it is the SDK's to give."""
         if request.method not in _PARAMETERS or request.asked is None or not _is_usual(request):
             return None
         key = (request.caller.session, request.asked)
@@ -180,20 +169,6 @@ class HotPath:
         return True
 
 
-def _read_as(body: bytes, talker: Talker, caller: Caller) -> _Request | None:
-    """The message, where it has the form of one; None where the SDK is to say what is wrong with it."""
-    try:
-        said = parse_json(body)
-    except BadInput:
-        return None
-    if not isinstance(said, dict) or said.get("jsonrpc") != "2.0" or not said.keys() <= _MESSAGE:
-        return None
-    method, number, params = said.get("method"), said.get("id"), said.get("params", {})
-    if not isinstance(method, str) or not isinstance(params, dict) or ("id" in said and not _is_id(number)):
-        return None
-    return _Request(talker, caller.calling_itself(talker.client), method, number, params)
-
-
 def _is_id(said: object) -> TypeGuard[Id]:
     return isinstance(said, Id) and not isinstance(said, bool)
 
@@ -223,25 +198,10 @@ def _error(request: _Request, error: types.ErrorData) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": request.asked, "error": said}
 
 
-async def _read(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The whole body, and what gives it once more; None in its place where the client left before."""
-    parts: list[MutableMapping[str, Any]] = []
-    while not parts or (parts[-1]["type"] == "http.request" and parts[-1].get("more_body", False)):
-        parts.append(await receive())
-    whole = parts[-1]["type"] == "http.request"
-    body = b"".join(part.get("body", b"") for part in parts) if whole else None
-
-    async def again() -> MutableMapping[str, Any]:
-        return parts.pop(0) if parts else await receive()
-
-    return body, again
-
-
-async def _send(send: Send, session: str, answer: dict[str, Any] | bytes) -> None:
-    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    head = [
-        (b"content-type", b"application/json"), (b"cache-control", b"no-store"),
-        (b"content-length", b"%d" % len(body)), (b"mcp-session-id", session.encode("latin-1")),
-    ]  # fmt: skip
-    await send({"type": "http.response.start", "status": 200 if body else 202, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+async def _send(send: Send, session: str, said: dict[str, Any] | None) -> None:
+    more = ((b"mcp-session-id", session.encode("latin-1")),)
+    if said is not None:
+        await answer(send, 200, said, more)
+        return
+    await send({"type": "http.response.start", "status": 202, "headers": [*more, (b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})

@@ -64,10 +64,9 @@ class HttpDoor:
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
         caller = Caller(principal=key.principal, scopes=key.scopes, session=header(scope, SESSION))
-        left = await self._hot_path.answered(caller, scope, receive, send)
-        if left is None:
+        if await self._hot_path.answered(caller, scope, send):
             return
-        await self._manager.handle_request(scope, left, send)
+        await self._manager.handle_request(scope, receive, send)
         if scope["method"] == "DELETE":
             session = header(scope, SESSION)
             self.protocol.forget(session)
