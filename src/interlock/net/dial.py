@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ except ImportError:
 ADDRESSES_MAX: Final = 4
 """Addresses of one host that are tried."""
 
+WAITING_MAX: Final = 64 << 10
+"""Bytes that wait for more."""
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Names to addresses, in the order in which they are to be tried."""
 
@@ -32,6 +36,50 @@ async def resolve(host: str, port: int) -> list[str]:
     """
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class Together(httpcore2.AsyncNetworkStream):
+    """A connection on which what is written leaves once an answer is waited for: a request's head and body in one go.
+
+    Two packets cost both ends twice as much as one. More than 64 KiB do not wait.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._waiting = bytearray()
+        self._write_s: float | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Send what waits, and read."""
+        await self._send()
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep it for the next reading."""
+        self._waiting += buffer
+        self._write_s = timeout
+        if len(self._waiting) > WAITING_MAX:
+            await self._send()
+
+    async def aclose(self) -> None:
+        """End it; what waits never leaves."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        """The same within TLS."""
+        await self._send()
+        return Together(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the connection below says of itself."""
+        return self._stream.get_extra_info(info)
+
+    async def _send(self) -> None:
+        if self._waiting:
+            whole, self._waiting = bytes(self._waiting), bytearray()
+            await self._stream.write(whole, self._write_s)
 
 
 class Dialler(httpcore2.AsyncNetworkBackend):
@@ -60,7 +108,8 @@ class Dialler(httpcore2.AsyncNetworkBackend):
         with anyio.move_on_after(timeout):
             for address in (await self._checked(host, port))[:ADDRESSES_MAX]:
                 try:
-                    return await self._network.connect_tcp(str(address), port, None, local_address, socket_options)
+                    made = await self._network.connect_tcp(str(address), port, None, local_address, socket_options)
+                    return Together(made)
                 except httpcore2.ConnectError as error:
                     failed = error
             raise failed

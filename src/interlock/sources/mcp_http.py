@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from interlock.errors import NotSent
 from interlock.net.egress import Guarded
 from interlock.net.reach import PUBLIC, Reach
+from interlock.sources.mcp_direct import Direct
 from interlock.sources.mcp_link import TRIP, Link, Trip
 
 STREAM_FRAMES: Final = 4
@@ -29,6 +30,10 @@ _TIMEOUT: Final = httpx2.Timeout(connect=10, read=None, write=30, pool=10)
 """A call's own deadline ends its reading."""
 
 _NOTHING_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+_ACCEPTED: Final = "application/json, text/event-stream"
+_AGREED: Final = ("mcp-session-id", "mcp-protocol-version")
+"""What the SDK's requests bear once it has shaken hands."""
 
 _REPLACED: Final = -32099
 """Code of our own answers in the place of the network's failures. What it means is taken from the trip alone."""
@@ -57,29 +62,41 @@ class Address:
 async def http_link(address: Address) -> AsyncIterator[Link]:
     """A way to a server at an address. Nothing is dialled before something is sent."""
     bounded = Bounded(address)
-    headers = {**address.headers, "accept-encoding": "identity", "user-agent": "interlock"}
     async with (
         httpx2.AsyncClient(
-            transport=bounded, headers=headers, timeout=_TIMEOUT, follow_redirects=False, trust_env=False
+            transport=bounded, headers=bounded.headers, timeout=_TIMEOUT, follow_redirects=False, trust_env=False
         ) as client,
         streamable_http_client(address.url, http_client=client, max_sse_event_size=address.frame_max) as streams,
     ):
-        link = Link(received=streams[0], sending=streams[1])
+        direct = Direct(streams[0], streams[1], bounded.post)
+        link = Link(received=streams[0], sending=streams[1], dispatcher=direct)
         bounded.link = link
         yield link
 
 
 class Bounded(httpx2.AsyncBaseTransport):
-    """The HTTP transport: no proxy of the environment, no redirect, no compression, no more bytes than agreed."""
+    """The HTTP transport: no proxy of the environment, no redirect, no compression, no more bytes than agreed.
+
+    Attributes:
+        link: Whose it is.
+        headers: What every request bears.
+    """
 
     def __init__(self, address: Address) -> None:
         self.link: Link | None = None
+        self.headers = {**address.headers, "accept-encoding": "identity", "user-agent": "interlock"}
+        self._url = httpx2.URL(address.url)
+        self._agreed: dict[str, str] = {}
         self._frame_max = address.frame_max
         self._transport = Guarded(address.reach, tls=address.tls)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request. A failure of the network is an answer, and noted on the request's trip."""
         trip = TRIP.get() or Trip()
+        if trip.answer is not None and request.method == "POST":
+            answer, trip.answer = trip.answer, None
+            return answer
+        self._agreed = {name: request.headers[name] for name in _AGREED if name in request.headers}
         try:
             response = await self._transport.handle_async_request(request)
         except NotSent as error:
@@ -92,6 +109,14 @@ class Bounded(httpx2.AsyncBaseTransport):
             trip.lost = f"gave no answer: {type(error).__name__}"
             return _instead(trip.lost)
         return await self._checked(request, response, trip)
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """Send one message as the SDK would, in the session that it opened; see `handle_async_request`."""
+        said = {**self.headers, "accept": _ACCEPTED, "content-type": "application/json", **self._agreed, **headers}
+        request = httpx2.Request(
+            "POST", self._url, headers=said, content=body, extensions={"timeout": _TIMEOUT.as_dict()}
+        )
+        return await self.handle_async_request(request)
 
     async def _checked(self, request: httpx2.Request, response: httpx2.Response, trip: Trip) -> httpx2.Response:
         trip.status = status = response.status_code

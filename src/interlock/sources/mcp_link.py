@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
+import httpx2
 from mcp.client._transport import ReadStream, WriteStream
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
+from mcp.shared.transport_context import TransportContext
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +20,7 @@ class Link:
 
     Attributes:
         received, sending: What the session reads and writes.
+        dispatcher: What correlates both, where it is another than the SDK's.
         errors: What the server wrote to its standard error, the last of it.
         why: Why it ended, in our words; empty while it stands.
         ended: Set when nothing more comes of it.
@@ -24,6 +28,7 @@ class Link:
 
     received: ReadStream[SessionMessage | Exception]
     sending: WriteStream[SessionMessage]
+    dispatcher: JSONRPCDispatcher[TransportContext] | None = None
     errors: bytearray = field(default_factory=bytearray)
     why: str = ""
     ended: anyio.Event = field(default_factory=anyio.Event)
@@ -44,6 +49,7 @@ class Trip:
         retry_after_s: Seconds that the far end asked for; 0 where it did not.
         not_sent: Nothing left this process.
         lost: What went wrong after something had left; empty for nothing.
+        answer: An answer that came already, for the SDK to read as that to its own request; None for none.
     """
 
     call_id: str = ""
@@ -51,6 +57,7 @@ class Trip:
     retry_after_s: float = 0.0
     not_sent: bool = False
     lost: str = ""
+    answer: httpx2.Response | None = None
 
 
 TRIP: Final[ContextVar[Trip | None]] = ContextVar("interlock_trip", default=None)

@@ -17,6 +17,7 @@ from mcp.client._probe import negotiate_auto
 from mcp.client.context import ClientRequestContext
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from pydantic import RootModel, TypeAdapter
 
 from interlock.core.tool import CallContext
@@ -269,7 +270,7 @@ class Connection:
     def _session(self, link: Link) -> ClientSession:
         allow = self.terms.allow
         return ClientSession(
-            link.received, link.sending,
+            dispatcher=link.dispatcher or JSONRPCDispatcher(link.received, link.sending),
             sampling_callback=self._sampled if "sampling" in allow else None,
             elicitation_callback=self._elicited if "elicitation" in allow else None,
             list_roots_callback=self._rooted if "roots" in allow else None,
