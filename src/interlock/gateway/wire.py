@@ -25,6 +25,45 @@ REQUEST_MAX: Final = 8 << 20
 """Bytes of one request with everything round its body: a body in chunks of one byte is six times as long."""
 
 
+WAITING_MAX: Final = 64 << 10
+"""Bytes of an answer that wait for more of it."""
+
+
+class Together:
+    """A transport on which what is written within one turn of the loop leaves at once: an answer's head and body.
+
+    Two packets cost both ends twice as much as one.
+    """
+
+    def __init__(self, transport: Any, loop: Any) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Keep it until the loop turns."""
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size > WAITING_MAX:
+            self._send()
+
+    def close(self) -> None:
+        """Send what waits, and end."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._waiting:
+            whole, self._waiting, self._size = b"".join(self._waiting), [], 0
+            self._transport.write(whole)
+
+
 class Wire(HttpToolsProtocol):
     """One connection."""
 
@@ -34,7 +73,7 @@ class Wire(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a head."""
-        super().connection_made(transport)
+        super().connection_made(Together(transport, self.loop))  # type: ignore[arg-type]  # it is all that one is
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
