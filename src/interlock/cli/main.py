@@ -28,7 +28,7 @@ from interlock.cli.ledger_keep import ledger
 from interlock.cli.limits import limits
 from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
-from interlock.cli.policy import policy
+from interlock.cli.policy_suggest import policy
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.servers import servers
