@@ -12,6 +12,12 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
+from interlock.core.clock import SystemClock
+from interlock.core.ids import CountedIds
+from interlock.gateway import wire
+from interlock.gateway.asgi import header
+from interlock.gateway.guard import Guard, Protection
+from interlock.keys import Key
 from tests.gateway.served import NEW, OLD, served
 from tests.gateway.wired import Came, answered, called, message, request, sent
 from tests.planes import ANA, Far
@@ -289,6 +295,40 @@ async def test_what_was_checked_is_what_is_run_in_whatever_spelling_it_came(tmp_
             assert type(far.ran[-1][1]["n"]) is type(value)
 
 
+async def test_behind_the_guard_stands_the_one_spelling_of_what_was_checked() -> None:
+    """T42: not the bytes that came, which another reader might take for something else."""
+    got: list[Any] = []
+
+    async def inner(key: Key, scope: Any, receive: Any, send: Any) -> None:
+        part = await receive()
+        got.append((part["body"], part["more_body"], header(scope, b"content-length"), key.principal.id))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": written, "more_body": False}
+
+    async def send(said: Any) -> None:
+        raise AssertionError(said)
+
+    written = b'{ "method":"ping", "\\u006asonrpc":"2.0",\n"id": 1, "params": {"b": 1e2, "a": "\\u0061"} }'
+    spelt = b'{"id":1,"jsonrpc":"2.0","method":"ping","params":{"a":"a","b":100.0}}'
+    head = [
+        (b"host", b"127.0.0.1:1"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(written)),
+    ]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "server": ("127.0.0.1", 1), "headers": head}
+    await Guard(inner, Everybody(), "/mcp", Protection(), SystemClock(), CountedIds())(scope, receive, send)
+    assert got == [(spelt, False, str(len(spelt)), "ana")]
+
+
+class Everybody:
+    """Lets in everybody as Ana."""
+
+    async def admit(self, authorization: str) -> Key:
+        """See `Admission`."""
+        return Key(ANA)
+
+
 NO_MESSAGES = (
     "", "null", "[]", "1", '"x"', "{}", '{"jsonrpc":"1.0","id":1,"method":"x"}',
     '{"jsonrpc":"2.0","id":null,"method":"x"}', '{"jsonrpc":"2.0","id":true,"method":"x"}',
@@ -334,6 +374,14 @@ async def test_a_body_without_end_is_cut_at_its_bound(tmp_path: Path) -> None:
         assert far.ran == []
         big = json.dumps({"n": 7, "x": "y" * 900_000}).encode()
         assert (await sent(gateway.url, called(gateway, "get", CALL, bent(big)))).status == 200
+
+
+async def test_a_head_that_comes_too_slowly_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_S", 0.1)
+    async with served(tmp_path, [Far().tool("get")]) as gateway:
+        for raw in (b"", b"POST /mcp HTTP/1.1\r\nhost: x\r\n"):
+            assert (await sent(gateway.url, raw)).status == 0
+        assert (await sent(gateway.url, called(gateway, "get", CALL))).status == 200
 
 
 async def test_a_body_that_comes_too_slowly_is_not_waited_for(tmp_path: Path) -> None:
@@ -493,7 +541,7 @@ async def test_a_session_has_no_two_requests_by_one_id_at_a_time(tmp_path: Path)
         session = await opened(gateway)
         crowd = gateway.http.application._crowd  # type: ignore[attr-defined]
         raw = request(gateway, plain("tools/call", 7, name="get", arguments=CALL), mcp_session_id=session)
-        with crowd.asking(ANA, session, "7"):
+        with crowd.asking(session, "7"):
             came = await sent(gateway.url, raw)
             assert (came.status, came.code, far.ran) == (400, "rpc.id", [])
         assert (await sent(gateway.url, raw)).status == 200

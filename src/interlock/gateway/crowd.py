@@ -25,7 +25,7 @@ class Crowd:
     def __init__(self, at_once: int = AT_ONCE_MAX) -> None:
         self._at_once = at_once
         self._open: Counter[tuple[str, str, bool]] = Counter()
-        self._asked: set[tuple[str, str, str]] = set()
+        self._asked: set[tuple[str, str]] = set()
 
     @contextmanager
     def one(self, principal: Principal, *, stream: bool) -> Iterator[None]:
@@ -47,14 +47,20 @@ class Crowd:
                 del self._open[key]
 
     @contextmanager
-    def asking(self, principal: Principal, session: str, asked: str) -> Iterator[None]:
-        """A request under its id within a session, which has no other by that id for as long as the block lasts.
+    def asking(self, session: str, asked: str) -> Iterator[None]:
+        """A request under its id in a session, which has no other by that id for as long as the block lasts.
+
+        Args:
+            session: Empty for none: then each request has its own answer and nothing else.
 
         Raises:
             BadInput: It has one (`rpc.id`): its answer could go to the other.
         """
-        key = (f"{principal.tenant}\n{principal.id}", session, asked)
-        if session and key in self._asked:
+        if not session:
+            yield
+            return
+        key = (session, asked)
+        if key in self._asked:
             raise BadInput("a request by this id is under way", code="rpc.id", remedy="Give each request its own id.")
         self._asked.add(key)
         try:

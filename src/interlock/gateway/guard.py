@@ -142,7 +142,7 @@ class Guard:
         if not message.is_request:
             await inner()
             return
-        with self._crowd.asking(key.principal, session, str(message.asked)):
+        with self._crowd.asking(session, str(message.asked)):
             if message.method == _LISTEN:
                 with self._crowd.one(key.principal, stream=True):
                     await inner()
