@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,9 @@ import pytest
 
 from interlock.core.clock import SystemClock
 from interlock.core.ids import CountedIds
+from interlock.errors import BadInput
 from interlock.gateway import wire
+from interlock.gateway.address import Addresses
 from interlock.gateway.asgi import header
 from interlock.gateway.guard import Guard, Protection
 from interlock.keys import Key
@@ -77,6 +80,24 @@ async def test_lists_of_names_and_pages_are_exact_and_an_empty_one_lets_nobody_i
         ).status == 403
     async with served(tmp_path / "none", [Far().tool("get")], hosts=(), origins=()) as gateway:
         assert (await sent(gateway.url, called(gateway, "get", CALL))).status == 421
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        ("127.0.0.1", {"127.0.0.1:1", "localhost:1", "[::1]:1"}), ("::1", {"127.0.0.1:1", "localhost:1", "[::1]:1"}),
+        ("::ffff:127.0.0.1", {"127.0.0.1:1", "localhost:1", "[::1]:1"}), ("192.0.2.7", {"192.0.2.7:1"}),
+        ("2001:db8::7", {"[2001:db8::7]:1"}), ("fe80::7%eth0", {"[fe80::7]:1"}),
+    ],
+)  # fmt: skip
+def test_the_address_that_a_connection_came_to_is_its_name_and_no_other(address: str, names: set[str]) -> None:
+    every = ["localhost", "127.0.0.1", "[::1]", "192.0.2.7", "[2001:db8::7]", "[fe80::7]", "0.0.0.0", "evil.example"]
+    taken = set()
+    for host in [f"{name}:{port}" for name in every for port in (1, 2)] + every:
+        with suppress(BadInput):
+            Addresses().check({"server": (address, 1), "headers": [(b"host", host.encode())]})
+            taken.add(host)
+    assert taken == names
 
 
 # ---------------------------------------------------------------- who is let in
@@ -362,6 +383,8 @@ async def test_a_body_without_end_is_cut_at_its_bound(tmp_path: Path) -> None:
             )
         where = urlsplit(gateway.url)
         head = called(gateway, "get", CALL, b"x", content_length=None, transfer_encoding="chunked").removesuffix(b"x")
+        over = await sent(gateway.url, head + (b"10000\r\n" + b"y" * 65_536 + b"\r\n") * 17)
+        assert (over.status, over.code) == (413, "http.too_large"), "at its bound, and not at its end"
         with anyio.fail_after(10):
             async with await anyio.connect_tcp(str(where.hostname), int(where.port or 0)) as stream:
                 await stream.send(head)

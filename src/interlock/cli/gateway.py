@@ -136,6 +136,8 @@ def _tell(deployment: Deployment, plane: Interlock, where: _Where) -> None:
     deployment.output.line(document, told(f"Listening on {where.url}; Ctrl-C ends it.", "strong"))
     if not is_loopback(where.host):
         deployment.output.show(note("Keys travel in clear over this address: put a server with TLS before it."))
+        if deployment.settings.gateway.hosts is None:
+            deployment.output.show(note("It answers to no name, only to its address: set gateway.hosts for names."))
     rows = [(tool.name, tool.server, tool.effect.value, tool.description.partition("\n")[0]) for tool in plane.tools]
     deployment.output.show(
         Listing(("tool", "server", "effect", "description"), rows, empty="No tools: see `tools` in the settings."),

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from interlock.errors import BadInput
 from interlock.gateway.asgi import Scope, header
-from interlock.gateway_settings import is_loopback
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
@@ -62,13 +61,13 @@ def _own(scope: Scope) -> frozenset[str]:
     server = scope.get("server")
     if not server or server[1] is None:
         return frozenset()
-    address, port = server
-    names = _LOCAL if is_loopback(address) else (_written(address),)
+    port = server[1]
+    address = ip_address(server[0].partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    own = f"[{address}]" if address.version == 6 else str(address)
+    names = _LOCAL if address.is_loopback else (own,)
     return frozenset(f"{name}:{port}" for name in names) | (frozenset(names) if port == 80 else frozenset())
-
-
-def _written(address: str) -> str:
-    return f"[{address}]" if ip_address(address.partition("%")[0]).version == 6 else address
 
 
 def _has(scope: Scope, name: bytes) -> bool:
