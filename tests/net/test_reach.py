@@ -262,6 +262,17 @@ def test_an_allowed_name_may_be_private_and_never_the_metadata_of_a_cloud() -> N
     assert not reach_of(["169.254.0.0/16"], "here").objection("x", ipaddress.ip_address("169.254.169.254"))
 
 
+def test_a_wide_network_does_not_lead_to_what_only_happens_to_lie_within() -> None:
+    """T17: everything, or all of a provider's own range, is not the metadata of a cloud; what was meant is reached."""
+    wide = reach_of(["0.0.0.0/0", "::/0", "100.64.0.0/10"], "here")
+    for address in ("169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "::ffff:169.254.169.254",
+                    "64:ff9b::a9fe:a9fe", "fe80::1", "0.0.0.0"):  # fmt: skip
+        assert wide.objection("x", ipaddress.ip_address(address)), address
+    for address in ("10.1.2.3", "127.0.0.1", "100.64.0.1", "fd12::1", "8.8.8.8"):
+        assert not wide.objection("x", ipaddress.ip_address(address)), address
+    assert not reach_of(["::ffff:10.0.0.1"], "here").objection("x", ipaddress.ip_address("::ffff:10.0.0.1"))
+
+
 @pytest.mark.parametrize("word", ["", "10.0.0.0/99", "a b", "*", "127.1", "http://x/", "1", "é"])
 def test_what_is_neither_host_nor_network_is_refused(word: str) -> None:
     with pytest.raises(SettingsError) as refused:

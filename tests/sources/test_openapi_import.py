@@ -85,6 +85,17 @@ def test_a_header_by_which_the_service_dedupes_is_the_paths_and_no_argument() ->
     assert not one(document({"/p": {"get": operation()}}), key_header="Idempotency-Key").keyed
 
 
+@pytest.mark.parametrize(
+    "name", ["X-HTTP-Method-Override", "x-original-url", "X-Forwarded-Host", "Forwarded", "Accept-Encoding"]
+)
+def test_a_header_by_which_a_request_is_taken_for_another_one_is_no_argument(name: str) -> None:
+    """T18: a GET that is decided as a read would be a DELETE to its receiver, or go to another path."""
+    said = operation({**parameter(name, "header"), "required": False}, parameter("X-Trace", "header"))
+    assert list(one(document({"/p": {"get": said}})).input_schema["properties"]) == ["X-Trace"]
+    needed = operation(parameter(name, "header"))
+    assert "which no caller sets" in imported(document({"/p": {"get": needed}})).left[0].why
+
+
 def test_arguments_of_one_name_are_told_apart_by_their_place_and_a_body_that_collides_stands_alone() -> None:
     said = operation(
         parameter("id", "path"), parameter("id", "query"), operationId="put",

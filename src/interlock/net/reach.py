@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from interlock.errors import SettingsError
@@ -26,10 +26,12 @@ _NEVER: Final = _networks(
     # reserved; and the one public address at which a cloud tells machines their secrets
     "0.0.0.0/8 169.254.0.0/16 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24"
     " 224.0.0.0/4 240.0.0.0/4 168.63.129.16/32 100.100.100.200/32 fd00:ec2::/32 fd20:ce::/32"
-    # of version 6: special purposes with Teredo, documentation, and 6to4, which has another address within
-    " 2001::/23 2001:db8::/32 2002::/16 3fff::/20"
+    # of version 6: special purposes with Teredo, documentation, link-local, and what has one of version 4 within
+    " 2001::/23 2001:db8::/32 2002::/16 3fff::/20 fe80::/10 ::ffff:0:0/96 64:ff9b::/96 64:ff9b:1::/48"
 )
-"""Where nothing goes by a name, not even by an allowed one: only a network that the operator wrote leads there."""
+"""Where nothing goes by a name, not even by an allowed one: only a network that the operator wrote for it leads there,
+and none that merely has it within, such as 0.0.0.0/0.
+"""
 
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """Public addresses of version 6. Outside stand the mapped, translated (NAT64) and link-local ones too."""
@@ -49,9 +51,10 @@ class Reach:
 
     def objection(self, host: str, address: Address) -> str:
         """Why an address that a host has may not be connected to; empty where it may."""
-        if any(address in network for network in self.networks):
+        never = next((network for network in _NEVER if address in network), None)
+        if any(address in network and (never is None or _within(network, never)) for network in self.networks):
             return ""
-        if any(address in network for network in _NEVER):
+        if never is not None:
             return "link-local, special or reserved"
         if any(address in network for network in _INTERNAL):
             return "" if host in self.hosts else "of this machine or a private network"
@@ -100,6 +103,11 @@ def reach_of(allowed: Iterable[str], place: str) -> Reach:
                 ) from None  # fmt: skip
             hosts.add(each.lower().rstrip("."))
     return Reach(hosts=frozenset(hosts), networks=tuple(networks))
+
+
+def _within(network: Any, other: Any) -> bool:
+    """Whether a network is a part of another one of its version."""
+    return bool(network.subnet_of(other))
 
 
 def _is_name(text: str) -> bool:

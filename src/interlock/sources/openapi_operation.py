@@ -22,9 +22,15 @@ _NOT_PARAMETERS: Final = frozenset({"accept", "content-type", "authorization"})
 """Headers that OpenAPI does not let be parameters."""
 
 _OF_THE_CONNECTION: Final = frozenset(
-    "connection content-encoding content-length cookie expect host keep-alive proxy-authorization te trailer"
-    " transfer-encoding upgrade".split()
+    "accept-encoding connection content-encoding content-length cookie expect host keep-alive proxy-authorization te"
+    " trailer transfer-encoding upgrade"
+    # by these some receivers take a request for another one: of another method, host or path, or from elsewhere
+    " x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url x-original-host forwarded via"
+    " x-forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto"
+    " x-forwarded-server x-forwarded-uri x-host x-real-ip".split()
 )
+"""Headers that no caller sets."""
+
 _STYLES: Final = {
     "path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",), "cookie": ("form",),
