@@ -16,7 +16,9 @@ from interlock import Interlock, Outcome, OutcomeKind, Settings, open_plane
 from interlock.core.ids import named_call_id
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent
-from interlock.sources.mcp_server import Server, State
+from interlock.sources.mcp_pace import CALM_MAX_S, CALM_S, CHANGES_FREE, Pace
+from interlock.sources.mcp_server import SHARED, Server, State
+from interlock.testing import FrozenClock
 from tests.planes import ANA
 
 pytestmark = pytest.mark.anyio
@@ -192,6 +194,30 @@ async def test_a_question_on_a_process_is_put_only_while_it_is_clear_whose_it_is
             for name in ("a", "b"):
                 tasks.start_soon(ask, name, "https://login.example/")
         assert len(front.asked) == 1 and all('"error"' in each for each in said[2:])
+
+
+async def test_a_server_that_changes_its_tools_over_and_over_fills_no_ledger() -> None:
+    """T37, T45: each change is recorded whole, so one that goes on is listed ever more seldom, and is not called."""
+    async with beside("swaps") as plane, beside("plain") as calm:
+        for each in (bad(plane), bad(calm)):
+            for _ in range(CHANGES_FREE + 3):
+                await each._relist(each._lines[SHARED])
+        assert bad(plane)._pace.restless and bad(plane)._pace.calm_s > CALM_S
+        assert not bad(calm)._pace.restless and bad(calm)._pace.calm_s == CALM_S
+        bad(plane)._lines[SHARED].connection.changed.set()
+        with pytest.raises(NotSent, match="over and over"):
+            await bad(plane)._fresh(SHARED)
+
+
+def test_the_pace_slows_down_to_a_minute_and_is_forgotten_when_it_was_quiet() -> None:
+    clock = FrozenClock()
+    pace = Pace(clock)
+    for _ in range(100):
+        pace.changed()
+        clock.advance(pace.calm_s)
+    assert pace.calm_s == CALM_MAX_S
+    clock.advance(2 * CALM_MAX_S)
+    assert pace.calm_s == CALM_S and not pace.restless
 
 
 class Front:

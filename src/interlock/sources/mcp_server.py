@@ -17,20 +17,14 @@ from interlock.core.clock import Clock
 from interlock.core.tool import CallContext, Tool
 from interlock.errors import DefinitionError, NotSent, ToolError
 from interlock.sources.mcp_connection import Connection, Terms
+from interlock.sources.mcp_pace import Pace
 from interlock.sources.mcp_tools import Profile, is_made_of, tool_of
 
 LINES_MAX: Final = 32
 """Connections of one server that principals may have at once; the one that was idle longest makes room."""
 
-PAUSE_S: Final = 0.25
-PAUSE_MAX_S: Final = 60.0
-"""Seconds between tries to reach a server: the first pause, and the longest; each is twice the one before."""
-
 UNSEEN_S: Final = 5.0
 """Seconds that whoever is to be offered tools waits for what a principal's own connection lists."""
-
-CALM_S: Final = 0.2
-"""Seconds in which further words of a server that its tools changed are one word."""
 
 ERRORS_KEPT: Final = 64 << 10
 """Bytes of what a server wrote to its standard error that are kept over its restarts."""
@@ -108,8 +102,7 @@ class Server:
         self._again = anyio.Event()
         self._errors = b""
         self._tools: dict[str, Tool] = {}
-        self._pause_s = 0.0
-        self._not_before_s = 0.0
+        self._pace = Pace(clock)
 
     @property
     def name(self) -> str:
@@ -144,7 +137,7 @@ class Server:
         """End its connections and open it again, whatever became of it before."""
         self.close()
         self.state, self.why = State.STARTING, ""
-        self._pause_s = self._not_before_s = 0.0
+        self._pace = Pace(self._clock)
         self._again.set()
 
     async def start(self) -> None:
@@ -159,14 +152,14 @@ class Server:
             try:
                 line = await self._line(SHARED)
             except ToolError:
-                left = math.inf if self.state in _LEFT_ALONE else max(0.05, self._not_before_s - self._clock.mono_s())
+                left = math.inf if self.state in _LEFT_ALONE else max(0.05, self._pace.wait_s)
                 with anyio.move_on_after(left):
                     await self._again.wait()
                 continue
             with anyio.move_on_after(self.plan.relist_s):
                 await line.connection.changed.wait()
             if line.connection.open:
-                await anyio.sleep(CALM_S)
+                await anyio.sleep(self._pace.calm_s)
                 await self._relist(line)
             else:
                 self._failed(line.connection.why)
@@ -256,6 +249,8 @@ class Server:
         """
         line = await self._line(key)
         if self._is_stale(line):
+            if self._pace.restless:
+                raise NotSent(f"server {self.name!r} changes its tools over and over")
             async with self._opening.setdefault(key, anyio.Lock()):
                 if self._is_stale(line):
                     await self._relist(line)
@@ -277,7 +272,7 @@ class Server:
         async with self._opening.setdefault(key, anyio.Lock()):  # one that is slow to open keeps nobody else waiting
             if (line := self._open_line(key)) is not None:
                 return line
-            if self.state in _LEFT_ALONE or self._clock.mono_s() < self._not_before_s:
+            if self.state in _LEFT_ALONE or self._pace.wait_s > 0:
                 raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}")
             if (line := self._lines.get(key)) is not None:
                 self.restarts += 1
@@ -305,7 +300,8 @@ class Server:
             why = self._gave_up(line, error)
             raise NotSent(f"server {self.name!r} is {self.state.value}: {why}") from None
         if key == SHARED:
-            self.state, self.why, self._pause_s = State.READY, "", 0.0
+            self.state, self.why = State.READY, ""
+            self._pace.opened()
         return line
 
     async def _relist(self, line: _Line) -> None:
@@ -357,6 +353,7 @@ class Server:
         tools = tools | kept if mine else kept | tools
         if list(tools.items()) != list(before.items()):
             self._tools = tools
+            self._pace.changed()
             self._changed()
 
     def _tool(self, definition: Mapping[str, Any]) -> Tool | None:
@@ -382,8 +379,7 @@ class Server:
 
     def _failed(self, why: str) -> None:
         self.state, self.why = State.DOWN, why
-        self._pause_s = min(PAUSE_MAX_S, self._pause_s * 2 or PAUSE_S)
-        self._not_before_s = self._clock.mono_s() + self._pause_s
+        self._pace.failed()
 
     def _leave(self, state: State, why: str) -> None:
         """Leave it alone: none of its tools is offered until a person has it started again (T45)."""
