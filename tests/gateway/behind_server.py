@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
 ANY = {"type": "object"}
+SCHEME = sys.argv[1] if len(sys.argv) > 1 else "memo"
 
 
 def form(name: str) -> types.ElicitRequest:
@@ -59,11 +61,11 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> Any:
 
 
 async def list_resources(context: Any, params: Any) -> types.ListResourcesResult:
-    return types.ListResourcesResult(resources=[types.Resource(name="no\u200bte", uri="memo://note")])
+    return types.ListResourcesResult(resources=[types.Resource(name="no\u200bte", uri=f"{SCHEME}://note")])
 
 
 async def list_templates(context: Any, params: Any) -> types.ListResourceTemplatesResult:
-    template = types.ResourceTemplate(name="memo", uri_template="memo://{name}")
+    template = types.ResourceTemplate(name="memo", uri_template=SCHEME + "://{name}")
     return types.ListResourceTemplatesResult(resource_templates=[template])
 
 

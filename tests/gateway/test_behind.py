@@ -155,3 +155,17 @@ async def test_a_client_is_listed_what_the_server_shows_its_own_principal(tmp_pa
             app.lists[""] = []
             assert (await bob.list_tools()).tools == []
             assert [tool.name for tool in (await ana.list_tools()).tools] == ["far__one"]
+
+
+@pytest.mark.parametrize(("scheme", "found"), [("memo", False), ("notes", True)])
+async def test_no_server_answers_for_the_resource_of_another(tmp_path: Path, scheme: str, found: bool) -> None:
+    """T8: of one that two say they have, none is read."""
+    other = {**SERVER, "name": "other", "prefix": "o_", "command": [*SERVER["command"], scheme]}
+    async with served(tmp_path, (), servers=(other, SERVER)) as gateway, gateway.client() as client:
+        for uri in ("memo://note", "memo://else"):
+            if found:
+                [read] = (await client.read_resource(uri)).contents
+                assert read.text == f"of {uri}"  # type: ignore[union-attr]
+            else:
+                with pytest.raises(MCPError, match="several servers"):
+                    await client.read_resource(uri)

@@ -50,21 +50,25 @@ class Readings:
         return [entry | {"name": f"{server.plan.profile.prefix}{entry.get('name', '')}"} for server, entry in listed]
 
     async def server_of_resource(self, caller: Caller, uri: str) -> str:
-        """Whose a resource is: the only server's, else the one's that lists it, or a template that begins like it.
+        """Whose a resource is: the only server's, else the one's that lists it, or the template that is most like it.
 
         Raises:
-            NotFound: Nobody's.
+            NotFound: Nobody's, or it is not known which of two servers': neither answers in the other's place (T8).
         """
         servers = list(self._servers("resources"))
         if len(servers) == 1:
             return servers[0].name
-        for server, entry in await self._listed(caller, "resources", Server.list_resources):
-            if entry.get("uri") == uri:
-                return server.name
-        for server, entry in await self._listed(caller, "resources", Server.list_templates):
-            begin = str(entry.get("uriTemplate", "")).partition("{")[0]
-            if begin and uri.startswith(begin):
-                return server.name
+        listed = await self._listed(caller, "resources", Server.list_resources)
+        whose = {server.name for server, entry in listed if entry.get("uri") == uri}
+        if not whose:
+            templates = await self._listed(caller, "resources", Server.list_templates)
+            begins = [(str(entry.get("uriTemplate", "")).partition("{")[0], server.name) for server, entry in templates]
+            like = [(len(begin), name) for begin, name in begins if begin and uri.startswith(begin)]
+            whose = {name for length, name in like if length == max(like)[0]}
+        if len(whose) == 1:
+            return whose.pop()
+        if whose:
+            raise NotFound(f"several servers have the resource {uri[:200]!r}", code="gateway.resource")
         raise NotFound(f"no server has the resource {uri[:200]!r}", code="gateway.resource")
 
     def server_of_prompt(self, name: str) -> tuple[str, str]:
