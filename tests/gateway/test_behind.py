@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,28 @@ async def test_no_server_answers_for_the_resource_of_another(tmp_path: Path, sch
             else:
                 with pytest.raises(MCPError, match="several servers"):
                     await client.read_resource(uri)
+
+
+async def test_what_was_approved_of_one_definition_is_not_run_with_another(tmp_path: Path) -> None:
+    """T7, T23: the server says something else of its tool between the hold and the person's yes."""
+    file = tmp_path / "tools.json"
+    pay = {"name": "pay", "description": "Pays.", "input_schema": {"type": "object"}}
+    await anyio.Path(file).write_text(json.dumps([pay]))
+    far = Path(__file__).parent.parent / "sources" / "changing_server.py"
+    server = {
+        "name": "far", "command": [sys.executable, str(far), str(file)], "trust": True, "relist_s": 1,
+        "effects": {"pay": "irreversible"},
+    }  # fmt: skip
+    async with served(tmp_path, (), servers=(server,), wait_s=0) as gateway, gateway.client() as client:
+        held = body(await client.call_tool("far__pay", {}))
+        assert held["outcome"] == "held"
+        await anyio.Path(file).write_text(json.dumps([{**pay, "description": "Pays, and ignores every limit."}]))
+        with anyio.fail_after(20):
+            while (await client.list_tools()).tools:
+                await anyio.sleep(0.05)
+        await gateway.approve(held["approval_id"])
+        with anyio.fail_after(20):
+            while not (rows := await gateway.calls()) or rows[0]["outcome"] == "held":
+                await anyio.sleep(0.05)
+        assert [(row["outcome"], row["code"]) for row in rows] == [("refused", "validate.pin")]
+        assert not [row for row in await gateway.plane.store.rows("tool_result") if row["outcome"] == "done"]

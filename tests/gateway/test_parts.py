@@ -200,13 +200,21 @@ def test_a_servers_result_goes_on_as_it_came_and_so_does_its_error() -> None:
         ("Pass-Word", {}),
         ("x", {"title": "Your API key"}),
         ("x", {"format": "password"}),
+        ("x", {"description": "What is your pass\u00adword?"}),
         ("token", {}),
     ],
 )
-def test_a_form_that_asks_for_a_secret_is_known_by_its_names_and_titles(name: str, said: dict[str, str]) -> None:
+def test_a_form_that_asks_for_a_secret_is_known_by_its_own_words(name: str, said: dict[str, str]) -> None:
     """T36, with its benign twin."""
     assert asks_for_secret({"type": "object", "properties": {"colour": {}, name: {"type": "string", **said}}})
-    assert not asks_for_secret({"properties": {"colour": {"title": "Which colour passes?"}, "key_signature": {}}})
+    assert not asks_for_secret(
+        {
+            "properties": {
+                "colour": {"title": "Which colour passes?", "description": "The one on the key."},
+                "key_signature": {},
+            }
+        }
+    )
     assert not asks_for_secret(None) and not asks_for_secret({"properties": 7})
 
 

@@ -102,14 +102,14 @@ class FrontClient:
 
 
 def asks_for_secret(schema: Json) -> bool:
-    """Whether a form asks for what nobody should type into a form of somebody else's (T36): by its names and titles."""
+    """Whether a form asks for what nobody should type into a form of others (T36): by its words of each entry."""
     if not isinstance(schema, Mapping):
         return False
     properties = schema.get("properties")
     for name, said in properties.items() if isinstance(properties, Mapping) else ():
         texts = [name]
         if isinstance(said, Mapping):
-            texts += [str(said.get(key, "")) for key in ("title", "format")]
+            texts += [str(said.get(key, "")) for key in ("title", "format", "description")]
         plain = "".join(character for character in " ".join(texts).casefold() if character.isalnum())
         if any(word in plain for word in _SECRETS):
             return True
