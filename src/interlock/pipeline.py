@@ -75,6 +75,7 @@ class Plane:
         drivers: What says which calls a run makes, by `RunState.driver`; a run of `calls` has none.
         definitions: What servers list and people accepted of it; None for a plane that has no servers.
         unseen: Names of tools that servers do not show a principal, who is not offered them (T43).
+        lacking: Of a principal, server to why its tools cannot be called before they logged in to it.
     """
 
     registry: Registry
@@ -91,6 +92,7 @@ class Plane:
     drivers: dict[str, Driver] = field(default_factory=dict)
     definitions: Definitions | None = None
     unseen: Callable[[Principal], Awaitable[frozenset[str]]] = _nothing
+    lacking: Callable[[Principal], Mapping[str, str]] = field(default=lambda principal: {})
 
     async def tools_now(self) -> Registry:
         """The tools, as they are accepted now: what a person accepted binds the next call of every process.
@@ -110,7 +112,7 @@ class Plane:
         """
         unseen = await self.unseen(principal)
         rollouts = (await self.switch.standing(principal.tenant)).rollouts
-        return (await self.tools_now()).as_had(principal, rollouts).without(unseen)
+        return (await self.tools_now()).as_had(principal, rollouts).without(unseen).withholding(self.lacking(principal))
 
     def working(self, tools: Iterable[Tool]) -> list[Tool]:
         """Those of the tools that are of use now, in their order: the far end answers, or that of a fallback does."""
@@ -143,7 +145,8 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
             try:
                 fresh = entry.through(entry.recall())
                 standing = await plane.switch.standing(tenant)
-                valid = entry.through(validate(fresh, await plane.tools_now(), standing.rollouts))
+                tools = (await plane.tools_now()).withholding(plane.lacking(call.principal))
+                valid = entry.through(validate(fresh, tools, standing.rollouts))
                 allowed = entry.through(
                     await authorize(valid, plane.policy, entry.run, _ask(standing.flags, plane, resolve))
                 )

@@ -18,6 +18,9 @@ EffectName = Literal["read", "reversible", "irreversible", "privileged"]
 Allowed = Literal["sampling", "elicitation", "roots", "logging"]
 """What a server may ask of the client in front."""
 
+TOKENS: Final = "server-tokens"
+"""Folder, beside the ledger, with the tokens of those who logged in."""
+
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "fish", "ksh", "csh", "cmd", "powershell", "pwsh"})
 
 _INLINE: Final = {
@@ -52,6 +55,48 @@ class ToolProfile(BaseModel):
     tags: tuple[str, ...] | None = None
 
 
+class OauthSettings(BaseModel):
+    """How tokens for a server are had; a part of its entry.
+
+    Attributes:
+        issuer: The authorization server, exactly as it names itself. The server behind has no say in it.
+        grant: `authorization_code` where each principal logs in; `client_credentials` where this deployment has one
+            token for everybody.
+        client_id: What the authorization server's operator calls us.
+        client_secret_file: File of mode 0600 with the client's secret; none for a public client.
+        may_register: Whether a client is registered at each login, where no `client_id` is said.
+        scopes: What is asked for, and no more.
+        redirect_port: Port on this machine at which a login comes back; any free one where 0.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
+    issuer: str
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
+    client_id: Annotated[str, Field(pattern=r"^[!-~]{0,512}$")] = ""
+    client_secret_file: Path | None = None
+    may_register: bool = False
+    scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,256}$")], ...] = ()
+    redirect_port: int = Field(default=0, ge=0, le=65_535, strict=True)
+
+    @property
+    def of_service(self) -> bool:
+        """Whether one token is everybody's."""
+        return self.grant == "client_credentials"
+
+    @field_validator("issuer")
+    @classmethod
+    def _web(cls, issuer: str) -> str:
+        return _checked(issuer)
+
+    @model_validator(mode="after")
+    def _one_client(self) -> OauthSettings:
+        if bool(self.client_id) == self.may_register:
+            raise ValueError("say either client_id or may_register = true")
+        if self.of_service and (self.may_register or self.client_secret_file is None):
+            raise ValueError("client_credentials need a client_id with a client_secret_file")
+        return self
+
+
 class ServerSettings(BaseModel):
     """One server: a command that is started here, or an address.
 
@@ -68,6 +113,7 @@ class ServerSettings(BaseModel):
         headers: What every request to it bears.
         header_files: Header to the file of mode 0600 that holds its value.
         key_file: File of mode 0600 with the key that it is sent as a bearer token.
+        oauth: How tokens for it are had, where it wants OAuth; nothing is sent to it without one.
         prefix: What stands before the names of its tools; `name__` where None.
         trust: What is seen first of it, its command and its tools, is accepted; else both wait for a person.
         command_digest: The digest of the reviewed command, as `interlock servers accept` prints it.
@@ -94,6 +140,7 @@ class ServerSettings(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     header_files: dict[str, Path] = Field(default_factory=dict)
     key_file: Path | None = None
+    oauth: OauthSettings | None = None
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None
     trust: bool = False
     command_digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -137,15 +184,34 @@ class ServerSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _web(cls, url: str) -> str:
-        if url:
-            try:
-                check_url(url, "url")
-            except SettingsError as error:
-                raise ValueError(str(error)) from None
-        return url
+        return _checked(url) if url else url
 
     @model_validator(mode="after")
     def _one_way(self) -> ServerSettings:
         if bool(self.command) == bool(self.url):
             raise ValueError("a server has either a command or a url")
         return self
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> ServerSettings:
+        if self.oauth is None:
+            return self
+        if not self.url or "?" in self.url or "#" in self.url:
+            raise ValueError("oauth is for a server at a url without a query")
+        named = {name.lower() for name in (*self.headers, *self.header_files)}
+        if self.key_file is not None or "authorization" in named:
+            raise ValueError("say either oauth or another authorization")
+        return self
+
+    @property
+    def apart(self) -> bool:
+        """Whether each principal has a connection of its own: always, where each has a token of its own."""
+        return self.per_principal or (self.oauth is not None and not self.oauth.of_service)
+
+
+def _checked(url: str) -> str:
+    try:
+        check_url(url, "url")
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return url

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import anyio.to_thread
@@ -27,18 +28,36 @@ from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins
 from interlock.registry.registry import Registry
 from interlock.server_book import Book, objection, read_book
-from interlock.server_settings import ServerSettings
+from interlock.server_settings import TOKENS, ServerSettings
 from interlock.settings import Settings, named_environment
 from interlock.sources.mcp_connection import Terms
-from interlock.sources.mcp_server import Plan, Server, State
+from interlock.sources.mcp_server import Key, Plan, Server, State
 from interlock.sources.mcp_tools import Profile
 from interlock.sources.relay import Relay
+
+_LOG_IN: Final = "the user has not logged in to the server of this tool"
 
 _AGAIN_S: Final = 1.0
 """Seconds until what could not be recorded is tried again."""
 
 BOOK_S: Final = 2.0
 """Seconds after which a process notices what `interlock servers` was told."""
+
+
+class Logins(Protocol):
+    """Who is logged in to a server, as `server_tokens.ServerTokens` says it; what stands here needs no extra."""
+
+    def lacking(self, holder: Key) -> bool:
+        """Whether this tenant and principal have to log in before anything is called."""
+        ...
+
+    async def look(self) -> None:
+        """See who is logged in now."""
+        ...
+
+    def bearer(self, holder: Key) -> Callable[[str], Awaitable[str]]:
+        """What gives a connection its tokens; see `sources.mcp_http.Address`."""
+        ...
 
 
 class Fleet:
@@ -48,12 +67,14 @@ class Fleet:
         relay: What they may ask of the clients in front.
         servers: Each by its name, in the order of the settings.
         refused: Server and name of a tool to why it is not in the registry.
+        tokens: Of the servers that want OAuth, by name: the tokens for each.
     """
 
     def __init__(self, settings: Settings, relay: Relay) -> None:
         self.relay = relay
         self.servers: dict[str, Server] = {}
         self.refused: dict[tuple[str, str], str] = {}
+        self.tokens: dict[str, Logins] = {}
         self._settings = settings
         self._trusted = {said.name for said in settings.servers if said.trust}
         self._own: Registry | None = None
@@ -101,11 +122,15 @@ class Fleet:
         self._book = book
 
     async def read_again(self) -> None:
-        """Follow the book whenever it changes, until cancelled."""
-        file = anyio.Path(book_file(self._settings))
-        before = await _stamp(file)
+        """Follow the book whenever it changes, and try again where somebody logged in, until cancelled."""
+        file, folder = anyio.Path(book_file(self._settings)), anyio.Path(self._settings.state_folder / TOKENS)
+        before, logins = await _stamp(file), await _stamp(folder)
         while True:
             await anyio.sleep(BOOK_S)
+            if logins != (logins := await _stamp(folder)):
+                for name, tokens in self.tokens.items():
+                    await tokens.look()
+                    self.servers[name].retry()
             now = await _stamp(file)
             if now != before:
                 before = now
@@ -113,6 +138,11 @@ class Fleet:
                     self.follow(await anyio.to_thread.run_sync(read_book, Path(file)))
                 except SettingsError as error:
                     self.refused["", ""] = str(error)
+
+    def lacking(self, principal: Principal) -> dict[str, str]:
+        """The servers that a principal has to log in to first, each with what to tell the model."""
+        holder = (principal.tenant, principal.id)
+        return {name: _LOG_IN for name, tokens in self.tokens.items() if tokens.lacking(holder)}
 
     def note_change(self) -> None:
         """Have the registry replaced soon."""
@@ -155,6 +185,7 @@ class Fleet:
             LedgerError: It could not be recorded; what was in force stays.
         """
         assert self._own is not None and plane.definitions is not None, "own tools were admitted"
+        plane.lacking = self.lacking
         registry = await plane.definitions.take(self._own, self.listings())
         self.refused = {(each.tool.server, each.tool.name): each.reason for each in plane.definitions.aside}
         try:
@@ -211,7 +242,9 @@ async def open_fleet(settings: Settings, world: World, *, start: bool = True) ->
     if not start:
         yield fleet
         return
-    plans, book = await anyio.to_thread.run_sync(_read, settings, fleet.relay)
+    plans, book = await anyio.to_thread.run_sync(_read, settings, fleet, world)
+    for tokens in fleet.tokens.values():
+        await tokens.look()
     async with tasks_beside() as tasks:
         for plan in plans:
             fleet.servers[plan.terms.server] = Server(plan, world.clock, tasks, fleet.note_change)
@@ -231,12 +264,21 @@ def book_file(settings: Settings) -> Path:
     return settings.state_folder / "servers.json"
 
 
-def _read(settings: Settings, relay: Relay) -> tuple[list[Plan], Book]:
-    return [plan_of(said, settings, relay) for said in settings.servers], read_book(book_file(settings))
+def _read(settings: Settings, fleet: Fleet, world: World) -> tuple[list[Plan], Book]:
+    if any(said.oauth for said in settings.servers):
+        from interlock.server_tokens import open_tokens  # brings httpx2 and cryptography
+
+        opened = (open_tokens(said, settings, world.clock, world.entropy) for said in settings.servers if said.oauth)
+        fleet.tokens = {tokens.terms.server: tokens for tokens in opened}
+    plans = [plan_of(said, settings, fleet.relay, fleet.tokens.get(said.name)) for said in settings.servers]
+    return plans, read_book(book_file(settings))
 
 
-def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
+def plan_of(said: ServerSettings, settings: Settings, relay: Relay, tokens: Logins | None = None) -> Plan:
     """What a server is reached by, from what the settings say of it.
+
+    Args:
+        tokens: What each connection says who it is by; None for a server without OAuth.
 
     Raises:
         SettingsError: A file that they name is not acceptable.
@@ -251,27 +293,43 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay) -> Plan:
     terms = Terms(
         server=said.name, allow=allow, start_s=said.start_s, items_max=said.tools_max, alone=bool(said.command)
     )  # fmt: skip
-    if said.command:
-        from interlock.sources.mcp_stdio import Command, stdio_link
+    dial = _stdio(said, settings) if said.command else _http(said, settings, tokens)
 
-        command = Command(
-            argv=said.command, env=_environment(said, settings), frame_max=said.result_bytes_max,
-            cwd=settings.at(said.cwd) if said.cwd is not None else settings.folder,
-        )  # fmt: skip
-        dial: Any = partial(stdio_link, command)
-    else:
-        from interlock.sources.mcp_http import Address, http_link
+    def connect(key: Key) -> Connection:
+        return Connection(terms, dial(key), relay)
 
-        headers = said.headers | {name: read_secret(settings.at(file)) for name, file in said.header_files.items()}
-        if said.key_file is not None:
-            headers["authorization"] = f"Bearer {read_secret(settings.at(said.key_file))}"
-        reach = reach_of(said.reach, f"servers {said.name}: reach").with_literal(said.url)
-        address = Address(url=said.url, reach=reach, headers=headers, frame_max=said.result_bytes_max)
-        dial = partial(http_link, address)
     return Plan(
-        terms=terms, connect=partial(Connection, terms, dial, relay), profile=profile_of(said),
-        per_principal=said.per_principal, relist_s=said.relist_s,
+        terms=terms, connect=connect, profile=profile_of(said), per_principal=said.apart, relist_s=said.relist_s
     )  # fmt: skip
+
+
+def _stdio(said: ServerSettings, settings: Settings) -> Callable[[Key], Any]:
+    """What starts a server, whoever it is started for."""
+    from interlock.sources.mcp_stdio import Command, stdio_link
+
+    command = Command(
+        argv=said.command, env=_environment(said, settings), frame_max=said.result_bytes_max,
+        cwd=settings.at(said.cwd) if said.cwd is not None else settings.folder,
+    )  # fmt: skip
+    return lambda key: partial(stdio_link, command)
+
+
+def _http(said: ServerSettings, settings: Settings, tokens: Logins | None) -> Callable[[Key], Any]:
+    """What dials a server, with the token of whom it is dialled for."""
+    from interlock.sources.mcp_http import Address, http_link
+
+    files = {name: read_secret(settings.at(file)) for name, file in said.header_files.items()}
+    headers, secrets = said.headers | files, list(files.values())
+    if said.key_file is not None:
+        secrets.append(read_secret(settings.at(said.key_file)))
+        headers["authorization"] = f"Bearer {secrets[-1]}"
+    reach = reach_of(said.reach, f"servers {said.name}: reach").with_literal(said.url)
+    address = Address(
+        url=said.url, reach=reach, headers=headers, frame_max=said.result_bytes_max, secrets=tuple(secrets)
+    )  # fmt: skip
+    if tokens is None:
+        return lambda key: partial(http_link, address)
+    return lambda key: partial(http_link, replace(address, bearer=tokens.bearer(key)))
 
 
 def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:

@@ -146,8 +146,8 @@ class _Loop:
     def _equip(self, rollouts: Rollouts, unseen: frozenset[str]) -> None:
         """Take the versions of the tools that the user has now, but for those that servers do not show them."""
         self._rollouts, self._unseen = rollouts, unseen
-        had = self._plane.registry.offered_to(self._principal, rollouts)
-        offered = [tool for tool in had if tool.name not in unseen]
+        registry = self._plane.registry.withholding(self._plane.lacking(self._principal))
+        offered = [tool for tool in registry.offered_to(self._principal, rollouts) if tool.name not in unseen]
         self._callable = self._routing.without_find(_callable(offered, self._transcript.tools))
         self._tools = to_have(self._callable, self._principal, self._plane.policy)
         self._context: Context | None = None  # made with the first offer, which its system prompt speaks of

@@ -31,7 +31,7 @@ from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy_suggest import policy
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
-from interlock.cli.servers import servers
+from interlock.cli.servers_login import servers
 from interlock.cli.stop import resume, stop
 from interlock.cli.verify import verify
 from interlock.cli.work import work

@@ -58,7 +58,7 @@ def list_(deployment: Deployment) -> Report:
 @click.argument("name")
 def show(deployment: Deployment, name: str) -> Report:
     """One server: what is started, what it lists, what it wrote to its standard error."""
-    said = _said(deployment, name)
+    said = said_of(deployment, name)
     (row,) = _seen(deployment, name)
     about: list[tuple[str, Cell]] = [
         *_place(deployment, said), ("state", told(row["state"], _STATES[State(row["state"])])),
@@ -88,7 +88,7 @@ def accept(deployment: Deployment, name: str, digest: str | None) -> Report:
     accepted again. A process that runs notices within 2 s. Needs the role operator or admin.
     """
     deployment.require(OPERATOR, ADMIN)
-    said = _said(deployment, name)
+    said = said_of(deployment, name)
     if not said.command:
         raise BadInput(f"server {name!r} has no command to accept", code="servers.no_command")
     now, file = command_digest(said), book_file(deployment.settings)
@@ -114,13 +114,18 @@ def restart(deployment: Deployment, name: str) -> Report:
     Also one that was left alone. They notice within 2 s. Needs the role operator or admin.
     """
     deployment.require(OPERATOR, ADMIN)
-    _said(deployment, name)
+    said_of(deployment, name)
     file = book_file(deployment.settings)
     write_book(file, read_book(file).restart(name))
     return Report({"server": name, "restart": True}, [told(f"{name} is started again by whoever runs it.")])
 
 
-def _said(deployment: Deployment, name: str) -> ServerSettings:
+def said_of(deployment: Deployment, name: str) -> ServerSettings:
+    """What the settings say of a server.
+
+    Raises:
+        NotFound: Nothing.
+    """
     for said in deployment.settings.servers:
         if said.name == name:
             return said

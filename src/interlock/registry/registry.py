@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -136,6 +136,22 @@ class Registry:
         made = copy(self)
         made._tools = {name: known for name, known in self._tools.items() if name not in names}
         made._names = NameIndex(name for name, known in made._tools.items() if not known.withheld)
+        return made
+
+    def withholding(self, lacking: Mapping[str, str]) -> Registry:
+        """These tools as somebody has them who lacks what some servers want.
+
+        Args:
+            lacking: Server to why its tools cannot be called, for the model.
+        """
+        if not lacking:
+            return self
+        made = copy(self)
+        made._tools = {
+            name: replace(known, withheld=lacking[known.tool.server], code="validate.login")
+            if known.tool.server in lacking and (not known.withheld or known.code == "validate.absent") else known
+            for name, known in self._tools.items()
+        }  # fmt: skip
         return made
 
     def versions(self, name: str) -> tuple[Registered, ...]:

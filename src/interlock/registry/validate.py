@@ -96,6 +96,12 @@ def _not_callable(call: ToolCall, known: Registered | None, registry: Registry) 
             call, "validate.absent", known.withheld, next_step="Do without it now, or tell the user.",
             audit={"server": known.tool.server},
         )  # fmt: skip
+    if known is not None and known.code == "validate.login":
+        return refuse(
+            call, "validate.login", known.withheld,
+            next_step=f"Tell the user to log in: `interlock servers login {known.tool.server}`.",
+            audit={"server": known.tool.server},
+        )  # fmt: skip
     if known is not None:
         return refuse(
             call, "validate.pin", known.withheld, next_step="Do without it, or tell the user; a person must review it.",

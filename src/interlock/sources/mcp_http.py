@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +20,8 @@ from mcp.client.streamable_http import streamable_http_client
 from interlock.errors import NotSent
 from interlock.net.egress import Guarded
 from interlock.net.reach import PUBLIC, Reach
+from interlock.net.scrub import Scrub
+from interlock.net.target import target_of
 from interlock.sources.mcp_direct import Direct
 from interlock.sources.mcp_link import TRIP, Link, Trip
 
@@ -49,6 +51,8 @@ class Address:
         headers: What every request bears.
         frame_max: Bytes of one message from it.
         tls: Whom to trust; what the machine trusts where it is left out.
+        secrets: Values among the headers that no answer repeats.
+        bearer: Gives a token for each request, and another one for a token that was refused; None where there is none.
     """
 
     url: str
@@ -56,6 +60,8 @@ class Address:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     frame_max: int = 4 << 20
     tls: ssl.SSLContext = field(default_factory=lambda: httpx2.create_ssl_context(trust_env=False), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    bearer: Callable[[str], Awaitable[str]] | None = field(default=None, repr=False)
 
 
 @asynccontextmanager
@@ -88,6 +94,8 @@ class Bounded(httpx2.AsyncBaseTransport):
         self._url = httpx2.URL(address.url)
         self._agreed: dict[str, str] = {}
         self._frame_max = address.frame_max
+        self._address = address
+        self._origin = target_of(address.url).origin
         self._transport = Guarded(address.reach, tls=address.tls)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -98,7 +106,7 @@ class Bounded(httpx2.AsyncBaseTransport):
             return answer
         self._agreed = {name: request.headers[name] for name in _AGREED if name in request.headers}
         try:
-            response = await self._transport.handle_async_request(request)
+            response, secrets = await self._sent(request)
         except NotSent as error:
             trip.not_sent = True
             return _instead(error.args[0])
@@ -108,7 +116,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         except httpx2.TransportError as error:
             trip.lost = f"gave no answer: {type(error).__name__}"
             return _instead(trip.lost)
-        return await self._checked(request, response, trip)
+        return await self._checked(request, response, trip, secrets)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         """Send one message as the SDK would, in the session that it opened; see `handle_async_request`."""
@@ -118,7 +126,29 @@ class Bounded(httpx2.AsyncBaseTransport):
         )
         return await self.handle_async_request(request)
 
-    async def _checked(self, request: httpx2.Request, response: httpx2.Response, trip: Trip) -> httpx2.Response:
+    async def _sent(self, request: httpx2.Request) -> tuple[httpx2.Response, tuple[str, ...]]:
+        """The answer to a request with its token, and what the answer may not repeat.
+
+        A token that is refused is renewed once: what was refused was not taken.
+        """
+        bearer, secrets = self._address.bearer, self._address.secrets
+        if bearer is None or target_of(str(request.url)).origin != self._origin:
+            return await self._transport.handle_async_request(request), secrets
+        token = await bearer("")
+        request.headers["authorization"] = f"Bearer {token}"
+        response = await self._transport.handle_async_request(request)
+        secrets += (token,)
+        if response.status_code == 401:
+            await response.aclose()
+            token = await bearer(token)
+            request.headers["authorization"] = f"Bearer {token}"
+            response = await self._transport.handle_async_request(request)
+            secrets += (token,)
+        return response, secrets
+
+    async def _checked(
+        self, request: httpx2.Request, response: httpx2.Response, trip: Trip, secrets: tuple[str, ...]
+    ) -> httpx2.Response:
         trip.status = status = response.status_code
         asked = response.headers.get("retry-after", "")
         trip.retry_after_s = float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0.0
@@ -136,7 +166,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         many = STREAM_FRAMES if response.headers.get("content-type", "").startswith("text/event-stream") else 1
         most = None if request.method == "GET" else many * self._frame_max
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Counted(response.stream, most, trip)
+        response.stream = _Counted(response.stream, most, trip, Scrub(secrets))
         return response
 
     async def aclose(self) -> None:
@@ -145,10 +175,10 @@ class Bounded(httpx2.AsyncBaseTransport):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    """The bytes of an answer, up to the bound; a failure in their midst is one that the SDK answers to the caller."""
+    """The bytes of an answer without secrets, up to the bound; a failure in their midst is answered to the caller."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int | None, trip: Trip) -> None:
-        self._stream, self._most, self._trip = stream, most, trip
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int | None, trip: Trip, scrub: Scrub) -> None:
+        self._stream, self._most, self._trip, self._scrub = stream, most, trip, scrub
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         read = 0
@@ -158,7 +188,10 @@ class _Counted(httpx2.AsyncByteStream):
                 if self._most is not None and read > self._most:
                     self._trip.lost = f"answered with more than {self._most} bytes"
                     raise httpx2.StreamError(self._trip.lost)
-                yield chunk
+                if clean := self._scrub.more(chunk):
+                    yield clean
+            if clean := self._scrub.end():
+                yield clean
         except httpx2.TransportError as error:
             self._trip.lost = f"broke off its answer: {type(error).__name__}"
             raise httpx2.StreamError(self._trip.lost) from None

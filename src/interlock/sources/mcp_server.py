@@ -57,14 +57,14 @@ class Plan:
 
     Attributes:
         terms: What its connections go by.
-        connect: Makes a connection, not open yet.
+        connect: Makes a connection for a principal, or the shared one; not open yet.
         profile: The operator's word on its tools.
         per_principal: Whether each principal has a connection of its own.
         relist_s: Seconds after which its tools are listed again in any case.
     """
 
     terms: Terms
-    connect: Callable[[], Connection]
+    connect: Callable[[Key], Connection]
     profile: Profile
     per_principal: bool = False
     relist_s: float = 300.0
@@ -139,6 +139,12 @@ class Server:
         self.state, self.why = State.STARTING, ""
         self._pace = Pace(self._clock)
         self._again.set()
+
+    def retry(self) -> None:
+        """Try to reach it now, where it could not be reached: something about it changed."""
+        if self.state is State.DOWN:
+            self._pause_s = self._not_before_s = 0.0
+            self._again.set()
 
     async def start(self) -> None:
         """Open the shared connection and list the tools; where that fails, it is tried again by `tend`."""
@@ -289,7 +295,7 @@ class Server:
         return line
 
     async def _open(self, key: Key) -> _Line:
-        connection = self.plan.connect()
+        connection = self.plan.connect(key)
         before = self._lines.get(key)
         line = self._lines[key] = _Line(connection, {} if before is None else before.definitions)
         self._lines.move_to_end(key)

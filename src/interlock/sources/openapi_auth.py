@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from interlock.errors import NotSent
 from interlock.net.egress import Ask
+from interlock.net.scrub import HIDDEN, forms_of
 
 Kind = Literal["bearer", "basic", "header", "query", "cookie"]
 
@@ -69,11 +69,9 @@ class Secrets:
     def out_of(self, body: bytes) -> bytes:
         """An answer without them, in the forms in which a service could have repeated them."""
         for credential, secret in self.given:
-            forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], secret[::-1]}
-            forms |= {base64.b64encode(secret.encode()).decode(), base64.urlsafe_b64encode(secret.encode()).decode()}
-            forms |= {secret.encode().hex(), _basic(credential, secret)}
+            forms = forms_of(secret) | {_basic(credential, secret).encode()}
             for form in sorted(forms, key=len, reverse=True):
-                body = body.replace(form.encode(), b"[secret]")
+                body = body.replace(form, HIDDEN)
         return body
 
 
