@@ -79,3 +79,25 @@ def test_nothing_but_the_fleet_and_its_transport_starts_a_process() -> None:
         path for path in found if path.startswith("testing/")
     }
     assert "sources/mcp_stdio.py" in found
+
+
+URL = {"command": [], "url": "https://far.example/mcp"}
+OAUTH = {"issuer": "https://as.example", "client_id": "us"}
+
+
+@pytest.mark.parametrize(
+    ("oauth", "more"),
+    [
+        ({"issuer": "http://as.example"}, {}), ({"issuer": "javascript:x"}, {}), ({"issuer": ""}, {}),
+        ({"client_id": ""}, {}), ({"may_register": True}, {}), ({"grant": "client_credentials"}, {}),
+        ({"grant": "password"}, {}), ({"scopes": ["a b"]}, {}), ({"client_id": "a\nb"}, {}), ({"redirect_port": 65_536}, {}),
+        ({}, {"key_file": "k"}), ({}, {"headers": {"Authorization": "x"}}), ({}, {"header_files": {"AUTHORIZATION": "x"}}),
+        ({}, {"url": "https://far.example/mcp?key=1"}), ({}, {"url": "", "command": ["x"]}),
+    ],
+)  # fmt: skip
+def test_oauth_is_for_one_client_at_one_issuer_and_no_second_credential(
+    oauth: dict[str, Any], more: dict[str, Any]
+) -> None:
+    assert server(**URL, oauth=OAUTH).apart, "each principal has a connection of its own"
+    with pytest.raises(ValidationError):
+        server(**{**URL, **more}, oauth={**OAUTH, **oauth})

@@ -238,8 +238,9 @@ def _refused(answer: Answer) -> NotSent:
         word = _word(document_of(answer).get("error"))
     except NotSent:
         word = f"status {answer.status}"
-    code = "oauth.over" if word == "invalid_grant" else "oauth.refused"
-    return NotSent(f"the authorization server refused: {word}", code=code)
+    if word == "invalid_grant":
+        return NotSent(f"the authorization server refused: {word}", code="oauth.over", remedy="Log in again.")
+    return NotSent(f"the authorization server refused: {word}", code="oauth.refused")
 
 
 def _word(said: object) -> str:
