@@ -90,8 +90,10 @@ OAUTH = {"issuer": "https://as.example", "client_id": "us"}
     [
         ({"issuer": "http://as.example"}, {}), ({"issuer": "javascript:x"}, {}), ({"issuer": ""}, {}),
         ({"client_id": ""}, {}), ({"may_register": True}, {}), ({"grant": "client_credentials"}, {}),
-        ({"grant": "password"}, {}), ({"scopes": ["a b"]}, {}), ({"client_id": "a\nb"}, {}), ({"redirect_port": 65_536}, {}),
-        ({}, {"key_file": "k"}), ({}, {"headers": {"Authorization": "x"}}), ({}, {"header_files": {"AUTHORIZATION": "x"}}),
+        ({"grant": "password"}, {}), ({"scopes": ["a b"]}, {}), ({"client_id": "a\nb"}, {}),
+        ({"redirect_port": 65_536}, {}),
+        ({}, {"key_file": "k"}), ({}, {"headers": {"Authorization": "x"}}),
+        ({}, {"header_files": {"AUTHORIZATION": "x"}}),
         ({}, {"url": "https://far.example/mcp?key=1"}), ({}, {"url": "", "command": ["x"]}),
     ],
 )  # fmt: skip

@@ -55,7 +55,7 @@ class ToolProfile(BaseModel):
     tags: tuple[str, ...] | None = None
 
 
-class OauthSettings(BaseModel):
+class TokenSettings(BaseModel):
     """How tokens for a server are had; a part of its entry.
 
     Attributes:
@@ -89,7 +89,7 @@ class OauthSettings(BaseModel):
         return _checked(issuer)
 
     @model_validator(mode="after")
-    def _one_client(self) -> OauthSettings:
+    def _one_client(self) -> TokenSettings:
         if bool(self.client_id) == self.may_register:
             raise ValueError("say either client_id or may_register = true")
         if self.of_service and (self.may_register or self.client_secret_file is None):
@@ -140,7 +140,7 @@ class ServerSettings(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     header_files: dict[str, Path] = Field(default_factory=dict)
     key_file: Path | None = None
-    oauth: OauthSettings | None = None
+    oauth: TokenSettings | None = None
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None
     trust: bool = False
     command_digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.sources.granting import Granting, browser
 @contextmanager
 def typed(shell: Shell, *words: str, who: str) -> Iterator[subprocess.Popen[str]]:
     env = {**os.environ, "INTERLOCK_KEY": shell.keys[who], "INTERLOCK_CONFIG": str(shell.folder / "interlock.toml")}
-    command = [sys.executable, "-W", "ignore", "-m", "interlock", "servers", *words, "--json"]
+    command = [str(Path(sys.executable).with_name("interlock")), "servers", *words, "--json"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=env, text=True, **pipes) as process:  # type: ignore[call-overload]
         try:

@@ -29,7 +29,7 @@ from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.registry.soundness import ROLES
 from interlock.routing_settings import RoutingSettings
-from interlock.server_settings import OauthSettings, ServerSettings, ToolProfile
+from interlock.server_settings import ServerSettings, TokenSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import (
     BudgetSettings,
@@ -168,7 +168,7 @@ def test_every_key_of_a_channel_is_described_and_no_other() -> None:
 
 def test_every_key_of_a_server_is_described_and_no_other() -> None:
     oauth = first_codes(REFERENCE / "settings.md", "Keys of OAuth")
-    assert sorted(oauth) == sorted(OauthSettings.model_fields)
+    assert sorted(oauth) == sorted(TokenSettings.model_fields)
     assert sorted(first_codes(REFERENCE / "settings.md", "Servers")) == sorted(ServerSettings.model_fields)
     page = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     told = page.partition("A table `[servers.tools.NAME]` takes")[2].partition(":")[2].split("`")[1::2]
