@@ -124,7 +124,7 @@ class Fleet:
     async def read_again(self) -> None:
         """Follow the book whenever it changes, and try again where somebody logged in, until cancelled."""
         file, folder = anyio.Path(book_file(self._settings)), anyio.Path(self._settings.state_folder / TOKENS)
-        before, logins = await _stamp(file), await _stamp(folder)
+        before, logins = await _stamp(file), (-1, -1)  # who logged in while the servers started is seen at once
         while True:
             await anyio.sleep(BOOK_S)
             if logins != (logins := await _stamp(folder)):

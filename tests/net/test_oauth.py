@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,9 @@ async def test_an_issuer_without_pkce_s256_is_not_logged_in_to(tmp_path: Path, m
 async def test_documents_are_bounded_and_redirects_of_them_not_followed(tmp_path: Path) -> None:
     with FarEnd() as elsewhere:
         async with wanted() as at:
+            padded = json.dumps(at.granting.metadata).encode() + b" " * (64 << 10)
             for reply in (
-                Reply(302, {"location": elsewhere.url}), Reply(body=b'{"a": "' + b"x" * (64 << 10) + b'"}'), Reply(500),
+                Reply(302, {"location": elsewhere.url}), Reply(body=padded), Reply(500),
                 Reply(body=b"[]"), Reply(body=b'{"issuer": 1, "issuer": 2}'),
             ):  # fmt: skip
                 at.granting.replies.append(reply)
