@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,9 @@ def test_what_only_interlock_claims_of_a_tool_and_what_nobody_sees_is_listed_to_
     [shown], _ = Listings(_acceptable).page([tool], None)
     assert set(shown) == {"name", "description", "inputSchema", "title"}
     assert (shown["title"], shown["description"]) == ("Get", "Get it.")
-    [plain], _ = Listings(_acceptable).page([Far().tool("get", sealed=False)], None)
+    [plain], _ = Listings(_acceptable).page([replace(Far().tool("get"), server="far")], None)
     assert "annotations" not in plain, "what a server does not say of its tool, we do not say for it"
-    [own], _ = Listings(_acceptable).page([Far().tool("get", sealed=True)], None)
+    [own], _ = Listings(_acceptable).page([Far().tool("get")], None)
     assert "annotations" in own
 
 

@@ -70,7 +70,7 @@ def listing(tool: Tool) -> Listing:
     said = _plain(tool) | {key: tool.claims[key] for key in _SAID if tool.claims.get(key) is not None}
     if tool.output_schema is not None and tool.output_schema.get("type") == "object":
         said.setdefault("outputSchema", dict(tool.output_schema))
-    if tool.sealed:  # to what a server says of itself nothing is added
+    if not tool.claims and (tool.sealed or tool.server == "local"):  # to what a server says of itself nothing is added
         said["annotations"] = _annotations(tool)
     return _seen(tool, said)
 
