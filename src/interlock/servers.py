@@ -99,7 +99,8 @@ class Fleet:
 
     async def unseen(self, principal: Principal) -> frozenset[str]:
         """Names of tools that this principal's own connections to servers do not list: they are not offered (T43)."""
-        apart = [server for server in self.servers.values() if server.plan.per_principal]
+        lacking = self.lacking(principal)  # who has not logged in has no connection, and is told so instead
+        apart = [server for name, server in self.servers.items() if server.plan.per_principal and name not in lacking]
         found: set[str] = set()
         if not apart:
             return frozenset()
