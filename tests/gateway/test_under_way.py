@@ -11,8 +11,9 @@ import pytest
 from mcp.shared.subscriptions import ToolsListChanged
 
 from interlock.core.tool import CallContext
-from interlock.gateway.changes import Changes
+from interlock.gateway.changes import TOOLS, Changes
 from interlock.registry.registry import Registry
+from interlock.sources.news import News
 from tests.gateway.served import NEW, OLD, Served, served
 from tests.planes import Far
 
@@ -107,7 +108,7 @@ async def test_clients_of_the_revision_of_2026_are_told_where_they_asked_for_it(
 
 async def test_a_client_that_does_not_listen_keeps_nobody_from_being_told() -> None:
     """T37: each has a bound of its own, and who is past it is told no more."""
-    changes = Changes(tell_s=0.05)
+    changes = Changes(News(), lambda session, uri: False, tell_s=0.05)
     told: list[str] = []
 
     class Deaf:
@@ -124,6 +125,7 @@ async def test_a_client_that_does_not_listen_keeps_nobody_from_being_told() -> N
 
     for name, connection in (("a", Deaf()), ("b", Gone()), ("c", Alert())):
         changes.add(name, connection)
+    changes.note(TOOLS)
     with anyio.fail_after(5):
         await changes.tell()
     assert (told, changes.count) == (["alert"], 1)

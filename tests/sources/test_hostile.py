@@ -16,8 +16,10 @@ from interlock import Interlock, Outcome, OutcomeKind, Settings, open_plane
 from interlock.core.ids import named_call_id
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent
+from interlock.sources.mcp_connection import SHARED
 from interlock.sources.mcp_pace import CALM_MAX_S, CALM_S, CHANGES_FREE, Pace
-from interlock.sources.mcp_server import SHARED, Server, State
+from interlock.sources.mcp_server import Server, State
+from interlock.sources.relay import Nobody, Way
 from interlock.testing import FrozenClock
 from tests.planes import ANA
 
@@ -220,8 +222,11 @@ def test_the_pace_slows_down_to_a_minute_and_is_forgotten_when_it_was_quiet() ->
     assert pace.calm_s == CALM_S and not pace.restless
 
 
-class Front:
+class Front(Nobody):
     """A client in front that answers everything."""
+
+    way = Way.DURING
+    takes: Mapping[str, Any] = {"sampling": {}, "elicitation": {}, "roots": {}}
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []

@@ -16,6 +16,7 @@ from interlock.core.canonical import canonical
 from interlock.core.clock import SystemClock
 from interlock.core.ids import named_call_id
 from interlock.sources.mcp_server import LINES_MAX, State
+from interlock.sources.relay import Nobody, Way
 from tests.planes import ANA, BOB
 from tests.sources.far_server import called as far_called
 from tests.sources.far_server import listed as far_listed
@@ -114,8 +115,11 @@ async def test_a_closed_port_is_told_as_nothing_sent(tmp_path: Path) -> None:
         assert (outcome.kind, outcome.code) == (OutcomeKind.FAILED, "execute.unavailable")
 
 
-class Front:
+class Front(Nobody):
     """A client in front that answers everything, and writes down what it was asked."""
+
+    way = Way.DURING
+    takes: Mapping[str, Any] = {"sampling": {}, "elicitation": {}, "roots": {}}
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Mapping[str, Any]]] = []

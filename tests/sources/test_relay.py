@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from interlock.errors import NotEntitled
-from interlock.sources.relay import NOBODY, Relay, check_question, is_web_address
+from interlock.sources.relay import NOBODY, Nobody, Relay, Way, check_question, is_web_address
 
 pytestmark = pytest.mark.anyio
 
 
-class Client:
+class Client(Nobody):
+    way = Way.DURING
+    takes: Mapping[str, Any] = {"sampling": {}, "elicitation": {}, "roots": {}}
+
     async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"server": server}
 

@@ -25,7 +25,7 @@ AMOUNT_MAX = 2**53
 MESSAGE_MAX = 512
 """Characters of one message that are told."""
 
-PAUSE_S = 0.05
+PAUSE_S = 0.01
 """Seconds between two reports of one call that one listener is told; what comes sooner is dropped."""
 
 _CALLS_MAX = 256

@@ -22,6 +22,9 @@ from interlock.ledger.chain import Entropy
 LIFE_S = 24 * 3600.0
 """Seconds that one may be used: as long as a request for approval stands, but for those that an operator prolongs."""
 
+STATE = "server:"
+"""What stands before the state of a server behind, so that it is no other continuation."""
+
 _USED_MAX = 100_000
 """Used ones that are remembered until they are past; the oldest is forgotten first."""
 
@@ -63,12 +66,8 @@ class Continuations:
         Raises:
             BadInput: It is not for this principal and this proposal, was changed, is past, or was used.
         """
-        try:
-            sealed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-        except ValueError:
-            raise _not_ours() from None
-        mac, said = sealed[: sha256().digest_size], sealed[sha256().digest_size :]
-        if _text(sealed) != text or not hmac.compare_digest(mac, self._mac(said, principal, proposal)):
+        mac, said = _parts(text)
+        if not hmac.compare_digest(mac, self._mac(said, principal, proposal)):
             raise _not_ours()
         run_id, call_id, until_us, once = json.loads(said)
         now_us = self._clock.wall_us()
@@ -78,12 +77,43 @@ class Continuations:
         self._used[once] = until_us
         return Ref(run_id, call_id)
 
+    def seal_state(self, state: str, principal: Principal, proposal: str) -> str:
+        """What a server wants to see again, for a client to bring it back with its answers to the server."""
+        until_us = self._clock.wall_us() + int(LIFE_S * SECOND_US)
+        said = canonical([state, until_us])
+        return STATE + _text(self._mac(b"state" + said, principal, proposal) + said)
+
+    def open_state(self, text: str, principal: Principal, proposal: str) -> str:
+        """What the server gave. Whether it may come twice is the server's to say.
+
+        Raises:
+            BadInput: It is not for this principal and this proposal, was changed, or is past.
+        """
+        mac, said = _parts(text.removeprefix(STATE))
+        if not hmac.compare_digest(mac, self._mac(b"state" + said, principal, proposal)):
+            raise _not_ours()
+        state, until_us = json.loads(said)
+        if until_us <= self._clock.wall_us():
+            raise _not_ours()
+        return str(state)
+
     def _mac(self, said: bytes, principal: Principal, proposal: str) -> bytes:
         return hmac.digest(self._key, canonical([principal.tenant, principal.id, proposal]) + said, "sha256")
 
     def _forget(self, now_us: int) -> None:
         while self._used and (len(self._used) > _USED_MAX or next(iter(self._used.values())) <= now_us):
             self._used.popitem(last=False)
+
+
+def _parts(text: str) -> tuple[bytes, bytes]:
+    """The code of a sealed text and what it is over."""
+    try:
+        sealed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:
+        raise _not_ours() from None
+    if _text(sealed) != text:  # another spelling of the same bytes
+        raise _not_ours()
+    return sealed[: sha256().digest_size], sealed[sha256().digest_size :]
 
 
 def _text(sealed: bytes) -> str:

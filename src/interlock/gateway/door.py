@@ -86,7 +86,7 @@ class Door:
         self.plane = plane
         self.conversations = conversations
         self.link = link
-        self._continuations = continuations
+        self.continuations = continuations
         self.wait_s = wait_s
         self._calls = 0
         self._idle = anyio.Event()
@@ -116,6 +116,8 @@ class Door:
 
     async def from_server(self, caller: Caller, name: str) -> bool:
         """Whether a tool's results are those of a server of the protocol, to be handed on as they came."""
+        if name in _READS:
+            return True
         tool = await self.tool(caller, name)
         return tool is not None and tool.server in self.plane.fleet.servers
 
@@ -161,7 +163,7 @@ class Door:
     async def _call(self, caller: Caller, asked: Asked, front: Front) -> Reply:
         if asked.continuation:
             proposal = proposal_digest(asked.tool, asked.arguments)
-            ref = self._continuations.open(asked.continuation, caller.principal, proposal)
+            ref = self.continuations.open(asked.continuation, caller.principal, proposal)
             conversation = await own_run(self.plane.plane, caller.principal, ref.run_id)
             reply = await self._back(caller, asked, conversation, ref.call_id)
             if (open_here := self.conversations.known(ref.run_id)) is not None:
@@ -226,7 +228,7 @@ class Door:
         if outcome.kind is not OutcomeKind.HELD:
             return Reply(outcome, run_id)
         proposal = proposal_digest(asked.tool, asked.arguments)
-        sealed = self._continuations.seal(Ref(run_id, outcome.call_id), caller.principal, proposal)
+        sealed = self.continuations.seal(Ref(run_id, outcome.call_id), caller.principal, proposal)
         return Reply(outcome, run_id, sealed)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from interlock.core.canonical import Json
 from interlock.errors import MissingExtra, NotEntitled
+from interlock.sources.relay import Way
 
 try:
     import mcp_types as types
@@ -28,6 +29,8 @@ _QUESTIONS: dict[str, tuple[str, type[BaseModel], type[BaseModel]]] = {
     "roots/list": ("roots", types.ListRootsRequest, types.ListRootsResult),
 }
 """Method to what the client must have said that it takes, the question and its answer."""
+
+_NEEDED = frozenset(needs for needs, _, _ in _QUESTIONS.values())
 
 _SECRETS = (
     "password",
@@ -50,31 +53,55 @@ class FrontClient:
 
     Args:
         level: The least grave log message that the client wants; the protocol's older revisions set it once.
+        brought: What it came back with to a server's questions.
     """
 
-    def __init__(self, context: Context, level: str = "debug") -> None:
+    def __init__(self, context: Context, level: str = "debug", brought: Mapping[str, Any] | None = None) -> None:
         self._context = context
         self._level = level
+        self.brought: Mapping[str, Any] = brought or {}
 
-    async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    @property
+    def way(self) -> Way:
+        """See `relay.Client`."""
+        if self._context.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return Way.INSTEAD
+        return Way.DURING if self._context.session.can_send_request else Way.NOT
+
+    @property
+    def takes(self) -> Mapping[str, Any]:
+        """See `relay.Client`."""
+        said = self._context.session.client_capabilities
+        if said is None:
+            return {}
+        return said.model_dump(by_alias=True, mode="json", exclude_none=True, include=set(_NEEDED))
+
+    def shown(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `relay.Client`.
 
         Raises:
-            NotEntitled: The client's revision has no way for it, it did not say that it takes such a question, the
-                question is for a secret, or there is no answer.
+            NotEntitled: The client did not say that it takes such a question, or it is for a secret.
         """
-        context = self._context
-        needs, question, answer = _QUESTIONS[method]
-        capabilities = context.session.client_capabilities
-        if context.protocol_version in MODERN_PROTOCOL_VERSIONS or not context.session.can_send_request:
-            raise NotEntitled(f"{method}: the client cannot be asked during a call", code="relay.revision")
-        if capabilities is None or getattr(capabilities, needs) is None:
+        if _QUESTIONS[method][0] not in self.takes:
             raise NotEntitled(f"{method}: the client does not take it", code="relay.client")
         said = dict(params)
         if method == "elicitation/create":
             if asks_for_secret(said.get("requestedSchema")):
                 raise NotEntitled(f"server {server!r} asks for a secret", code="relay.secret")
             said["message"] = f"{server}: {said.get('message', '')}"  # who asks: it is not us
+        return said
+
+    async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `relay.Client`.
+
+        Raises:
+            NotEntitled: The client's revision has no way for it, it is not put, or there is no answer.
+        """
+        context = self._context
+        if self.way is not Way.DURING:
+            raise NotEntitled(f"{method}: the client cannot be asked during a call", code="relay.revision")
+        said = self.shown(server, method, params)
+        _, question, answer = _QUESTIONS[method]
         try:
             made: Any = question.model_validate({"method": method, "params": said})
             metadata = ServerMessageMetadata(related_request_id=context.request_id)

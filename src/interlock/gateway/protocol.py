@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -16,11 +16,14 @@ from interlock.gateway.asking import Question
 from interlock.gateway.caller import Caller, asked
 from interlock.gateway.changes import Changes
 from interlock.gateway.door import Door, Front, Reply
+from interlock.gateway.following import SESSION_MAX, Following
 from interlock.gateway.fronting import FrontClient
 from interlock.gateway.offer import Listing, Listings
 from interlock.gateway.readings import Readings
 from interlock.gateway.reporting import reporting
+from interlock.gateway.rounds import error_of, opened, question_of
 from interlock.sources.reads import GET, READ
+from interlock.sources.relay import Way
 
 try:
     import mcp_types as types
@@ -47,6 +50,9 @@ REPLY = "interlock.reply"
 
 COMPLETE = {"resultType": "complete"}  # the revision of 2026 wants it; the SDK leaves it out for the older ones
 _OWN = {**COMPLETE, "ttlMs": 0, "cacheScope": "private"}  # each principal has lists of its own, which no cache shares
+
+_FOR_CLIENTS = frozenset({types.MISSING_REQUIRED_CLIENT_CAPABILITY, types.URL_ELICITATION_REQUIRED})
+"""Errors of a server that its client can do something about, and a model cannot."""
 
 
 @dataclass(slots=True)
@@ -81,19 +87,22 @@ class Protocol:
         self._listings = Listings(_acceptable)
         self._readings = Readings(door)
         self._levels: dict[str, str] = {}
-        self.changes = Changes()
+        self._following = Following(door.plane.fleet.relay.news)
+        self.changes = Changes(door.plane.fleet.relay.news, self._following.follows)
         self.talkers: dict[str, Talker] = {}
         self.server: Server[Any] = Server("interlock", version=_VERSION, get_tool_input_schema=self._schema)
         add = self.server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self._list_tools)
         add("tools/call", types.CallToolRequestParams, self._call_tool)
-        listen = ListenHandler(self.changes.bus, max_subscriptions=1024, max_buffered_events=16)
-        add("subscriptions/listen", types.SubscriptionsListenRequestParams, listen)
+        self._listener = ListenHandler(self.changes.bus, max_subscriptions=1024, max_buffered_events=16)
+        add("subscriptions/listen", types.SubscriptionsListenRequestParams, self._listen)
         offers = self._readings.offers
         if "resources" in offers:
             add("resources/list", types.PaginatedRequestParams, self._list_resources)
             add("resources/templates/list", types.PaginatedRequestParams, self._list_templates)
             add("resources/read", types.ReadResourceRequestParams, self._read_resource)
+            add("resources/subscribe", types.SubscribeRequestParams, self._subscribe)
+            add("resources/unsubscribe", types.UnsubscribeRequestParams, self._unsubscribe)
         if "prompts" in offers:
             add("prompts/list", types.PaginatedRequestParams, self._list_prompts)
             add("prompts/get", types.GetPromptRequestParams, self._get_prompt)
@@ -106,11 +115,13 @@ class Protocol:
     @property
     def options(self) -> InitializationOptions:
         """What the handshake of the older revisions answers."""
-        return self.server.create_initialization_options(NotificationOptions(tools_changed=True))
+        said = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+        return self.server.create_initialization_options(said)
 
     def forget(self, session: str) -> None:
         """A session is over."""
         self.changes.remove(session)
+        self._following.forget(session)
         self._levels.pop(session, None)
         self.talkers.pop(session, None)
 
@@ -135,6 +146,8 @@ class Protocol:
         try:
             reply = await self._asked(context, params, params.name, params.arguments)
         except InterlockError as error:
+            if params.request_state:  # what it came back with is none: no answer of a tool
+                raise _error(error) from None
             return trouble(error) | COMPLETE
         return reply if isinstance(reply, dict) else await self.told(self._caller(context), reply)
 
@@ -150,20 +163,28 @@ class Protocol:
                 code=types.INVALID_PARAMS, message=said["content"][0]["text"], data=said["structuredContent"]
             )  # fmt: skip
         as_it_came = await self._door.from_server(caller, reply.outcome.tool)
+        theirs = error_of(reply.outcome) if as_it_came else None
+        if theirs is not None and theirs["code"] in _FOR_CLIENTS:
+            raise MCPError(code=theirs["code"], message=str(theirs.get("message", "")), data=theirs.get("data"))
         return result_of(reply, as_it_came=as_it_came) | COMPLETE
 
     async def _asked(
         self, context: Context, params: types.InputResponseRequestParams, tool: str, arguments: dict[str, Any] | None
     ) -> Reply | dict[str, Any]:
-        """What became of a call that a request asks for; or the question of the revision of 2026 about a held one.
+        """What became of a call that a request asks for; or a question of the revision of 2026 in its place.
+
+        The question is about a held call, or a server's that wants to know something first.
 
         Raises:
             InterlockError: It led to no call.
         """
         caller, meta = self._caller(context), context.meta or {}
-        request = asked(caller, tool, arguments, meta, params.request_state or "")
+        sealed, who = self._door.continuations, caller.principal
+        said = params.model_dump(by_alias=True, mode="json", include={"input_responses", "request_state"})
+        this = opened(asked(caller, tool, arguments, meta), said, who, sealed)
+        request = this.asked
         made: Reply | None = getattr(context.request, "scope", {}).get(REPLY)
-        client = FrontClient(context, self._levels.get(caller.session, "debug"))
+        client = FrontClient(context, self._levels.get(caller.session, "debug"), this.brought)
         if made is not None:
             reply = made
         elif meta.get("progress_token") is None:
@@ -171,6 +192,10 @@ class Protocol:
         else:
             async with reporting(context.session) as heard:
                 reply = await self._door.call(caller, request, Front(heard, client))
+        if client.way is Way.INSTEAD and await self._door.from_server(caller, tool):
+            asks = question_of(reply, request, who, sealed)
+            if asks is not None:
+                return asks
         if not reply.continuation:
             return reply
         question = Question(context, reply.outcome, self._door.link)
@@ -196,6 +221,34 @@ class Protocol:
         with _as_errors():
             server = await self._readings.server_of_resource(self._caller(context), uri)
             return _OWN | _read(await self._asked(context, params, READ, {"server": server, "uri": uri}))
+
+    async def _subscribe(self, context: Context, params: types.SubscribeRequestParams) -> dict[str, Any]:
+        caller, uri = self._caller(context), str(params.uri)
+        with _as_errors():
+            await self._following.add(caller.session, await self._readings.follows(caller, uri), uri)
+        return {}
+
+    async def _unsubscribe(self, context: Context, params: types.UnsubscribeRequestParams) -> dict[str, Any]:
+        self._following.remove(self._who(context).session, str(params.uri))
+        return {}
+
+    async def _listen(
+        self, context: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:  # fmt: skip
+        """The stream of the revision of 2026, with those of the resources that this principal may follow."""
+        caller = self._caller(context)
+        by_server: dict[str, list[str]] = {}
+        for uri in (params.notifications.resource_subscriptions or ())[:SESSION_MAX]:
+            try:
+                by_server.setdefault(await self._readings.follows(caller, str(uri)), []).append(str(uri))
+            except NotFound:
+                continue  # what is not there never changes
+        mine = [uri for uris in by_server.values() for uri in uris]
+        kinds = params.notifications.model_copy(update={"resource_subscriptions": mine or None})
+        async with AsyncExitStack() as stack:
+            for server, uris in by_server.items():
+                await stack.enter_async_context(self._door.plane.fleet.relay.news.following(server, uris))
+            return await self._listener(context, params.model_copy(update={"notifications": kinds}))
 
     async def _get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
         with _as_errors():
@@ -247,8 +300,14 @@ def _as_errors() -> Iterator[None]:
     except TimeoutError:
         raise MCPError(code=types.INTERNAL_ERROR, message="the server did not answer in time") from None
     except InterlockError as error:
-        said = trouble(error)["structuredContent"]
-        raise MCPError(code=types.INVALID_REQUEST, message=said["message"], data=said) from None
+        raise _error(error) from None
+
+
+def _error(error: InterlockError) -> MCPError:
+    """What led to no call, as the protocol's error."""
+    said = trouble(error)["structuredContent"]
+    code = types.INVALID_PARAMS if isinstance(error, BadInput) else types.INVALID_REQUEST
+    return MCPError(code=code, message=said["message"], data=said)
 
 
 def _read(reply: Reply | dict[str, Any]) -> dict[str, Any]:
@@ -262,9 +321,8 @@ def _read(reply: Reply | dict[str, Any]) -> dict[str, Any]:
     outcome = reply.outcome
     if outcome.done and isinstance(outcome.value, dict):
         return outcome.value
-    said = outcome.value.get("error") if isinstance(outcome.value, dict) else None
-    if isinstance(said, dict) and isinstance(said.get("code"), int):
-        raise MCPError(code=said["code"], message=str(said.get("message", "")), data=said.get("data"))
+    if (error := error_of(outcome)) is not None:
+        raise MCPError(code=error["code"], message=str(error.get("message", "")), data=error.get("data"))
     told = result_of(reply, as_it_came=False)
     raise MCPError(
         code=types.INVALID_REQUEST, message=told["content"][0]["text"], data=told.get("structuredContent")

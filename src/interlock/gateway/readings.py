@@ -71,6 +71,20 @@ class Readings:
             raise NotFound(f"several servers have the resource {uri[:200]!r}", code="gateway.resource")
         raise NotFound(f"no server has the resource {uri[:200]!r}", code="gateway.resource")
 
+    async def follows(self, caller: Caller, uri: str) -> str:
+        """Whose a resource is that this principal wants to follow.
+
+        A server with a connection for each principal tells nobody of another's, so nothing of it is followed.
+
+        Raises:
+            NotFound: Nobody's, or none that this principal may read.
+        """
+        if self._door.may_read(caller, READ):
+            name = await self.server_of_resource(caller, uri)
+            if not self._door.plane.fleet.server(name).plan.per_principal:
+                return name
+        raise NotFound(f"no server has the resource {uri[:200]!r}", code="gateway.resource")
+
     def server_of_prompt(self, name: str) -> tuple[str, str]:
         """Whose a prompt is, and what its server calls it; of two whose prefix it bears, the one with the longer.
 

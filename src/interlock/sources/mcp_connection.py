@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 from anyio.abc import TaskStatus
 
 from interlock.core.tool import CallContext
+from interlock.sources.mcp_tools import Profile
+
+Key = tuple[str, str, bool]
+"""Tenant and principal of a connection, both empty for a shared one; whether it is for clients of older revisions."""
+
+SHARED: Final[Key] = ("", "", False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,11 @@ class Connection(Protocol):
         ...
 
     @property
+    def stateless(self) -> bool:
+        """Whether that revision has no sessions, so that a server can ask in the place of a result alone."""
+        ...
+
+    @property
     def errors(self) -> bytes:
         """What the server wrote to its standard error, the last of it."""
         ...
@@ -86,3 +97,24 @@ class Connection(Protocol):
     async def request(self, method: str, params: Mapping[str, Any], call_id: str) -> dict[str, Any]:
         """Make another request on behalf of a call."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a server is reached by.
+
+    Attributes:
+        terms: What its connections go by.
+        connect: Makes a connection for a principal, or the shared one; not open yet.
+        profile: The operator's word on its tools.
+        per_principal: Whether each principal has a connection of its own.
+        older: Whether the call of an id is made for a client that is asked while it runs, as the older revisions do.
+        relist_s: Seconds after which its tools are listed again in any case.
+    """
+
+    terms: Terms
+    connect: Callable[[Key], Connection]
+    profile: Profile
+    per_principal: bool = False
+    older: Callable[[str], bool] = lambda call_id: False
+    relist_s: float = 300.0

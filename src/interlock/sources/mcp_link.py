@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx2
@@ -45,6 +46,7 @@ class Trip:
 
     Attributes:
         call_id: The call that it is made for; empty for none.
+        takes: What the client in front of it can answer (`relay.Client.takes`); None where no client is meant.
         status: HTTP status of the answer; 0 where there is none, or no HTTP.
         retry_after_s: Seconds that the far end asked for; 0 where it did not.
         not_sent: Nothing left this process.
@@ -53,6 +55,7 @@ class Trip:
     """
 
     call_id: str = ""
+    takes: Mapping[str, Any] | None = None
     status: int = 0
     retry_after_s: float = 0.0
     not_sent: bool = False

@@ -16,9 +16,9 @@ from anyio.abc import TaskGroup
 from interlock.core.clock import Clock
 from interlock.core.tool import CallContext, Tool
 from interlock.errors import DefinitionError, NotSent, ToolError
-from interlock.sources.mcp_connection import Connection, Terms
+from interlock.sources.mcp_connection import SHARED, Connection, Key, Plan
 from interlock.sources.mcp_pace import Pace
-from interlock.sources.mcp_tools import Profile, is_made_of, tool_of
+from interlock.sources.mcp_tools import is_made_of, tool_of
 
 LINES_MAX: Final = 32
 """Connections of one server that principals may have at once; the one that was idle longest makes room."""
@@ -28,11 +28,6 @@ UNSEEN_S: Final = 5.0
 
 ERRORS_KEPT: Final = 64 << 10
 """Bytes of what a server wrote to its standard error that are kept over its restarts."""
-
-Key = tuple[str, str]
-"""Tenant and principal of a connection; both empty for the shared one."""
-
-SHARED: Final[Key] = ("", "")
 
 
 class State(StrEnum):
@@ -49,25 +44,6 @@ _BOMBS: Final = frozenset({"server.too_many", "server.endless"})
 """Codes of lists that are out of bounds."""
 
 _LEFT_ALONE: Final = frozenset({State.QUARANTINED, State.UNREVIEWED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a server is reached by.
-
-    Attributes:
-        terms: What its connections go by.
-        connect: Makes a connection for a principal, or the shared one; not open yet.
-        profile: The operator's word on its tools.
-        per_principal: Whether each principal has a connection of its own.
-        relist_s: Seconds after which its tools are listed again in any case.
-    """
-
-    terms: Terms
-    connect: Callable[[Key], Connection]
-    profile: Profile
-    per_principal: bool = False
-    relist_s: float = 300.0
 
 
 @dataclass(slots=True)
@@ -183,7 +159,7 @@ class Server:
         """
         listed: Mapping[str, Mapping[str, Any]] = {}
         with anyio.move_on_after(UNSEEN_S), suppress(ToolError):
-            listed = (await self._fresh((tenant, principal_id))).definitions
+            listed = (await self._fresh(self._key(tenant, principal_id))).definitions
         profile = self.plan.profile
         return frozenset(
             tool.name for name, tool in self._tools.items() if not is_made_of(tool, listed.get(name, {}), profile)
@@ -195,15 +171,15 @@ class Server:
         Raises:
             ToolError: It cannot be reached, refuses, or is out of bounds. The same of the next three.
         """
-        return await self._entries("resources/list", "resources", (tenant, principal_id))
+        return await self._entries("resources/list", "resources", self._key(tenant, principal_id))
 
     async def list_templates(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
         """The templates of resources that this principal is shown."""
-        return await self._entries("resources/templates/list", "resourceTemplates", (tenant, principal_id))
+        return await self._entries("resources/templates/list", "resourceTemplates", self._key(tenant, principal_id))
 
     async def list_prompts(self, tenant: str, principal_id: str) -> list[dict[str, Any]]:
         """The prompts that this principal is shown."""
-        return await self._entries("prompts/list", "prompts", (tenant, principal_id))
+        return await self._entries("prompts/list", "prompts", self._key(tenant, principal_id))
 
     async def read_resource(self, uri: str, context: CallContext) -> dict[str, Any]:
         """What stands in a resource, for a call of `resources.read`: `{"contents": […]}`."""
@@ -218,12 +194,12 @@ class Server:
         return await self._request("completion/complete", params, context)
 
     async def _request(self, method: str, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        line = await self._line(self._key(context.tenant, context.principal_id))
+        line = await self._line_for(context)
         answer = await line.connection.request(method, params, context.call_id)
         return {key: value for key, value in answer.items() if key not in ("_meta", "resultType")}
 
     async def _entries(self, method: str, key: str, who: Key) -> list[dict[str, Any]]:
-        line = await self._line(self._key(*who))
+        line = await self._line(who)
         try:
             return await line.connection.list(method, key)
         except TimeoutError:
@@ -235,11 +211,26 @@ class Server:
             line.connection.close()
 
     def _key(self, tenant: str, principal_id: str) -> Key:
-        return (tenant, principal_id) if self.plan.per_principal else SHARED
+        return (tenant, principal_id, False) if self.plan.per_principal else SHARED
+
+    async def _line_for(self, context: CallContext) -> _Line:
+        """The connection that a call goes by.
+
+        A server can ask a client of the older revisions something during a call only over a connection that is of one
+        too. Where it could ask, and answers at an address, it has one more: a process of it would be another process.
+        """
+        key = self._key(context.tenant, context.principal_id)
+        line, terms = await self._fresh(key), self.plan.terms
+        if terms.alone or not terms.allow or not self.plan.older(context.call_id) or not line.connection.stateless:
+            return line
+        try:
+            return await self._fresh((key[0], key[1], True))
+        except NotSent:  # it does not know them any more
+            return line
 
     async def _call(self, definition: Mapping[str, Any], arguments: dict[str, Any], context: CallContext) -> object:
         """The body of every tool: the call leaves only where the server still lists what was decided (T7)."""
-        line = await self._fresh(self._key(context.tenant, context.principal_id))
+        line = await self._line_for(context)
         name = definition["name"]
         listed = line.definitions.get(name)
         if listed != definition:

@@ -18,13 +18,16 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import RootModel, TypeAdapter
 
 from interlock.core.tool import CallContext
-from interlock.errors import InterlockError, NotEntitled, NotSent, Rejected, ToolError, TryLater
+from interlock.errors import InterlockError, NotSent, Rejected, ToolError, TryLater
 from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_link import TRIP, Link, Trip
-from interlock.sources.relay import Relay, check_question
+from interlock.sources.mcp_news import keep_hearing
+from interlock.sources.mcp_questions import REQUESTS, answered, as_asked, for_whom
+from interlock.sources.relay import Relay, Way, check_question
 
 LIST_MAX: Final = 16 << 20
 """Bytes that all entries of one list of a server may have together."""
@@ -38,8 +41,14 @@ TOLD_MAX: Final = 64
 _SAMPLED: Final[TypeAdapter[types.CreateMessageResult | types.CreateMessageResultWithTools]] = TypeAdapter(
     types.CreateMessageResult | types.CreateMessageResultWithTools
 )
+_LISTS_CHANGED: Final = (
+    types.ToolListChangedNotification, types.PromptListChangedNotification, types.ResourceListChangedNotification
+)  # fmt: skip
 _LOST: Final = frozenset({types.CONNECTION_CLOSED, types.PARSE_ERROR, types.INVALID_REQUEST, types.REQUEST_TIMEOUT})
 """Codes that the SDK also makes up itself, when an answer did not come or could not be read."""
+
+_REFUSED: Final = -1
+"""Code of a question that is not answered, as the protocol has it for a person who refuses."""
 
 KEY_META: Final = "interlock/idempotency-key"
 """Where a call's idempotency key stands in its `_meta`."""
@@ -58,6 +67,8 @@ class Connection:
 
     Attributes:
         dial: Opens the way.
+        handshake: Whether it is opened in the older revisions' way, even where the server knows the newer one.
+        hears: Whether it hears what changes of the server's lists and resources, for everybody.
         changed: Set when the server says that its tools changed, or when it should be listed again.
         link: The way, once it is open.
         session: The SDK's session, while it stands.
@@ -67,6 +78,8 @@ class Connection:
     terms: Terms
     dial: Callable[[], AbstractAsyncContextManager[Link]]
     relay: Relay
+    handshake: bool = False
+    hears: bool = False
     changed: anyio.Event = field(default_factory=anyio.Event)
     link: Link | None = None
     session: ClientSession | None = None
@@ -90,7 +103,7 @@ class Connection:
                         await self._negotiate(session, link)
                     self.session, self.why, opened = session, "", True
                     task_status.started()
-                    await self._until_over(link)
+                    await self._until_over(link, session)
                     self.why = link.why or "closed"
         except Exception as error:  # whatever a server, its transport or the SDK does: it ends this connection alone
             self.why = self._reason(error)
@@ -120,6 +133,11 @@ class Connection:
     def revision(self) -> str:
         """The revision of the protocol that was agreed on; empty before."""
         return (self.session.protocol_version or "") if self.session is not None else ""
+
+    @property
+    def stateless(self) -> bool:
+        """Whether that is one without sessions."""
+        return self.revision in MODERN_PROTOCOL_VERSIONS
 
     @property
     def errors(self) -> bytes:
@@ -184,15 +202,19 @@ class Connection:
         Raises:
             ToolError: See `call`.
         """
-        trip = Trip(call_id)
-        said = dict(params)
+        client = self.relay.client_of(call_id)
+        trip = Trip(call_id, client.takes if call_id else None)
+        said = {**params, **client.brought}
         for _ in range(ROUNDS_MAX):
             result = await self._request(method, said, trip, context)
             if result.get("resultType", "complete") != "input_required":
                 return result
             said = dict(params)
-            if asked := result.get("inputRequests"):
-                said["inputResponses"] = {key: await self._answer(call_id, each) for key, each in asked.items()}
+            if result.get("inputRequests"):
+                if client.way is Way.INSTEAD:
+                    asked = as_asked(result, self.terms, client)
+                    raise Rejected(f"server {self.terms.server!r} asks its client first", said=asked)
+                said["inputResponses"] = await answered(result["inputRequests"], self.terms, client)
             else:
                 await anyio.sleep(0.1)
             if (state := result.get("requestState")) is not None:
@@ -205,7 +227,7 @@ class Connection:
         session = self.session
         if session is None or not self.open:
             raise NotSent(f"server {self.terms.server!r} is not connected: {self.why or self._end()}")
-        request = _REQUESTS[method].model_validate({"method": method, "params": dict(params)})
+        request = REQUESTS[method].model_validate({"method": method, "params": dict(params)})
         with self._under_way(trip):
             try:
                 answer = await session.send_request(
@@ -245,8 +267,10 @@ class Connection:
     def _end(self) -> str:
         return self.link.why if self.link is not None else ""
 
-    async def _until_over(self, link: Link) -> None:
+    async def _until_over(self, link: Link, session: ClientSession) -> None:
         async with anyio.create_task_group() as tasks:
+            if self.hears:
+                tasks.start_soon(keep_hearing, session, self.relay.news.wanted(self.terms.server))
             for event in (link.ended, self._closing):
 
                 async def wait(event: anyio.Event = event) -> None:
@@ -289,7 +313,11 @@ class Connection:
                 raise ToolError(link.why)
 
             tasks.start_soon(watch)
-            await negotiate_auto(session)
+            if self.handshake:
+                await session.initialize()
+            else:
+                await negotiate_auto(session)
+                for_whom(session)
             said = session.server_capabilities
             logs = "logging" in self.terms.allow and said is not None and said.logging is not None
             if logs and session.initialize_result is not None:
@@ -300,6 +328,10 @@ class Connection:
     async def _noticed(self, message: types.ServerNotification | Exception) -> None:
         if isinstance(message, types.ToolListChangedNotification):
             self.changed.set()
+        if self.hears and isinstance(message, types.ResourceUpdatedNotification):
+            self.relay.news.tell(message.method, str(message.params.uri))
+        elif self.hears and isinstance(message, _LISTS_CHANGED):
+            self.relay.news.tell(message.method)
 
     async def _logged(self, params: types.LoggingMessageNotificationParams) -> None:
         trip = self._trip()
@@ -333,23 +365,12 @@ class Connection:
         said = {} if params is None else params.model_dump(by_alias=True, mode="json", exclude_none=True)
         trip = self._trip()
         if trip is None or not trip.call_id:
-            return types.ErrorData(code=types.INVALID_REQUEST, message="it is not known which call this belongs to")
+            return types.ErrorData(code=_REFUSED, message="it is not known which call this belongs to")
         try:
-            return await self._put(trip.call_id, method, said)
+            check_question(self.terms.server, self.terms.allow, method, said)
+            return await self.relay.client_of(trip.call_id).ask(self.terms.server, method, said)
         except InterlockError:
-            return types.ErrorData(code=types.INVALID_REQUEST, message=f"{method} is refused")
-
-    async def _answer(self, call_id: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to a question that the server gave in the place of a result."""
-        method = str(asked.get("method"))
-        try:
-            return await self._put(call_id, method, asked.get("params") or {})
-        except NotEntitled as refused:
-            raise Rejected(f"server {self.terms.server!r} asked {method!r}: {refused.args[0]}") from None
-
-    async def _put(self, call_id: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        check_question(self.terms.server, self.terms.allow, method, params)
-        return await self.relay.client_of(call_id).ask(self.terms.server, method, params)
+            return types.ErrorData(code=_REFUSED, message=f"{method} is refused")
 
     def _trip(self) -> Trip | None:
         """The request that something of the server belongs to, where that is known."""
@@ -370,12 +391,3 @@ def _progress(context: CallContext) -> Any:
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result as it is recorded: without `_meta`, and without what the revision adds around it."""
     return {key: value for key, value in result.items() if key not in ("_meta", "resultType")}
-
-
-_REQUESTS: Final[Mapping[str, type[types.Request[Any, Any]]]] = {
-    "tools/call": types.CallToolRequest, "tools/list": types.ListToolsRequest,
-    "resources/list": types.ListResourcesRequest, "resources/read": types.ReadResourceRequest,
-    "resources/templates/list": types.ListResourceTemplatesRequest,
-    "prompts/list": types.ListPromptsRequest, "prompts/get": types.GetPromptRequest,
-    "completion/complete": types.CompleteRequest,
-}  # fmt: skip

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from interlock.errors import NotEntitled
+from interlock.sources.news import News
 
 ASKED_BY: Final = {
     "sampling/createMessage": "sampling", "elicitation/create": "elicitation", "roots/list": "roots",
@@ -20,8 +23,41 @@ ASKED_BY: Final = {
 """Method to what the operator must have allowed for it."""
 
 
+class Way(StrEnum):
+    """How a client is asked."""
+
+    NOT = "not"
+    DURING = "during"
+    """While the call runs: the protocol's older revisions."""
+    INSTEAD = "instead"
+    """In the place of the call's result; it makes the request again, with the answers: the revision of 2026."""
+
+
 class Client(Protocol):
     """Who is in front of a call: an MCP client, or a person at one."""
+
+    @property
+    def way(self) -> Way:
+        """How it is asked."""
+        ...
+
+    @property
+    def takes(self) -> Mapping[str, Any]:
+        """What it said that it can answer: of `sampling`, `elicitation` and `roots`, each with its details."""
+        ...
+
+    @property
+    def brought(self) -> Mapping[str, Any]:
+        """What it came back with: `inputResponses`, and the `requestState` that the server gave; or neither."""
+        ...
+
+    def shown(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A server's question as it is put to this client: with the name of the server.
+
+        Raises:
+            NotEntitled: It is not put.
+        """
+        ...
 
     async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a server's question and return the answer. Show the name of the server with it: it is not ours.
@@ -44,19 +80,32 @@ class Client(Protocol):
 class Nobody:
     """Nobody is in front: every question is refused, and what is said is dropped."""
 
-    async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    way: Way = Way.NOT
+    takes: Mapping[str, Any] = MappingProxyType({})
+    brought: Mapping[str, Any] = MappingProxyType({})
+
+    def shown(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse it."""
         raise NotEntitled(f"nobody is there for {server!r} to ask {method}", code="relay.nobody")
+
+    async def ask(self, server: str, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse it."""
+        return self.shown(server, method, params)
 
     async def tell(self, server: str, method: str, params: Mapping[str, Any]) -> None:
         """Drop it."""
 
 
 class Relay:
-    """Which client is in front of which call."""
+    """Which client is in front of which call.
+
+    Attributes:
+        news: What the servers say by themselves, for no call.
+    """
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
+        self.news = News()
 
     @contextmanager
     def attach(self, call_id: str, client: Client) -> Iterator[None]:
