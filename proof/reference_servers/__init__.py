@@ -1,0 +1,1 @@
+"""The official reference servers of the protocol, all at once behind one gateway."""
