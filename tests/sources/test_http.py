@@ -15,6 +15,7 @@ from interlock import Interlock, Outcome, OutcomeKind, Principal, Settings, Worl
 from interlock.core.canonical import canonical
 from interlock.core.clock import SystemClock
 from interlock.core.ids import named_call_id
+from interlock.sources.mcp_connection import SHARED
 from interlock.sources.mcp_server import LINES_MAX, State
 from interlock.sources.relay import Nobody, Way
 from tests.planes import ANA, BOB
@@ -211,7 +212,7 @@ async def test_what_one_principal_alone_is_shown_outlasts_the_list_of_the_others
         app.lists[""] = ["one", "own"]
         await plane.tools_for(ANA)
         app.lists[""] = ["one"]
-        await server._relist(server._lines["", ""])
+        await server._relist(server._lines[SHARED])
         assert [tool.name for tool in server.tools] == ["far__one", "far__own"]
         clock.later_s += 301
         await plane.tools_for(ANA)  # whose list has it no more either
@@ -223,7 +224,7 @@ async def test_the_connection_that_was_idle_longest_makes_room(tmp_path: Path) -
         people = [Principal(f"p{number}") for number in range(LINES_MAX + 2)]
         for who in people:
             assert (await called(plane, who=who)).done
-        kept = {who for _, who in plane.fleet.server("far")._lines}
+        kept = {key[1] for key in plane.fleet.server("far")._lines}
         assert kept == {
             "",
             *(who.id for who in people[-(LINES_MAX - 1) :]),
