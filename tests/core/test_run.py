@@ -114,16 +114,16 @@ def test_absorbing_in_pieces_is_absorbing_at_once(facts: list[Fact], data: st.Da
 @settings(max_examples=50)
 def test_noting_a_valid_call_twice_is_noting_it_once(facts: list[Fact], digest: str, writes: bool) -> None:
     once, twice = folded(events(facts)), folded(events(facts))
-    once.note_valid("call_9", digest, "", writes=writes, counted=True)
+    once.under_way.note_valid("call_9", digest, "", writes=writes, counted=True)
     for _ in range(2):
-        twice.note_valid("call_9", digest, "", writes=writes, counted=True)
+        twice.under_way.note_valid("call_9", digest, "", writes=writes, counted=True)
     assert once == twice
 
 
 def test_what_a_process_noted_before_it_recorded_is_what_another_reads() -> None:
     facts = [STARTED, proposed("call_1"), decided("call_1", "d1", "reversible")]
     noted = RunState("run_1", "acme")
-    noted.note_valid("call_1", "d1", "", writes=True, counted=True)
+    noted.under_way.note_valid("call_1", "d1", "", writes=True, counted=True)
     noted.absorb(events(facts))
     assert noted == folded(events(facts))
 
@@ -148,12 +148,12 @@ def test_a_gap_is_a_bug_of_the_reader_and_escapes() -> None:
 )
 def test_an_equal_write_is_open_until_its_call_is_closed(last: list[Fact], is_open: bool) -> None:
     facts = [proposed("call_1"), decided("call_1", "d1", "irreversible"), *last]
-    assert ("d1" in folded(events([STARTED, *facts])).open_writes) is is_open
+    assert ("d1" in folded(events([STARTED, *facts])).under_way.open_writes) is is_open
 
 
 def test_a_read_is_never_in_the_way_of_an_equal_one() -> None:
     facts = [STARTED, proposed("call_1", tool="get"), decided("call_1", "d1", "read")]
-    assert folded(events(facts)).open_writes == {}
+    assert folded(events(facts)).under_way.open_writes == {}
 
 
 def test_a_call_that_was_held_and_changed_meanwhile_keeps_no_place_under_its_old_digest() -> None:
@@ -165,8 +165,8 @@ def test_a_call_that_was_held_and_changed_meanwhile_keeps_no_place_under_its_old
         requested("call_1", "appr_1"),
         decided("call_1", "new", "reversible", "held"),
     ]
-    assert folded(events(facts)).open_writes == {"new": "call_1"}
-    assert folded(events([*facts, decided("call_1", "new", "reversible", "refused")])).open_writes == {}
+    assert folded(events(facts)).under_way.open_writes == {"new": "call_1"}
+    assert folded(events([*facts, decided("call_1", "new", "reversible", "refused")])).under_way.open_writes == {}
 
 
 def test_a_call_that_became_a_write_while_it_was_held_counts_as_one() -> None:
@@ -177,7 +177,7 @@ def test_a_call_that_became_a_write_while_it_was_held_counts_as_one() -> None:
         decided("call_1", "new", "irreversible", "held"),
     ]
     run = folded(events(facts))
-    assert run.open_writes == {"new": "call_1"}
+    assert run.under_way.open_writes == {"new": "call_1"}
     assert run.writes == 1
 
 

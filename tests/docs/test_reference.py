@@ -18,16 +18,16 @@ from interlock import Effect, OutcomeKind, Settings, Tool
 from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
+from interlock.core.provenance import ROLES
 from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
 from interlock.ledger.tables import TABLES
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.policy import rules as policy_rules
 from interlock.policy.cases import Case
-from interlock.policy.schema import PRINCIPAL, SESSION, TIME, TOOL, ToolTypes
-from interlock.policy.shape import Shape, shape_of
+from interlock.policy.schema import PRINCIPAL, PROVENANCE, SESSION, TIME, TOOL, ToolTypes
+from interlock.policy.shape import Shape, record, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
-from interlock.registry.soundness import ROLES
 from interlock.routing_settings import RoutingSettings
 from interlock.server_settings import ServerSettings, TokenSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
@@ -206,7 +206,7 @@ def test_every_option_of_a_tool_is_described_with_its_default_and_no_other() -> 
 
 def test_every_role_of_an_argument_is_named() -> None:
     [told] = [cells[3] for cells in rows(REFERENCE / "tools.md", "Tool options") if cells[0] == "`roles`"]
-    assert set(told.split("`")[1::2]) == ROLES
+    assert set(told.split("`")[1::2]) == set(ROLES)
 
 
 def test_every_field_of_an_entity_check_is_described() -> None:
@@ -233,9 +233,12 @@ def cedar_name(shape: Shape) -> str:
 def test_every_fact_is_described_with_its_type_and_no_other() -> None:
     told = {cells[0].strip("`"): cells[1] for cells in rows(REFERENCE / "policy.md", "Facts")}
     found = {"resource": "entity", "context.arguments": "record", "context.counts": "record of Long"}
-    for prefix, shape in (("principal", PRINCIPAL), ("context.tool", TOOL), ("context.session", SESSION)):
+    shapes = {"principal": PRINCIPAL, "context.tool": TOOL, "context.session": SESSION}
+    for prefix, shape in shapes.items():
         found |= {f"{prefix}.{name}": cedar_name(part) for name, part in shape.fields.items()}
     found |= {f"context.time.{name}": cedar_name(part) for name, part in TIME.fields.items()}
+    for name, part in {**PROVENANCE, "levels": record({})}.items():
+        found[f"context.provenance.{name}"] = "record of Long" if part.kind == "record" else cedar_name(part)
     assert told == found
 
 

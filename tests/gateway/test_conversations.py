@@ -107,7 +107,7 @@ async def test_what_the_user_says_later_counts_too_once_for_all_calls_that_it_is
             run_id = run_of(await client.call_tool("get", {"n": number}, meta=meta))
         state = (await gateway.plane.plane.ledger.conversation(run_id, "default")).state
         assert state.words == "first\n\nthen\n\nfirst"
-        assert state.calls_before == 4, "the limit of calls counts anew from what the user says"
+        assert state.under_way.calls_before == 4, "the limit of calls counts anew from what the user says"
 
 
 async def test_conversations_of_one_principal_are_bounded_and_one_that_stands_idle_makes_room(

@@ -308,9 +308,9 @@ async def test_who_comes_back_to_a_run_finds_its_repeats(tmp_path: Path, kept: b
         async with stage.run() as run:
             await run.call("hold", {"n": 1})
             assert await again(run, "look", 2) == ["", ""]
-        before = (await stage.state(run.run_id)).repeats
+        before = (await stage.state(run.run_id)).under_way.repeats
         stage.store_in(stage.plane.store)  # nothing that this process knew of the run is left
-        assert (await stage.state(run.run_id)).repeats == before
+        assert (await stage.state(run.run_id)).under_way.repeats == before
         async with stage.plane.run(ANA, run_id=run.run_id) as back:
             assert await again(back, "look", 2) == ["", "limit.loop"]
 

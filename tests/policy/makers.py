@@ -9,6 +9,7 @@ from interlock.core.call import ToolCall, ValidCall
 from interlock.core.canonical import canonical
 from interlock.core.decision import Mode
 from interlock.core.principal import Principal
+from interlock.core.provenance import UNTRACED, Provenance, Traced
 from interlock.core.run import RunState
 from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.policy.cedar import Policy
@@ -93,10 +94,20 @@ def facts(
     session: Session = FRESH,
     resource: Resource | None = None,
     now_us: int = MONDAY_NOON_US,
+    provenance: Provenance | None = None,
 ) -> Facts:
     arguments = arguments or {}
     server = Resource("Server", of.server, {})
-    return Facts(principal, of, arguments, canonical(arguments), session, now_us, resource or server)
+    return Facts(
+        principal, of, arguments, canonical(arguments), session, now_us, resource or server, traced(provenance)
+    )
+
+
+def traced(provenance: Provenance | None) -> Traced:
+    """Of a call whose origin counts; of one that is not asked about where None."""
+    if provenance is None:
+        return UNTRACED
+    return Traced(lambda: provenance, profiled=provenance.profiled, judged=True)
 
 
 def valid(of: Tool, arguments: dict[str, Any] | None = None, principal: Principal = CLERK) -> ValidCall:

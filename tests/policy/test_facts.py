@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from interlock.core.call_state import CallState
 from interlock.core.canonical import canonical
 from interlock.core.principal import Principal
-from interlock.policy.facts import Facts, Resource, Session, facts_of, forged, record_of, time_of
+from interlock.core.provenance import ArgumentOrigin, Lack, Level, Provenance, Traced, provenance_from_json
+from interlock.policy.facts import (
+    Facts,
+    Resource,
+    Session,
+    facts_of,
+    forged,
+    least_of,
+    levels_of,
+    record_of,
+    server_resource,
+    time_of,
+)
 from interlock.policy.schema import tool_facts
 from tests.policy.makers import LOOK, MONDAY_NOON_US, REFUND, run, valid
 
@@ -92,3 +104,37 @@ def test_the_record_reads_as_it_is_written(
     facts = Facts(principal, REFUND, {}, b"{}", session, now_us, Resource(value, value, {value: [value, 1.5]}))
     record = record_of(facts, tool_facts(REFUND))
     assert record.text == canonical(dict(record)) == canonical(json.loads(record.text))
+
+
+KNOWN = Provenance(arguments=(ArgumentOrigin("/to/zip~1x", "target", Level.THIRD, "r7"),), lacks=(Lack("target"),))
+
+
+@given(COUNTS, st.booleans())
+def test_the_record_says_where_a_call_comes_from_that_is_judged(now_us: int, profiled: bool) -> None:
+    traced = Traced(lambda: KNOWN, profiled=profiled, judged=True)
+    facts = Facts(Principal("u"), REFUND, {}, b"{}", Session(), now_us, server_resource("local"), traced)
+    record = record_of(facts, tool_facts(REFUND))
+    assert record.text == canonical(dict(record)) == canonical(json.loads(record.text))
+    assert provenance_from_json(record["provenance"]) == KNOWN
+
+
+def test_of_a_call_that_is_not_judged_nothing_is_worked_out_until_it_is_read() -> None:
+    """P1: a plain read costs nothing for where it comes from; what was read stands in the record."""
+    asked: list[int] = []
+
+    def work() -> Provenance:
+        asked.append(1)
+        return KNOWN
+
+    traced = Traced(work)
+    facts = Facts(Principal("u"), REFUND, {}, b"{}", Session(), 0, server_resource("local"), traced)
+    assert "provenance" not in record_of(facts, tool_facts(REFUND)) and traced.lacks == () and not asked
+    assert levels_of(traced) == {"to": 1} and least_of(traced) == {"target": 1} and asked == [1]
+    assert provenance_from_json(record_of(facts, tool_facts(REFUND))["provenance"]) == KNOWN
+    assert traced.lacks == () and asked == [1], "nobody said what its arguments are for"
+
+
+def test_an_argument_is_as_the_least_of_what_is_in_it() -> None:
+    leaves = (("/to/0", Level.USER), ("/to/1", Level.THIRD), ("/a~1b", Level.SYSTEM))
+    arguments = tuple(ArgumentOrigin(where, "target", level, "r2") for where, level in leaves)
+    assert levels_of(Traced(lambda: Provenance(arguments=arguments))) == {"to": 1, "a/b": 6}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from interlock.core.canonical import canonical
 from interlock.core.decision import Verdict
 from interlock.core.principal import Principal
+from interlock.core.provenance import ArgumentOrigin, Lack, Level, Provenance
 from interlock.policy.cedar import Policy
 from interlock.policy.evaluator import principal_id
 from interlock.policy.facts import Facts, Resource, Session, context_of
@@ -22,7 +23,7 @@ from interlock.policy.memo import WHOLE, Memo, expression_reads, reads_of
 from interlock.policy.rules import Source, parse_rules
 from interlock.policy.schema import cedar_schema
 from interlock.policy.shape import fit
-from tests.policy.makers import GET_PROPERTY, MONDAY_NOON_US, PROPERTY, facts, policy, tool
+from tests.policy.makers import GET_PROPERTY, MONDAY_NOON_US, PROPERTY, facts, policy, tool, traced
 
 SEND = tool(
     "send",
@@ -48,6 +49,7 @@ MEND = tool(
 )
 PEEK = tool("peek", "read", {"note": {"type": "string"}}, server="github", category="notes")
 TOOLS = (SEND, MEND, PEEK, GET_PROPERTY)
+FLAGS = ("profiled", "mandated", "words_seen", "saw_third", "saw_private", "sent_out")
 
 CONDITIONS = [
     'principal.kind == "service"',
@@ -86,6 +88,15 @@ CONDITIONS = [
     'resource == Server::"local"',
     'resource in Property::"1"',
     'action == Action::"send"',
+    'context.provenance.lacks.contains("target")',
+    "context.provenance.lacks.isEmpty() && context.session.words_seen",
+    "context.provenance.profiled",
+    "context.provenance.mandated || context.provenance.words_seen",
+    "context.provenance.saw_third && context.provenance.saw_private && context.provenance.sent_out",
+    "context.provenance.least has target && context.provenance.least.target < 4",
+    "context.provenance.levels has amount && context.provenance.levels.amount == 1",
+    "context.provenance == context.provenance && context.provenance.saw_third",
+    "context.provenance.least == context.provenance.least && context.provenance.saw_third",
     'if context.session.words_seen then principal.kind == "user" else context.session.calls < 2',
 ]
 SCOPES = [
@@ -164,8 +175,27 @@ def records(draw: st.DrawFn) -> Facts:
             )
         )
         resource = Resource("Property", "1", attributes)
+    came = Provenance(
+        arguments=tuple(draw(origin(name)) for name in arguments),
+        lacks=tuple(Lack(code) for code in draw(st.lists(st.sampled_from(["target", "link"]), max_size=2))),
+        **{name: draw(st.booleans()) for name in FLAGS},
+    )
     moment = MONDAY_NOON_US + draw(st.sampled_from([-1, 0, 1])) * 7_200_000_000
-    return facts(of, arguments, principal=who, session=session, resource=resource, now_us=moment)
+    return facts(of, arguments, principal=who, session=session, resource=resource, now_us=moment, provenance=came)
+
+
+def origin(name: str) -> st.SearchStrategy[ArgumentOrigin]:
+    levels = st.sampled_from([Level.THIRD, Level.USER])
+    return st.builds(ArgumentOrigin, st.just(f"/{name}"), st.sampled_from(["target", "content"]), levels, st.just("r8"))
+
+
+def elsewhere(came: Provenance) -> list[Provenance]:
+    """Where a call comes from, with one thing changed."""
+    found = [replace(came, **{name: not getattr(came, name)}) for name in FLAGS]
+    found += [replace(came, lacks=lacks) for lacks in ((), (Lack("target"),), (Lack("link"),))]
+    one = ArgumentOrigin("/amount", "target", Level.THIRD, "r8")
+    others = (one, one._replace(level=Level.USER), one._replace(role="content"), one._replace(pointer="/note"))
+    return [*found, *(replace(came, arguments=(other,)) for other in others), replace(came, arguments=())]
 
 
 def neighbours(record: Facts) -> list[Facts]:
@@ -182,6 +212,7 @@ def neighbours(record: Facts) -> list[Facts]:
             if name != "words_seen"
         ),
         record._replace(session=session._replace(words_seen=not session.words_seen)),
+        *(record._replace(traced=traced(other)) for other in elsewhere(record.traced.provenance)),
         *(record._replace(now_us=record.now_us + step) for step in (-1, -7_200_000_000, 86_400_000_000)),
     ]
     others = {

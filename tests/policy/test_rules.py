@@ -143,4 +143,4 @@ def test_nothing_to_read_is_an_error_and_not_a_policy(tmp_path: Path) -> None:
 
 def test_the_policy_that_ships_is_a_file_with_ids() -> None:
     rules = parse_rules(read_sources(DEFAULT_POLICY))
-    assert all(":" not in rule.rule_id for rule in rules) and len(rules) == 7
+    assert all(":" not in rule.rule_id for rule in rules) and len(rules) == 9

@@ -80,15 +80,19 @@ class Requests(dict[str, ApprovalState]):
         self.pending: set[str] = set()
         self.asking: set[str] = set()
 
-    def absorb(self, event: Event) -> None:
-        """Fold one event of an approval in. Of one whose payload was erased, what is left is what its header says."""
+    def absorb(self, event: Event) -> bool:
+        """Fold one event of an approval in; whether its request is approved by it.
+
+        Of one whose payload was erased, what is left is what its header says.
+        """
         fact = event.fact
         if fact.kind is Kind.APPROVAL_REQUESTED:
             self[fact.approval_id] = ApprovalState(fact.approval_id, fact.call_id, fact.body)
             self.pending.add(fact.approval_id)
             self.asking.discard(fact.call_id)
-            return
+            return False
         asked = self[fact.approval_id]
+        pended = asked.status == "pending"
         if fact.kind is not Kind.APPROVAL_DECIDED:
             asked.end(fact.kind.value.removeprefix("approval."))
         elif event.payload:
@@ -97,6 +101,7 @@ class Requests(dict[str, ApprovalState]):
             asked.status = ENDS.get(fact.decision, "approved")
         if asked.status != "pending":
             self.pending.discard(asked.approval_id)
+        return pended and asked.status == "approved"
 
 
 def as_one(who: str, body: Mapping[str, Any], approvals: Mapping[str, Mapping[str, Any]]) -> bool:

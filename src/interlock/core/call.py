@@ -20,6 +20,7 @@ from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
+from interlock.core.provenance import UNTRACED, Traced
 from interlock.core.selected import Selected
 from interlock.core.tool import Tool
 
@@ -72,6 +73,7 @@ class ValidCall:
         outline: The same of what is left without free text and paging, by which nearly equal calls are told; empty
             where it has neither.
         selected: How its version was chosen, of a tool that has several or is rolled out; else None.
+        traced: Where its arguments come from.
     """
 
     call: ToolCall
@@ -81,6 +83,7 @@ class ValidCall:
     digest: str
     outline: str = ""
     selected: Selected | None = None
+    traced: Traced = field(default=UNTRACED, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class CallState:
         step: Number within the run, from 1.
         status: `proposed`, `held`, `intent`, `unknown` or `closed`.
         digest: Call digest; empty until it was valid.
+        decided: The event that last decided on it, as the bytes that stand in the ledger; empty until it was valid.
         version: Version of its tool that was last decided on; empty until it was valid.
         outline: What it is nearly equal to (`ValidCall.outline`); empty for nothing.
         counted: Whether it counts among its likes: one of the run's own, and no rehearsal.
@@ -55,6 +56,7 @@ class CallState:
     step: int
     status: str = "proposed"
     digest: str = ""
+    decided: bytes = b""
     version: str = ""
     outline: str = ""
     counted: bool = True

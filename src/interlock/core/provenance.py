@@ -5,7 +5,7 @@ Worked out by `grounding`, kept with the decision, shown with every refusal and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -141,6 +141,44 @@ _FLAGS: Final = ("profiled", "mandated", "words_seen", "saw_third", "saw_private
 
 NOTHING_KNOWN: Final = Provenance()
 """Of a call of a plane that does not ask."""
+
+
+class Traced:
+    """Where one call comes from, worked out when it is first asked for: most plain reads are never asked about.
+
+    Attributes:
+        profiled: Somebody said what the tool's arguments are for: its author or the operator.
+        judged: What its contracts ask counts. Where not, nothing lacks, and nothing need be worked out to say so.
+    """
+
+    __slots__ = ("_found", "_work", "judged", "profiled")
+
+    def __init__(self, work: Callable[[], Provenance], *, profiled: bool = False, judged: bool = False) -> None:
+        self.profiled = profiled
+        self.judged = judged
+        self._work = work
+        self._found: Provenance | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """All of it."""
+        if self._found is None:
+            self._found = self._work()
+        return self._found
+
+    @property
+    def known(self) -> Provenance | None:
+        """All of it where it was asked for already; else None."""
+        return self._found
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Codes of what lacks, sorted, each once."""
+        return tuple(sorted({lack.code for lack in self.provenance.lacks})) if self.judged else ()
+
+
+UNTRACED: Final = Traced(lambda: NOTHING_KNOWN)
+"""Of a call that no run asks about."""
 
 
 def provenance_from_json(said: Mapping[str, Any]) -> Provenance:

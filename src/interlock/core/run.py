@@ -11,11 +11,12 @@ from interlock.core.approval import Requests
 from interlock.core.call import DONE
 from interlock.core.call_state import CallState, proposed_call
 from interlock.core.charge import Reserved, reserved_by
+from interlock.core.entered import Door, Entered, answered_for, at_start
 from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
-from interlock.core.repeats import Repeats
 from interlock.core.transcript import Transcript, Words, begun
+from interlock.core.under_way import UnderWay
 from interlock.core.undo import undo_from
 
 VAIN_MAX = 5
@@ -40,6 +41,7 @@ class RunState:
         course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
             (`input`).
         parent: The run that it was started for; empty for none.
+        entered: What has entered it from outside its model, in order.
         task: What it was started for by another run's call: `call`, `from`, `how`, `text`, `given`, `data`; empty where
             it was not.
         tools: Names of the tools that it may call; None for all that there are.
@@ -55,9 +57,7 @@ class RunState:
         reason: Why it is over; empty before.
         epoch: Number of the newest claim; 0 for none.
         calls, approvals: By id, in the order of the ledger.
-        open_writes: Call digest to the call that is on its way, held or unknown with it.
-        repeats: Its calls that are alike, and whether anything came of them.
-        calls_before: Calls that there were when its user last said something.
+        under_way: Which of its calls are, and which were alike.
         tool_calls: Tool name to how many calls of it were proposed.
         done: Names of the tools of which a call was done.
         described: Digests of the tool definitions that a decision of this run describes.
@@ -77,6 +77,7 @@ class RunState:
     course: dict[str, Any] = field(default_factory=dict)
     parent: str = ""
     task: dict[str, Any] = field(default_factory=dict)
+    entered: list[Entered] = field(default_factory=list)
     tools: frozenset[str] | None = None
     authority: frozenset[str] | None = None
     depth_left: int = DEPTH_MAX
@@ -90,9 +91,7 @@ class RunState:
     epoch: int = 0
     calls: dict[str, CallState] = field(default_factory=dict)
     approvals: Requests = field(default_factory=Requests)
-    open_writes: dict[str, str] = field(default_factory=dict)
-    repeats: Repeats = field(default_factory=Repeats)
-    calls_before: int = 0
+    under_way: UnderWay = field(default_factory=UnderWay)
     tool_calls: dict[str, int] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     described: set[str] = field(default_factory=set)
@@ -123,26 +122,6 @@ class RunState:
         """Whether something came of a call: a claim is no move, nor is what was read on behalf of a call."""
         call = self.calls.get(event.fact.call_id)
         return event.fact.kind is not Kind.RUN_CLAIMED and (call is None or not call.parent_id)
-
-    def note_valid(self, call_id: str, digest: str, outline: str, *, writes: bool, counted: bool) -> None:
-        """A call was found valid: it is under way, and counts among its likes if it is `counted`.
-
-        Noting it twice is noting it once, so that a process may note what it is about to record.
-        """
-        if counted:
-            self.repeats.note(call_id, digest, outline)
-        if writes:
-            self.open_writes.setdefault(digest, call_id)
-
-    def forget(self, call_id: str, digest: str, outline: str) -> None:
-        """A call that was noted is not under way (any more) as what it was noted as."""
-        self.forget_open(call_id, digest)
-        self.repeats.forget(call_id, digest, outline)
-
-    def forget_open(self, call_id: str, digest: str) -> None:
-        """The call is over: an equal one may run."""
-        if self.open_writes.get(digest) == call_id:
-            del self.open_writes[digest]
 
 
 def speaker(run: RunState, call_id: str) -> CallState | None:
@@ -177,6 +156,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
         run.transcript = begun(body, run.tools)
+    run.entered += at_start(body, event.fact.principal_id)
     run.started_us = event.at_us
     run.budgets = tuple((row, unit, most) for row, unit, most in body.get("budgets", ()))
 
@@ -201,10 +181,12 @@ def _run_words(run: RunState, event: Event) -> None:
     text = event.fact.body.get("text", "")
     if run.transcript is not None:
         run.transcript.words.append(Words(event.fact.step, text))
+    run.entered.append(Entered(Door.WORDS, text))
     run.words = text if run.words is None else f"{run.words}\n\n{text}"
     if run.principal is not None and "roles" in event.fact.body:
         run.principal = replace(run.principal, roles=frozenset(event.fact.body["roles"]))
-    run.waits, run.repeats, run.calls_before = False, Repeats(), len(run.calls)
+    run.waits = False
+    run.under_way.begin_anew(len(run.calls))
 
 
 def _message(run: RunState, event: Event) -> None:
@@ -244,12 +226,12 @@ def _call_decided(run: RunState, event: Event) -> None:
     if found := body.get("digest"):
         if found != call.digest:  # new, or asked again after its tool was changed: then it is open as what it is now
             if call.digest:
-                run.forget(call.call_id, call.digest, call.outline)
+                run.under_way.forget(call.call_id, call.digest, call.outline)
             writes = body["effect"] != "read"
             run.writes += writes - call.writes
             call.digest, call.outline, call.writes = found, body.get("outline", ""), writes
-        call.version = body["tool"]["version"]
-        run.note_valid(call.call_id, found, call.outline, writes=call.writes, counted=call.counted)
+        call.version, call.decided = body["tool"]["version"], event.payload
+        run.under_way.note_valid(call.call_id, found, call.outline, writes=call.writes, counted=call.counted)
     if fact.outcome:
         _tell(run, call, event)
 
@@ -309,9 +291,10 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
         run.refusals += 1
     elif kind == "done":
         run.done.add(call.tool)
-    run.forget_open(call.call_id, call.digest)
+        run.entered.append(Entered(Door.RESULT, event.payload, call.call_id))
+    run.under_way.forget_open(call.call_id, call.digest)
     if call.digest and event.payload:
-        run.repeats.end(call, kind, event.fact.body, lambda other: run.calls[other].told)
+        run.under_way.repeats.end(call, kind, event.fact.body, lambda other: run.calls[other].told)
 
 
 def _call_reported(run: RunState, event: Event) -> None:
@@ -321,6 +304,7 @@ def _call_reported(run: RunState, event: Event) -> None:
     call = run.calls.get(event.fact.call_id)
     if call is not None and (call.child or call.status != "closed"):  # else it was told that this failed
         call.told, call.told_at, call.reported = event.payload, event.seq, True
+        run.entered.append(Entered(Door.REPORT, event.payload, call.call_id))
 
 
 def _call_compensated(run: RunState, event: Event) -> None:
@@ -338,7 +322,8 @@ def _operator(run: RunState, event: Event) -> None:
 
 
 def _approval(run: RunState, event: Event) -> None:
-    run.approvals.absorb(event)
+    if run.approvals.absorb(event):
+        run.entered += answered_for(run.approvals[event.fact.approval_id])
     if event.fact.kind is Kind.APPROVAL_REQUESTED:
         run.calls[event.fact.call_id].approval_id = event.fact.approval_id
 

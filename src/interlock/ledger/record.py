@@ -132,7 +132,7 @@ class Entry:
         finally:
             self.run.approvals.asking.discard(self.call.call_id)
             if self.call.call_id not in self.run.calls:
-                self.run.forget(self.call.call_id, self._digest, self._outline)
+                self.run.under_way.forget(self.call.call_id, self._digest, self._outline)
             self._leave()
 
     @property
@@ -211,7 +211,7 @@ class Entry:
             self._selected = step.selected
             self._digest, self._outline = step.digest, step.outline
             counted = not self.call.parent_id and not self.call.dry_run
-            self.run.note_valid(
+            self.run.under_way.note_valid(
                 self.call.call_id, step.digest, step.outline, writes=step.tool.writes, counted=counted
             )  # fmt: skip
             self._sent = otherwise(self.call.arguments, step.text)

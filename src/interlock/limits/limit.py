@@ -50,14 +50,14 @@ async def limit(allowed: AllowedCall, limits: Limits, run: RunState, step: int) 
     if known is not None and known.status == "intent":
         return LimitedCall(allowed, ())  # taken up from a lost worker: it was counted when its intent was made
     undoing = call.parent_id != "" and not call.dry_run and undoes(valid, run) != ""
-    if step - run.calls_before > limits.calls_max and not undoing:
+    if step - run.under_way.calls_before > limits.calls_max and not undoing:
         return refuse(
             call, "limit.calls", f"this run has used its {limits.calls_max} calls",
             next_step="Answer with what you have.", audit={"step": step},
         )  # fmt: skip
-    first = run.open_writes.get(valid.digest, call.call_id)
+    first = run.under_way.open_writes.get(valid.digest, call.call_id)
     if valid.selected is not None:  # rolled back or on meanwhile, the same call is still the same
-        first = next(filter(None, map(run.open_writes.get, valid.selected.others)), first)
+        first = next(filter(None, map(run.under_way.open_writes.get, valid.selected.others)), first)
     if first != call.call_id and not _once_more(first, valid, run):
         return refuse(
             call, "limit.duplicate", f"the same call is open already as {first}",

@@ -48,7 +48,7 @@ def loop(valid: ValidCall, loops: Loops, run: RunState) -> Stop | None:
         )  # fmt: skip
     if call.parent_id or call.dry_run or (run.driver in ("saga", "graph") and not run.task):
         return None
-    equal, near = run.repeats.equal.get(valid.digest), run.repeats.near.get(valid.outline)
+    equal, near = run.under_way.repeats.equal.get(valid.digest), run.under_way.repeats.near.get(valid.outline)
     if equal is not None:
         ahead = equal.ahead(call.call_id)
         if equal.same + ahead >= loops.vain_max and _in_vain(equal, valid, run):
@@ -64,7 +64,7 @@ def loop(valid: ValidCall, loops: Loops, run: RunState) -> Stop | None:
 
 def _in_vain(alike: Alike, valid: ValidCall, run: RunState) -> bool:
     """Whether there is no reason to expect another answer now."""
-    changed = run.repeats.changes > alike.seen
+    changed = run.under_way.repeats.changes > alike.seen
     return not changed or alike.vain or (alike.stopped and valid.tool.writes)
 
 

@@ -21,6 +21,7 @@ from interlock.core.canonical import canonical, parse_json
 from interlock.core.clock import SECOND_US
 from interlock.core.decision import Decision, Verdict
 from interlock.core.principal import Principal
+from interlock.core.provenance import Traced, provenance_from_json
 from interlock.core.tool import Effect, Tool
 from interlock.errors import BadInput, PolicyError
 from interlock.policy.cedar import Policy
@@ -54,6 +55,39 @@ class CaseSession(_Strict):
     words_seen: bool = False
 
 
+class CaseOrigin(_Strict):
+    """Where one argument leaf came from."""
+
+    role: str
+    level: Literal["third", "model", "record", "anchored", "user", "system"]
+
+
+class CaseProvenance(_Strict):
+    """Where the arguments came from; see core.provenance.Provenance.
+
+    Attributes:
+        lacks: Codes of what the contracts ask for and the call has not.
+        arguments: Pointer to role and level.
+    """
+
+    lacks: tuple[str, ...] = ()
+    arguments: dict[str, CaseOrigin] = Field(default_factory=dict)
+    profiled: bool = False
+    mandated: bool = False
+    words_seen: bool = False
+    saw_third: bool = False
+    saw_private: bool = False
+    sent_out: bool = False
+
+    def traced(self) -> Traced:
+        """As a decision sees it."""
+        said = self.model_dump()
+        said["lacks"] = [{"code": code} for code in self.lacks]
+        said["arguments"] = {where: each | {"rung": "case"} for where, each in said["arguments"].items()}
+        found = provenance_from_json(said)
+        return Traced(lambda: found, profiled=self.profiled, judged=True)
+
+
 class CaseTool(_Strict):
     """A stand-in for a tool, for cases about tiers and not about the deployment's tools."""
 
@@ -70,6 +104,7 @@ class Case(_Strict):
 
     Attributes:
         arguments: As validation would leave them, defaults included.
+        provenance: Where the arguments came from.
         resource: Attributes that the lookup of the resource argument would return.
         now: When, ISO 8601 with a zone.
         expect: The verdict.
@@ -81,6 +116,7 @@ class Case(_Strict):
     tool: str
     arguments: dict[str, Any] = Field(default_factory=dict)
     session: CaseSession = CaseSession()
+    provenance: CaseProvenance = CaseProvenance()
     resource: dict[str, Any] = Field(default_factory=dict)
     now: AwareDatetime = datetime.fromisoformat("2026-01-05T12:00:00Z")
     expect: Verdict
@@ -156,6 +192,7 @@ def case_facts(case: Case, policy: Policy) -> Facts:
         Session(**case.session.model_dump()),
         round(case.now.timestamp() * SECOND_US),
         _resource(tool, case),
+        case.provenance.traced(),
     )
 
 

@@ -47,6 +47,8 @@ class Evaluator:
         self._types = types
         self._action = {"type": "Action", "id": types.action}
         self._context = pruned(types.context, [path[1:] for path in self.reads if path[0] == "context"])
+        came = self._context.fields.get("provenance")
+        self._provenance = () if came is None else tuple(came.fields)
         self._attributes = pruned(types.attributes, [path[1:] for path in self.reads if path[0] == "resource"])
         self._schema = Schema.from_json_str(json.dumps(cedar_schema([types], self.reads)))
         self._policies = policy_set([rule.form for rule in self.rules])
@@ -60,7 +62,9 @@ class Evaluator:
     def ask(self, facts: Facts) -> Answer:
         """One evaluation: 30 to 60 µs, and 30 more where a resource was resolved or the principal is new."""
         try:
-            context = canonical(fit(self._context, {**context_of(facts), "tool": self._types.facts})).decode()
+            context = canonical(
+                fit(self._context, context_of(facts, self._provenance) | {"tool": self._types.facts})
+            ).decode()
             entities = self._entities(facts)
         except Untyped as error:
             return Answer(False, (), (f"a fact that the rules read has no type: {error}",))

@@ -6,15 +6,16 @@ record is kept with the decision, so that it can be explained, replayed and aske
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from interlock.core.call import ValidCall
 from interlock.core.canonical import Written
 from interlock.core.clock import SECOND_US
 from interlock.core.principal import Principal
+from interlock.core.provenance import ROLES, UNTRACED, Level, Traced
 from interlock.core.run import RunState
 from interlock.core.tool import Tool
 from interlock.policy.shape import RESERVED
@@ -74,6 +75,7 @@ class Facts(NamedTuple):
         session: The run so far.
         now_us: When, microseconds UTC.
         resource: What it acts on.
+        traced: Where the call comes from.
     """
 
     principal: Principal
@@ -83,6 +85,7 @@ class Facts(NamedTuple):
     session: Session
     now_us: int
     resource: Resource
+    traced: Traced = UNTRACED
 
 
 def facts_of(valid: ValidCall, run: RunState, now_us: int, resource: Resource | None = None) -> Facts:
@@ -96,6 +99,7 @@ def facts_of(valid: ValidCall, run: RunState, now_us: int, resource: Resource | 
         _session(run, call.call_id, tool.name, now_us),
         now_us,
         resource if resource is not None else server_resource(tool.server),
+        valid.traced,
     )
 
 
@@ -117,22 +121,29 @@ def forged(text: bytes) -> bool:
 def record_of(facts: Facts, tool: Written) -> Written:
     """The facts as they are kept, but for the arguments, which stand beside them.
 
+    Where the call comes from is kept where it counts, or where a rule has read it: of other calls the chain says it.
+
     Args:
         tool: What a decision sees of the definition, made once per tool.
     """
     principal, resource = facts.principal.written, facts.resource.written
     calls, tool_calls, writes, refusals, age_s, words_seen = facts.session
+    traced = facts.traced
+    known = traced.provenance if traced.judged else traced.known
+    provenance = None if known is None else Written(known.as_json())
     text = (
-        b'{"now_us":%d,"principal":%b,"resource":%b,"session":{"age_s":%d,"calls":%d,"refusals":%d,'
+        b'{"now_us":%d,"principal":%b,%b"resource":%b,"session":{"age_s":%d,"calls":%d,"refusals":%d,'
         b'"tool_calls":%d,"words_seen":%b,"writes":%d},"tool":%b}'
     ) % (
-        facts.now_us, principal.text, resource.text, age_s, calls, refusals, tool_calls,
+        facts.now_us, principal.text, b"" if provenance is None else b'"provenance":%b,' % provenance.text,
+        resource.text, age_s, calls, refusals, tool_calls,
         b"true" if words_seen else b"false", writes, tool.text,
     )  # fmt: skip
     return Written(
         {
             "now_us": facts.now_us,
             "principal": principal,
+            **({} if provenance is None else {"provenance": provenance}),
             "resource": resource,
             "session": {
                 "calls": calls,
@@ -148,14 +159,49 @@ def record_of(facts: Facts, tool: Written) -> Written:
     )
 
 
-def context_of(facts: Facts) -> dict[str, Any]:
-    """What rules call `context`, in JSON's types and without the tool's definition."""
+def context_of(facts: Facts, provenance: Iterable[str] | None = None) -> dict[str, Any]:
+    """What rules call `context`, in JSON's types and without the tool's definition.
+
+    Args:
+        provenance: What of `PROVENANCE` is wanted; all of it where None.
+    """
+    wanted = PROVENANCE if provenance is None else provenance
     return {
         "arguments": facts.arguments,
         "counts": counts_of(facts.arguments),
+        "provenance": {name: PROVENANCE[name](facts.traced) for name in wanted},
         "session": facts.session._asdict(),
         "time": time_of(facts.now_us),
     }
+
+
+def least_of(traced: Traced) -> dict[str, int]:
+    """Role to the least level of the arguments of that role; none where there are none."""
+    found = {role: traced.provenance.least(role) for role in ROLES}
+    return {role: level.value for role, level in found.items() if level is not None}
+
+
+def levels_of(traced: Traced) -> dict[str, int]:
+    """Name of an argument to the least level of what is in it."""
+    found: dict[str, Level] = {}
+    for each in traced.provenance.arguments:
+        name = each.pointer.split("/", 2)[1].replace("~1", "/").replace("~0", "~")
+        found[name] = min(each.level, found.get(name, each.level))
+    return {name: level.value for name, level in found.items()}
+
+
+PROVENANCE: Final[Mapping[str, Callable[[Traced], Any]]] = {
+    "lacks": lambda traced: list(traced.lacks),
+    "profiled": lambda traced: traced.profiled,
+    "mandated": lambda traced: traced.provenance.mandated,
+    "words_seen": lambda traced: traced.provenance.words_seen,
+    "saw_third": lambda traced: traced.provenance.saw_third,
+    "saw_private": lambda traced: traced.provenance.saw_private,
+    "sent_out": lambda traced: traced.provenance.sent_out,
+    "least": least_of,
+    "levels": levels_of,
+}
+"""What rules call `context.provenance`, each part worked out when it is read."""
 
 
 def counts_of(arguments: Mapping[str, Any]) -> dict[str, int]:

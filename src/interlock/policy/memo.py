@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from cedarpy import pst
 
 from interlock.core.canonical import canonical
-from interlock.policy.facts import Facts, counts_of, time_of
+from interlock.policy.facts import PROVENANCE, Facts, counts_of, time_of
 from interlock.policy.rules import Rule
 
 V = TypeVar("V")
@@ -122,6 +122,14 @@ def reading(path: Path) -> Reading | None:
             return attrgetter("text")
         case ("context", "counts", *_):
             return lambda facts: tuple(counts_of(facts.arguments).items())
+        case ("context", "provenance", "least" | "levels" as part, *rest):
+            return lambda facts: _at(PROVENANCE[part](facts.traced), rest)
+        case ("context", "provenance", "lacks", *_):
+            return lambda facts: facts.traced.lacks
+        case ("context", "provenance", name, *_):
+            return lambda facts: PROVENANCE[name](facts.traced)
+        case ("context", "provenance"):
+            return lambda facts: (facts.traced.lacks, facts.traced.profiled, facts.traced.provenance)
         case ("context", "session", name, *_):
             return attrgetter(f"session.{name}")
         case ("context", "session"):
@@ -132,7 +140,7 @@ def reading(path: Path) -> Reading | None:
             return attrgetter("now_us")
         case ("context", "tool", *_):
             return None
-    return attrgetter("text", "session", "now_us")
+    return lambda facts: (facts.text, facts.session, facts.now_us, facts.traced.lacks, facts.traced.provenance)
 
 
 def _at(value: Any, path: Iterable[str]) -> Hashable:

@@ -3,10 +3,12 @@
     entity Principal in [Role, Tenant] = {id, tenant, kind, roles};   // Principal::"tenant/id"
     entity Server;  entity Role;  entity Tenant;                      // and what tools declare: Property, …
     action "refund" in [call, effect/irreversible, server/local, category/payments]
-      context: {arguments, counts, tool, session, time}
+      context: {arguments, counts, provenance, session, time, tool}
 
 A tool of this process is the action `refund`, one of another server `server:refund`. `counts` has the
-number of items of each list argument. `time` is UTC; hours 0 to 23, weekdays 1 (Monday) to 7.
+number of items of each list argument. `time` is UTC; hours 0 to 23, weekdays 1 (Monday) to 7. `provenance` says where
+the arguments come from: levels are 1 (text by others) to 6 (a constant), of each role (`least`) and argument (`levels`)
+that the call has.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.core.canonical import Written
+from interlock.core.provenance import ROLES
 from interlock.core.tool import Effect, Entity, Tool
 from interlock.errors import PolicyError
 from interlock.policy.shape import (
@@ -40,6 +43,16 @@ PRINCIPAL = record({"id": TEXT, "tenant": TEXT, "kind": TEXT, "roles": TEXTS})
 SESSION = record(
     {"calls": LONG, "tool_calls": LONG, "writes": LONG, "refusals": LONG, "age_s": LONG, "words_seen": FLAG}
 )
+PROVENANCE: Mapping[str, Shape] = {
+    "lacks": TEXTS,
+    "profiled": FLAG,
+    "mandated": FLAG,
+    "words_seen": FLAG,
+    "saw_third": FLAG,
+    "saw_private": FLAG,
+    "sent_out": FLAG,
+    "least": record(dict.fromkeys(ROLES, LONG), ROLES),
+}
 TIME = record({"now": Shape("instant"), "hour": LONG, "weekday": LONG})
 TOOL = record(
     {
@@ -127,6 +140,8 @@ def types_of(tool: Tool, lookups: Mapping[str, Tool]) -> ToolTypes:
     arguments, gaps = shape_of(tool.input_schema)
     counted = {name: LONG for name, part in arguments.fields.items() if part.kind == "set"}
     counts = record(counted, set(counted).difference(arguments.required))
+    levels = {name: LONG for name in _names(tool.input_schema) if name not in RESERVED}
+    provenance = record({**PROVENANCE, "levels": record(levels, levels)})
     entity = tool.entities.get(tool.resource) if _names_one(arguments, tool.resource) else None
     sure = entity is not None and tool.resource in arguments.required
     groups = {action, ALL, f"effect/{tool.effect}", f"server/{tool.server}"}
@@ -136,7 +151,16 @@ def types_of(tool: Tool, lookups: Mapping[str, Tool]) -> ToolTypes:
         tool=tool,
         action=action,
         groups=frozenset(groups),
-        context=record({"arguments": arguments, "counts": counts, "tool": TOOL, "session": SESSION, "time": TIME}),
+        context=record(
+            {
+                "arguments": arguments,
+                "counts": counts,
+                "provenance": provenance,
+                "tool": TOOL,
+                "session": SESSION,
+                "time": TIME,
+            }
+        ),
         facts=tool_facts(tool),
         entity=entity,
         attributes=_attributes(entity, lookups),
@@ -229,6 +253,12 @@ def _merge(kind: str, known: dict[str, Shape], types: ToolTypes) -> None:
                 code="policy.tool",
                 remedy="Let both look up the same, or name the types differently.",
             )
+
+
+def _names(schema: Mapping[str, Any]) -> Iterable[str]:
+    """Names of the arguments, those among them that have no one type."""
+    properties = schema.get("properties")
+    return properties if isinstance(properties, Mapping) else ()
 
 
 def _names_one(arguments: Shape, name: str) -> bool:

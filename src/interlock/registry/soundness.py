@@ -10,16 +10,12 @@ from typing import Final
 
 from interlock.core.canonical import canonical, pointer
 from interlock.core.charge import SPENT_MAX, UNIT
+from interlock.core.provenance import ROLES
 from interlock.core.tool import Effect, Tool
 from interlock.core.undo import ARGUMENTS, RESULT
 from interlock.errors import BadInput, DefinitionError
 from interlock.registry.defaults import Fill
 from interlock.registry.schema import Schema, compile_schema
-
-ROLES: Final = frozenset(
-    {"target", "selector", "credential", "command", "amount", "content", "content_ref", "control", "fetch"}
-)
-"""What an argument can be to a call (spec: provenance)."""
 
 TAGS_MAX: Final = 16
 """Cache tags that one tool may have: each is a row that a write changes, or that a read is held against."""

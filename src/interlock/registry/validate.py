@@ -6,12 +6,14 @@ What leaves is immutable: the canonical text is what is shown, approved, hashed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from interlock.core.call import Stop, ToolCall, ValidCall, call_digest, refuse
 from interlock.core.canonical import LIMITS, Json, Written, canonical, check_json, parse_json, reread
 from interlock.core.problem import Problem
+from interlock.core.provenance import UNTRACED, Traced
+from interlock.core.tool import Tool
 from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry
@@ -20,11 +22,23 @@ from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
 _TEXT = (str, bytes)
 
 
-def validate(call: ToolCall, registry: Registry, rollouts: Rollouts = NO_ROLLOUTS) -> ValidCall | Stop:
+Trace = Callable[[ToolCall, Tool, dict[str, Any]], Traced]
+"""Where the arguments of a call come from, by its tool and as they are valid."""
+
+
+def untraced(call: ToolCall, tool: Tool, arguments: dict[str, Any]) -> Traced:
+    """Of a call that no run asks about."""
+    return UNTRACED
+
+
+def validate(
+    call: ToolCall, registry: Registry, rollouts: Rollouts = NO_ROLLOUTS, trace: Trace = untraced
+) -> ValidCall | Stop:
     """Check a proposed call against the definition of the tool that it names, in the version that its principal has.
 
     Args:
         rollouts: What is rolled out in the principal's tenant.
+        trace: Says where the arguments come from.
 
     Returns:
         The valid call, or a refusal from which a model can repair it: the field, what is allowed, the closest
@@ -64,7 +78,10 @@ def validate(call: ToolCall, registry: Registry, rollouts: Rollouts = NO_ROLLOUT
     if selected is not None:
         others = (each.tool for each in registry.versions(call.tool) if each is not known)
         selected = selected._replace(others=tuple(call_digest(other, text) for other in others))
-    return ValidCall(call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline, selected)
+    traced = trace(call, known.tool, filled)
+    return ValidCall(
+        call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline, selected, traced
+    )  # fmt: skip
 
 
 def _owned(proposed: Mapping[str, Any]) -> dict[str, Any]:
