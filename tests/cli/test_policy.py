@@ -21,7 +21,7 @@ def write_policy(shell: Shell, text: str) -> None:
 def test_check_lists_the_rules_and_what_they_reach(shell: Shell) -> None:
     ran = shell.run("policy", "check")
     assert ran.code == 0
-    assert "loads: 7 rules for 6 tools, mode enforce." in ran.out
+    assert "loads: 9 rules for 6 tools, mode enforce." in ran.out
     said = shell.json("policy", "check")
     held = next(rule for rule in said["rules"] if rule["rule"] == "irreversible-held")
     assert held["reaches"] == ["refund"]
