@@ -38,10 +38,12 @@ class Key:
     Attributes:
         principal: Whose it is.
         scopes: What its bearer may do at a door; the command line asks for roles alone.
+        made_us: When it was made, microseconds UTC; 0 where that was not kept.
     """
 
     principal: Principal
     scopes: frozenset[str] = frozenset({TOOLS})
+    made_us: int = 0
 
 
 class Keys:
@@ -54,11 +56,12 @@ class Keys:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def add(self, principal: Principal, scopes: Iterable[str] = (TOOLS,)) -> str:
+    def add(self, principal: Principal, scopes: Iterable[str] = (TOOLS,), made_us: int = 0) -> str:
         """Make a key for a principal and return it: the only time that it can be read.
 
         Args:
             scopes: What it opens at a door, of `SCOPES`.
+            made_us: The time, microseconds UTC, by which its age is known; 0 keeps none.
 
         Raises:
             Conflict: The principal has a key already; revoke it first.
@@ -75,6 +78,8 @@ class Keys:
         }
         if set(scopes) != {TOOLS}:  # so that a file without others is as it always was
             stored[_hash(key)]["scopes"] = sorted(set(scopes))
+        if made_us:
+            stored[_hash(key)]["made_us"] = made_us
         self._write(stored)
         return key
 
@@ -326,7 +331,7 @@ def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
 
 def _key(entry: dict[str, Any]) -> Key:
     person = Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
-    return Key(person, frozenset(entry.get("scopes", (TOOLS,))))
+    return Key(person, frozenset(entry.get("scopes", (TOOLS,))), entry.get("made_us", 0))
 
 
 def _found(key: str, known: dict[str, Key]) -> Key:
@@ -340,7 +345,9 @@ def _found(key: str, known: dict[str, Key]) -> Key:
 
 def _sound(entry: object) -> bool:
     """Whether this says who somebody is."""
-    if not isinstance(entry, dict) or entry.keys() - {"scopes"} != {"id", "tenant", "roles", "kind"}:
+    if not isinstance(entry, dict) or entry.keys() - {"scopes", "made_us"} != {"id", "tenant", "roles", "kind"}:
+        return False
+    if type(entry.get("made_us", 0)) is not int:
         return False
     several = [*_texts(entry["roles"]), *_texts(entry.get("scopes", []))]
     texts = [entry["id"], entry["tenant"], *several]

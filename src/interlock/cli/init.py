@@ -74,7 +74,7 @@ def init(deployment: Deployment, folder: Path, name: str, files: tuple[Path, ...
         raise BadInput("--write needs --from or --detect", code="init.write_what", remedy="Name the client's file.")
     try:
         made = [path.as_posix() for path, text in _files(folder) if _write(path, text)]
-        key = Keys(state / "keys.json").add(person)
+        key = Keys(state / "keys.json").add(person, made_us=deployment.now_us)
     except OSError as error:
         raise SettingsError(
             f"{error.filename}: {error.strerror}", code="init.write", remedy="Choose a folder that you may write to."

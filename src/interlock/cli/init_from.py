@@ -86,7 +86,7 @@ def init_from(
             for path, text in each.secrets.items():
                 write_private(folder / path, text.encode())
         seen = anyio.run(look, _settings(folder, found.taken), deployment.world)
-        key = _write(folder, seen, person, agent)
+        key = _write(folder, seen, person, agent, deployment.now_us)
     except OSError as error:
         raise SettingsError(
             f"{error.filename}: {error.strerror}", code="init.write", remedy="Choose a folder that you may write to."
@@ -146,7 +146,7 @@ def _settings(folder: Path, taken: Sequence[Taken]) -> Settings:
     return Settings(folder=folder.resolve(), ledger=None, servers=tuple(each.settings for each in taken))
 
 
-def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal) -> str:
+def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal, now_us: int) -> str:
     """Settings, policy, keys; the person's key, which stands nowhere else."""
     state = folder / STATE
     (state / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -155,10 +155,10 @@ def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal) 
         policy.parent.mkdir(parents=True, exist_ok=True)
         policy.write_text(DEFAULT_POLICY.read_text(encoding="utf-8"), encoding="utf-8")
     keys = Keys(state / "keys.json")
-    key = keys.add(person)
-    write_private(state / CLIENT_KEY, keys.add(agent).encode() + b"\n")
+    key = keys.add(person, made_us=now_us)
+    write_private(state / CLIENT_KEY, keys.add(agent, made_us=now_us).encode() + b"\n")
     coder = replace(agent, id=f"{person.id}-coder")
-    write_private(state / HOOK_KEY, keys.add(coder, (TOOLS, WORDS)).encode() + b"\n")
+    write_private(state / HOOK_KEY, keys.add(coder, (TOOLS, WORDS), now_us).encode() + b"\n")
     (folder / FILE).write_text(settings_text(seen), encoding="utf-8")
     return key
 

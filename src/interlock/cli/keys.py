@@ -67,7 +67,7 @@ def add(deployment: Deployment, name: str, roles: tuple[str, ...], scopes: tuple
         )  # fmt: skip
     tenant = FIRST_TENANT if first else deployment.require(ADMIN).tenant
     person = named(Principal(name or " ", tenant, frozenset(roles), "service" if service else "user"))
-    key = deployment.keys.add(person, scopes)
+    key = deployment.keys.add(person, scopes, deployment.now_us)
     return Report(
         {**_plain(person), "key": key},
         [

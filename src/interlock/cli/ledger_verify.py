@@ -58,7 +58,7 @@ def verify(
     settings = deployment.settings
     if settings.ledger is None or not settings.at(settings.ledger).exists():
         raise SettingsError("there is no ledger yet", code="settings.no_ledger", remedy="Make a first call.")
-    known, missing = (tuple(map(read_public, keys)), "") if keys else _own_key(settings.signing_key)
+    known, missing = (tuple(map(read_public, keys)), "") if keys else own_key(settings.signing_key)
     scope = Scope(
         start=start, end=end, keys=known, anchor=_anchor(anchor), tables=not no_tables, progress=_progress(deployment)
     )
@@ -69,7 +69,7 @@ def verify(
     return Report(_document(found), _page(found), Exit.DONE if found.ok else Exit.TAMPERED)
 
 
-def _own_key(file: Path) -> tuple[tuple[PublicKey, ...], str]:
+def own_key(file: Path) -> tuple[tuple[PublicKey, ...], str]:
     """The key that the deployment signs with, where it is there, and what is to be said of it else."""
     try:
         text = SigningKeyFile(file).read()

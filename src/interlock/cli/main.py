@@ -29,6 +29,7 @@ from interlock.cli.limits import limits
 from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
 from interlock.cli.policy_suggest import policy
+from interlock.cli.report import report
 from interlock.cli.runs import runs
 from interlock.cli.saga import saga
 from interlock.cli.servers_login import servers
@@ -80,6 +81,7 @@ for _command in (
     tools,
     servers,
     doctor,
+    report,
     policy,
     verify,
     stop,

@@ -153,15 +153,7 @@ def _foreign(accepted: Accepted) -> Iterator[tuple[str, str, str, Tool | None]]:
     """The tools of servers: server, name, whether it can be called, and its definition where it was kept."""
     for (server, name), each in sorted(accepted.tools.items()):
         pin = each.seen or each.accepted
-        if each.gone:
-            standing = "gone"
-        elif each.refused:
-            standing = f"set aside: {each.refused}"
-        elif each.accepted is None:
-            standing = "new"
-        else:
-            standing = "yes" if each.seen is not None and each.seen.digest == each.accepted.digest else "changed"
-        yield server, name, standing, tool_of(pin.definition) if pin is not None else None
+        yield server, name, each.word, tool_of(pin.definition) if pin is not None else None
 
 
 @command("services", tools, example="interlock tools services\ninterlock tools services --json")

@@ -32,14 +32,15 @@ def parts(rule: Rule) -> Iterator[pst.Clause]:
 
 def _relaxed(rule: Rule) -> Rule | None:
     every = list(parts(rule))
-    kept = [part for part in every if _known_before(part)]
+    kept = [part for part in every if known_before(part)]
     narrow = len(kept) != len(every) or not isinstance(rule.form.resource, pst.ScopeAny)
     if not rule.permits and (rule.holds or narrow):
         return None
     return replace(rule, form=replace(rule.form, resource=pst.ScopeAny(), clauses=tuple(kept)))
 
 
-def _known_before(part: pst.Clause) -> bool:
+def known_before(part: pst.Clause) -> bool:
+    """Whether a part reads nothing but the principal and the definition."""
     return all(path[0] == "principal" or path[:2] == ("context", "tool") for path in expression_reads(part.expr))
 
 

@@ -39,6 +39,17 @@ class Standing:
     returned: bool = False
     refused: str = ""
 
+    @property
+    def word(self) -> str:
+        """Whether it can be called: `yes`, or why it cannot (`gone`, `set aside: …`, `new`, `changed`)."""
+        if self.gone:
+            return "gone"
+        if self.refused:
+            return f"set aside: {self.refused}"
+        if self.accepted is None:
+            return "new"
+        return "yes" if self.seen is not None and self.seen.digest == self.accepted.digest else "changed"
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

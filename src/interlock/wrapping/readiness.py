@@ -56,7 +56,8 @@ class Site:
         settings: The settings.
         now_us: The time.
         people: Everybody who has a key; None while nobody has one.
-        tools: The tools, own and of servers.
+        tools: The tools that can be called, own and of servers.
+        known: Those and the ones that cannot, in every version.
         withheld: Tool to why it may not be called.
         servers: Server to how it stands.
         approvers: Groups that the policy asks.
@@ -68,6 +69,7 @@ class Site:
     now_us: int
     people: Sequence[Principal] | None = None
     tools: Sequence[Tool] = ()
+    known: Sequence[Tool] = ()
     withheld: Mapping[str, str] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
     approvers: frozenset[str] = frozenset()

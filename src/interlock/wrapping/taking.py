@@ -82,6 +82,12 @@ def secret_looking(name: str, value: str) -> bool:
     return not _public(value)
 
 
+def secret_word(text: str) -> bool:
+    """Whether a word of a command line or an address has the form of a secret, or is called one."""
+    flag, _, value = text.partition("=") if text.startswith("-") else ("", "", text)
+    return bool(_SHAPED.search(text) or _RANDOM.fullmatch(value) or (value and _TELLING.search(flag)))
+
+
 class _Taking:
     """The taking of one server."""
 
@@ -152,8 +158,7 @@ class _Taking:
         if not isinstance(said, str):
             raise Left("a part of its command is no text")
         text = _VARIABLE.sub(lambda found: self._place(found[1]), said)
-        flag, _, value = text.partition("=") if text.startswith("-") else ("", "", text)
-        if _SHAPED.search(text) or _RANDOM.fullmatch(value) or (value and _TELLING.search(flag)):
+        if secret_word(text):
             raise Left(
                 "a part of its command line or address looks like a secret",
                 remedy="Give it to the server by a variable: settings keep those in files of their own.",
