@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -48,6 +49,8 @@ class Together(httpcore2.AsyncNetworkStream):
         self._stream = stream
         self._waiting = bytearray()
         self._write_s: float | None = None
+        self._socket: Any = None
+        self._poll = select.poll()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Send what waits, and read."""
@@ -73,8 +76,19 @@ class Together(httpcore2.AsyncNetworkStream):
         return Together(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection below says of itself."""
-        return self._stream.get_extra_info(info)
+        """What the connection below says of itself.
+
+        A pool asks of each idle connection, for each request, whether the other side has ended it: the socket is looked
+        up once, which takes ten times what asking it does.
+        """
+        if info != "is_readable":
+            return self._stream.get_extra_info(info)
+        if self._socket is None:
+            self._socket = self._stream.get_extra_info("socket")
+            if self._socket is None or self._socket.fileno() < 0:
+                return True
+            self._poll.register(self._socket.fileno(), select.POLLIN)
+        return self._socket.fileno() < 0 or bool(self._poll.poll(0))
 
     async def _send(self) -> None:
         if self._waiting:

@@ -169,7 +169,7 @@ class Guarded(httpx2.AsyncHTTPTransport):
     def __init__(self, reach: Reach = PUBLIC, *, tls: ssl.SSLContext | None = None, resolve: Resolve = resolve) -> None:
         trust = tls or trusted()
         super().__init__(verify=trust, trust_env=False)
-        self._pool = _pool(Dialler(reach, resolve), "", trust, 8, most=64)
+        self._pool = _pool(Dialler(reach, resolve), "", trust, 64, most=64)
 
 
 def _pool(
