@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
+from interlock.core.lookalike import ALIKE
 from interlock.errors import DefinitionError
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -19,14 +20,9 @@ _RESERVED: Final = frozenset({"call"})
 _COMPARED_MAX: Final = 20
 _LIKENESS_MIN: Final = 0.6
 
-_CONFUSABLE: Final = str.maketrans(
-    {"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "2": "z", "8": "b"}
-    | dict(zip("авеёзікмнорсѕтухһԁԛԝјӏ", "abeeslkmhopcstyxhdqwjl", strict=True))  # Cyrillic, folded
-    | dict(zip("αβγεικνορτυχω", "abyelkvoptuxw", strict=True))  # Greek, folded
-    | {"\u0131": "l", "\u0269": "l", "\u0251": "a", "\u0261": "g", "ß": "b"}
-)
-"""Letters drawn alike, to one of them. A small part of UTS 39: Latin, Cyrillic and Greek look-alikes and digits
-that pass for letters. Names are ASCII by rule; the rest of the table is for what a model proposes."""
+_CONFUSABLE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "2": "z", "8": "b"} | ALIKE)
+"""Characters drawn alike, to one of them: letters, and digits that pass for letters. Names are ASCII by rule; the
+letters are for what a model proposes."""
 
 
 def check_name(name: str) -> None:

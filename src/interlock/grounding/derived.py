@@ -1,0 +1,89 @@
+"""Values that are made of grounded ones: days by a count or a word, and texts put together of pieces."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from interlock.core.provenance import WORDS, Evidence, Level
+from interlock.grounding.dates import days_meant, moved, spans_in
+from interlock.grounding.index import Index
+from interlock.grounding.typed import Typed
+
+_TOKEN: Final = re.compile(r"\w+")
+_PIECES_MAX: Final = 4
+_PIECE_MIN: Final = 3
+_TOKENS_MAX: Final = 24
+_COVERED: Final = 0.95
+_US: Final = 1_000_000
+
+
+def day_of(index: Index, text: str, now_us: int) -> tuple[Level, Evidence] | None:
+    """Where a date or moment comes from: a date of the words or of a record, a day word, a count of days from one."""
+    day, _, clock = text.partition("T")
+    found = _day(index, day, now_us)
+    if found is None or not clock or clock == "00:00":
+        return found
+    time = Typed("time", clock)
+    if where := index.words.entities.get(time):
+        return min(found[0], Level.USER), found[1] if found[1].source != WORDS else where
+    return None
+
+
+def _day(index: Index, day: str, now_us: int) -> tuple[Level, Evidence] | None:
+    words, year = index.words.entities, datetime.fromtimestamp(now_us / _US, UTC).year
+    if where := words.get(Typed("date", day)):
+        return Level.USER, where
+    if day[:4].isdigit() and abs(int(day[:4]) - year) <= 1 and (where := words.get(Typed("date", f"-{day[4:]}"))):
+        return Level.USER, where
+    if held := index.records.field((Typed("date", day),)):
+        return held[1], held[0].places[0]
+    spans: list[tuple[int, Evidence]] = []
+    for pointer, text in index.words.messages():
+        if span := days_meant(text, now_us).get(day):
+            return Level.USER, Evidence(WORDS, pointer, *span)
+        spans += [(days, Evidence(WORDS, pointer, *span)) for days, span in spans_in(text)]
+    for days, where in spans:
+        for start in filter(None, (moved(day, -days), moved(day, days))):
+            if Typed("date", start) in words:
+                return Level.USER, where
+            if (held := index.records.field((Typed("date", start),))) and held[1] >= Level.ANCHORED:
+                return held[1], where
+    return None
+
+
+def covered(index: Index, plain: str) -> tuple[Level, tuple[Evidence, ...]] | None:
+    """Where the pieces come from of which a text is put together: at most four, that make up nearly all of it.
+
+    A piece stands whole in the user's words or is a trusted field. Its level is the least of theirs.
+    """
+    tokens = [found.span() for found in _TOKEN.finditer(plain.replace("_", " "))]
+    if not 2 <= len(tokens) <= _TOKENS_MAX or "@" in plain or "://" in plain:
+        return None
+    spaced = plain.replace("_", " ")
+    at, level, places, missed = 0, Level.USER, list[Evidence](), 0
+    while at < len(tokens):
+        for end in range(len(tokens), at, -1):
+            piece = spaced[tokens[at][0] : tokens[end - 1][1]]
+            if found := _piece(index, piece):
+                level = min(level, found[0])
+                places.append(found[1])
+                at = end
+                break
+        else:
+            missed += tokens[at][1] - tokens[at][0]
+            at += 1
+        if len(places) > _PIECES_MAX:
+            return None
+    whole = sum(end - begin for begin, end in tokens)
+    return (level, tuple(places)) if places and whole - missed >= _COVERED * whole else None
+
+
+def _piece(index: Index, piece: str) -> tuple[Level, Evidence] | None:
+    if len(piece) < _PIECE_MIN:
+        return None
+    if where := index.words.stands(piece):
+        return Level.USER, where
+    held = index.records.field((piece,))
+    return (held[1], held[0].places[0]) if held else None

@@ -1,0 +1,206 @@
+"""What an operator says of a tool: what its arguments are for, and what of its results is trusted how far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
+from typing import Any, Final, NamedTuple
+
+from interlock.core.canonical import canonical, digest
+from interlock.core.provenance import Level
+from interlock.core.tool import Tool
+
+TARGETS_MAX: Final = 10
+"""Distinct targets that a run may send to where the profile says nothing else."""
+
+PUBLIC: Final = "public"
+"""Among readers: everybody."""
+
+USER_ONLY: Final = "user"
+"""Among readers: nobody but the user."""
+
+
+class FieldRule(NamedTuple):
+    """Which leaves of a tool's results are more than free text by others.
+
+    Attributes:
+        glob: Pointer into the result with `*` for one key or item and `**` for any number; without a slash at its
+            beginning, the name of a key anywhere, together with the items of a list under it. A last step `~keys`
+            stands for the keys of an object.
+        level: What a leaf is that passes the check of its shape.
+        shape: One of `typed.SHAPES`.
+        secret: Any eight characters of it in what goes out are shown.
+    """
+
+    glob: str
+    level: Level = Level.RECORD
+    shape: str = "name"
+    secret: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What is trusted of one tool. Never taken from the server that offers it.
+
+    Attributes:
+        roles: Pointer glob or name glob of an argument to its role; the most particular one counts. A name stands for
+            what is beneath it too. An argument that nothing names is a target.
+        shapes: The same to the shape that its values have, one of `typed.SHAPES`.
+        fields: Rules for leaves of results, the first that fits.
+        default: Level of every other leaf.
+        form: `json` where a result that is a text is a JSON document.
+        readers: Who may read its results: `public`, `user` (nobody else), globs over targets such as `*@acme.com`, and
+            pointer globs such as `/*/participants` to who stands in the record itself; empty where nobody said.
+        directory: Its results list who or what belongs to the tenant.
+        creates: Pointer into the result: the id of what the call made.
+        phrases: What a user says who wants the tool: words in their order, `*` for any few words between.
+        allowed: `recipients`, `hosts`, `paths`: globs of what may always be named.
+        caps: Argument name to the most that its amount may be.
+        nouns: Argument name to words beside which a short number or text is this argument's.
+        targets_max: Distinct targets of it that a run may have.
+        profiled: Somebody said what the arguments are for.
+        reviewed: A person has read it, and the schema's constants with it.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[FieldRule, ...] = ()
+    default: Level = Level.THIRD
+    form: str = ""
+    readers: tuple[str, ...] = ()
+    directory: bool = False
+    creates: str = ""
+    phrases: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caps: Mapping[str, Decimal] = field(default_factory=dict)
+    nouns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    targets_max: int = TARGETS_MAX
+    profiled: bool = True
+    reviewed: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of all of it: what decisions and reviews name."""
+        return digest("interlock/profile/1", canonical({each.name: _plain(getattr(self, each.name))
+                                                        for each in fields(self)})).hex()  # fmt: skip
+
+    def role(self, pointer: str) -> str:
+        """What the argument leaf at the pointer is for."""
+        return self._said("roles", pointer) or "target"
+
+    def shape(self, pointer: str) -> str:
+        """The shape of the argument leaf at the pointer; empty where nothing is said."""
+        return self._said("shapes", pointer)
+
+    def rule(self, pointer: str) -> FieldRule | None:
+        """The rule for a leaf of a result, by its pointer with `*` for items of lists."""
+        known = self._rules
+        if pointer not in known:
+            known[pointer] = next((rule for rule in self.fields if leaf_fits(rule.glob, pointer)), None)
+        return known[pointer]
+
+    @property
+    def private(self) -> bool:
+        """Whether not everybody may read its results."""
+        return bool(self.readers) and PUBLIC not in self.readers
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], str]:
+        return {}
+
+    @cached_property
+    def _rules(self) -> dict[str, FieldRule | None]:
+        return {}
+
+    def _said(self, what: str, pointer: str) -> str:
+        key = (what, without_items(pointer))
+        if key not in self._known:
+            said: Mapping[str, str] = getattr(self, what)
+            fitting = [glob for glob in said if argument_fits(glob, key[1])]
+            self._known[key] = said[max(fitting, key=_particular)] if fitting else ""
+        return self._known[key]
+
+
+NO_PROFILE: Final = Profile(profiled=False)
+"""Of a tool of which nobody said anything: every argument is a target, every result is text by others."""
+
+
+def profile_of(tool: Tool) -> Profile:
+    """What the tool's own declaration gives: its roles, and that its author reviewed them where it is an own tool."""
+    if not tool.roles:
+        return NO_PROFILE
+    return _declared(tuple(sorted(tool.roles.items())), reviewed=tool.sealed)
+
+
+@lru_cache(4096)
+def _declared(roles: tuple[tuple[str, str], ...], *, reviewed: bool) -> Profile:
+    return Profile(roles=dict(roles), reviewed=reviewed)
+
+
+class Profiles:
+    """Profiles of tools, by server and name; what they do not have, the tool's own declaration gives."""
+
+    def __init__(self, profiles: Mapping[tuple[str, str], Profile] | None = None) -> None:
+        self._profiles = dict(profiles or {})
+
+    def of(self, tool: Tool) -> Profile:
+        """The profile of the tool."""
+        return self._profiles.get((tool.server, tool.name)) or profile_of(tool)
+
+
+def without_items(pointer: str) -> str:
+    """The pointer with `*` for every item of a list, which is what rules and endorsements name."""
+    if not any(mark.isdigit() for mark in pointer):
+        return pointer
+    return "/".join("*" if part.isdigit() else part for part in pointer.split("/"))
+
+
+def argument_fits(glob: str, pointer: str) -> bool:
+    """Whether a glob over arguments is about the leaf at the pointer: it, or what it stands in."""
+    parts = _parts(pointer)
+    if glob.startswith("/"):
+        wanted = _parts(glob)
+        return any(_path_fits(wanted, parts[:length]) for length in range(len(parts) + 1))
+    return any(fnmatchcase(part, glob) for part in parts)
+
+
+def leaf_fits(glob: str, pointer: str) -> bool:
+    """Whether a glob over results is about the leaf at the pointer."""
+    parts = _parts(pointer)
+    if glob.startswith("/") or not glob:
+        return _path_fits(_parts(glob), parts)
+    while parts and parts[-1] == "*":
+        parts = parts[:-1]
+    return bool(parts) and fnmatchcase(parts[-1], glob)
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _path_fits(wanted: list[str], parts: list[str]) -> bool:
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_path_fits(wanted[1:], parts[skip:]) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _path_fits(wanted[1:], parts[1:])
+
+
+def _particular(glob: str) -> tuple[bool, int, int]:
+    """More for what says more: a path before a name, more steps before fewer, fewer stars before more."""
+    return glob.startswith("/"), glob.count("/"), -glob.count("*")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, FieldRule):
+        return [value.glob, value.level.word, value.shape, value.secret]
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Level):
+        return value.word
+    return str(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,141 @@
+"""Fields of trusted records, and which of those records the user pointed at."""
+
+from __future__ import annotations
+
+import re
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from interlock.core.provenance import Evidence, Level
+from interlock.grounding.typed import Typed
+from interlock.grounding.words import Words
+
+Key = str | Typed
+"""What equal values share: the normal form of a text, or the one form of its kind."""
+
+_PLACES_MAX: Final = 4
+_ANCHOR_MIN: Final = 4
+_TOKEN: Final = re.compile(r"\w+")
+_STOP: Final = frozenset(
+    "about after again also been before both contact could data date done email every file first from have here home"
+    " into item just last like list made mail make message more most much name need next none note only open order"
+    " other over past paid pending please same send sent should some sure task than that their them then there these"
+    " they this time today tomorrow total true false type under until user very want were what when where which will"
+    " with work would year yesterday your active closed draft inbox read unread status title true urgent".split()
+)
+"""Words of any sentence, and states that many records share: no record is pointed at by one of them."""
+
+
+@dataclass(slots=True)
+class Field:
+    """Where a value stands in trusted records.
+
+    Attributes:
+        level: The most that a place of it has of itself, without what the user pointed at.
+        directory: A list of who belongs to the tenant has it.
+        places: Where, the first four in order.
+    """
+
+    level: Level = Level.RECORD
+    directory: bool = False
+    places: list[Evidence] = field(default_factory=list)
+
+    def stand(self, place: Evidence, level: Level, *, directory: bool) -> None:
+        """It stands in a further place."""
+        self.level, self.directory = max(self.level, level), self.directory or directory
+        if place not in self.places:
+            insort(self.places, place)
+            del self.places[_PLACES_MAX:]
+
+
+class Records:
+    """Fields of records by value.
+
+    A record is pointed at where the words name one of its fields. Where several records share the field that is
+    named, what all of them say alike is pointed at, and nothing else: a planted record can take away, never give.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._fields: dict[Key, Field] = {}
+        self._waiting: dict[str, set[str]] = {}
+        self._bearers: dict[str, list[frozenset[tuple[str, Key]]]] = {}
+        self._shared: dict[str, frozenset[tuple[str, Key]]] = {}
+        self._called: dict[str, set[Key]] = {}
+        self._anchored: set[Key] | None = None
+
+    def field(self, keys: Iterable[Key]) -> tuple[Field, Level] | None:
+        """The best field that has one of the keys, and its level with what the user pointed at."""
+        best: tuple[Field, Level] | None = None
+        for key in keys:
+            if found := self._fields.get(key):
+                level = self._level(key, found)
+                if best is None or level > best[1]:
+                    best = found, level
+        return best
+
+    def add(self, keys: tuple[Key, ...], place: Evidence, level: Level, *, directory: bool = False) -> None:
+        """A value stands in a trusted record."""
+        for key in keys:
+            self._fields.setdefault(key, Field()).stand(place, level, directory=directory)
+
+    def record(self, pairs: frozenset[tuple[str, Key]]) -> None:
+        """All fields of one record: name of the field and key of its value."""
+        for _, key in pairs:
+            if isinstance(key, str) and _may_anchor(key):
+                bearers = self._bearers.setdefault(key, [])
+                if pairs not in bearers:
+                    bearers.append(pairs)
+                self._await(key)
+                if key in self._shared:
+                    self._point(key)
+
+    def name(self, name: str, key: Key) -> None:
+        """A value has a name in itself: the local part of an address, a part of a person's name."""
+        if _may_anchor(name):
+            self._called.setdefault(name, set()).add(key)
+            self._await(name)
+            self._anchored = None
+
+    def heard(self, tokens: Iterable[str]) -> None:
+        """The words have these new tokens."""
+        for token in tokens:
+            for name in self._waiting.get(token, ()):
+                self._point(name)
+
+    def _await(self, name: str) -> None:
+        """Find it, now or later, in the words."""
+        token = first_token(name)
+        waiting = self._waiting.setdefault(token, set())
+        if name not in waiting:
+            waiting.add(name)
+            if token in self._words.tokens:
+                self._point(name)
+
+    def _point(self, name: str) -> None:
+        """The words may name it: what every record shares that bears it is pointed at."""
+        if name in self._shared or self._words.names(name) is not None:
+            bearers = self._bearers.get(name, [])
+            self._shared[name] = frozenset.intersection(*bearers) if bearers else frozenset()
+            self._anchored = None
+
+    def _level(self, key: Key, found: Field) -> Level:
+        if self._anchored is None:
+            self._anchored = {each for shared in self._shared.values() for _, each in shared}
+            for name in self._shared:
+                if len(called := self._called.get(name, ())) == 1:
+                    self._anchored |= set(called)
+        return max(found.level, Level.ANCHORED) if key in self._anchored else found.level
+
+
+def first_token(name: str) -> str:
+    """The first word of a normal form; itself where it has none."""
+    found = _TOKEN.search(name)
+    return found[0] if found else name
+
+
+def _may_anchor(name: str) -> bool:
+    """Whether naming it points at a record: long enough, with a letter, no word of any sentence."""
+    return len(name) >= _ANCHOR_MIN and any(map(str.isalpha, name)) and name not in _STOP

@@ -1,0 +1,112 @@
+"""The user's own words in a run: what values they name and which tools they ask for."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from interlock.core.provenance import WORDS, Evidence
+from interlock.grounding.entities import entities
+from interlock.grounding.haystack import Found, Haystack
+from interlock.grounding.normal import normal
+from interlock.grounding.typed import Typed, url
+
+_TOKEN: Final = re.compile(r"\w+")
+_REFUSED: Final = re.compile(
+    r"\b(?:not|n't|never|without|no|nicht|nie)\W+(?:\w+\W+){0,2}\Z|n['\u2019]t\W+(?:\w+\W+){0,2}\Z"
+)
+_BETWEEN_MAX: Final = 6
+_PLAIN_MAX: Final = 4
+_DIGITS_MAX: Final = 6
+_WORDS_NEAR: Final = 3
+
+
+class Words:
+    """What the user said, incrementally. Pasted matter is kept elsewhere."""
+
+    def __init__(self) -> None:
+        self.text = Haystack()
+        self.exact = Haystack()
+        self.tokens: set[str] = set()
+        self.entities: dict[Typed, Evidence] = {}
+        self.hosts: set[Typed] = set()
+        self._said = 0
+        self._messages: list[tuple[str, str]] = []
+        self._asked: dict[tuple[tuple[str, ...], int], bool] = {}
+
+    def say(self, text: str) -> set[str]:
+        """Take further words in; the tokens among them that are new."""
+        folded, self._said = normal(text), self._said + 1
+        pointer = f"/{self._said - 1}"
+        self.text.add(WORDS, pointer, folded)
+        self._messages.append((pointer, folded))
+        self.exact.add(WORDS, pointer, normal(text, exact=True))
+        for found, (begin, end) in entities(normal(text, exact=True)):
+            self.entities.setdefault(found, Evidence(WORDS, pointer, begin, end))
+            if found.kind == "url":
+                self.hosts.add(Typed("host", url(found.text).host))
+        new = set(_TOKEN.findall(folded)) - self.tokens
+        self.tokens |= new
+        return new
+
+    def names(self, needle: str, *, nouns: tuple[str, ...] = (), exact: bool = False) -> Evidence | None:
+        """Where the words name a value, whole; a short one only beside a noun of its argument.
+
+        Args:
+            needle: The value in its normal form.
+        """
+        short = is_short(needle)
+        for found in (self.exact if exact else self.text).find(needle):
+            if found.bounded and (not short or _beside(found, nouns)):
+                return Evidence(WORDS, found.pointer, found.begin, found.end)
+        return None
+
+    def stands(self, needle: str) -> Evidence | None:
+        """Where the words have it whole, however short it is."""
+        return next((Evidence(WORDS, found.pointer, found.begin, found.end)
+                     for found in self.text.find(needle) if found.bounded), None)  # fmt: skip
+
+    def messages(self) -> list[tuple[str, str]]:
+        """Each message's pointer and its own words, in their normal form."""
+        return self._messages
+
+    def asks(self, phrases: tuple[str, ...]) -> bool:
+        """Whether the words ask for what one of the phrases means."""
+        key = (phrases, self._said)
+        if key not in self._asked:
+            self._asked[key] = any(self._says(phrase) for phrase in phrases)
+        return self._asked[key]
+
+    def _says(self, phrase: str) -> bool:
+        pattern = _phrase(normal(phrase))
+        return any(
+            not _REFUSED.search(text[max(0, found.start() - 40) : found.start()])
+            for text in self.text.texts()
+            for found in pattern.finditer(text)
+        )
+
+
+def is_short(needle: str) -> bool:
+    """Whether a value is too short to be told from what stands in any text."""
+    return len(needle) < _PLAIN_MAX or (needle.isdigit() and len(needle) < _DIGITS_MAX)
+
+
+def _beside(found: Found, nouns: tuple[str, ...]) -> bool:
+    """Whether one of the nouns, or a sign for a number, stands next to it."""
+    if found.before.endswith(("#", "# ", "no. ", "nr. ", "number ")):
+        return True
+    near = {*_TOKEN.findall(found.before)[-_WORDS_NEAR:], *_TOKEN.findall(found.after)[:_WORDS_NEAR]}
+    return any(noun in near or f"{noun}s" in near for noun in nouns)
+
+
+@lru_cache(1024)
+def _phrase(phrase: str) -> re.Pattern[str]:
+    parts = phrase.split()
+    pattern = r"(?<!\w)"
+    for at, part in enumerate(parts):
+        if part == "*":
+            pattern += rf"(?:\w+\W+){{0,{_BETWEEN_MAX}}}?"
+        else:
+            pattern += re.escape(part).replace(r"\*", r"\w*") + (r"(?!\w)" if at == len(parts) - 1 else r"(?!\w)\W+")
+    return re.compile(pattern)
