@@ -46,7 +46,7 @@ def normal(text: str, *, exact: bool = False) -> str:
         plain = text if text.isprintable() else _UNSEEN.sub("", text)
         return " ".join((plain if exact else plain.lower()).split())
     if _SURROGATE.search(text):
-        raise BadInput("half of a surrogate pair", code="text.surrogate")
+        raise BadInput("half of a surrogate pair", code="json.surrogate")
     for _ in range(_PASSES_MAX):
         folded = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
         folded = " ".join((folded if exact else unicodedata.normalize("NFKC", folded.casefold())).split())
