@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +191,28 @@ def test_what_is_printed_for_an_agent_closes_what_doctor_found(empty: Shell, mon
         found = coverage(read_clients([empty.folder / client]), Settings(folder=empty.folder), {}, Path("/nowhere"))
         assert found.ways == (), agent
     assert configuration("cursor", "x")["hooks"]["preToolUse"] == [{"command": "x", "failClosed": True}]
+
+
+RUN = """
+import sys
+from interlock.cli.main import main
+try:
+    main(["hook"])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_hook_loads_nothing_that_starts_servers_or_writes_pages(coder: Shell) -> None:
+    """Issue 6: it is a process for each use of a tool; also where there are servers behind."""
+    settings = coder.folder / "interlock.toml"
+    settings.write_text(settings.read_text() + '[[servers]]\nname = "far"\ncommand = ["/nowhere"]\n')
+    heard = {"session_id": "s1", "hook_event_name": "PreToolUse", "tool_name": "Read", "tool_input": {"path": "a"}}
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN], input=json.dumps(heard), capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "INTERLOCK_KEY": coder.keys["agent"]},
+    )  # fmt: skip
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, {})
+    loaded = set(ran.stderr.split())
+    assert "interlock.policy.cedar" in loaded, "the measure sees what a hook loads"
+    assert not loaded & {"rich", "mcp", "mcp_types", "httpx2", "httpcore2", "uvicorn", "starlette", "jwt", "yaml"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LATER = frozenset(
     {"cedarpy", "cryptography", "click", "rich"}  # core, imported where used
     | {"mcp", "httpx", "httpx2"}  # the extra mcp
@@ -40,3 +42,50 @@ def test_importing_interlock_opens_no_door() -> None:
 
 def test_the_measure_sees_what_is_loaded() -> None:
     assert {"click", "interlock"} <= loaded_by("import interlock, click")
+
+
+SERVING = frozenset({"mcp", "mcp_types", "uvicorn", "starlette", "jwt"})
+SENDING = frozenset({"httpx2", "httpcore2"})
+PAGES = frozenset({"rich"})
+ELSEWHERE = frozenset({"fastapi", "openai", "anthropic", "pydantic_ai", "yaml", "hypothesis", "pytest"})
+
+
+@pytest.mark.parametrize(
+    ("command", "never"),
+    [
+        ("hook", SERVING | SENDING | PAGES | ELSEWHERE | {"cedarpy"}),
+        ("serve", SERVING | SENDING | ELSEWHERE),
+        ("gateway", SERVING | SENDING | ELSEWHERE),
+        ("call", SERVING | SENDING | ELSEWHERE),
+        ("approvals", SERVING | SENDING | ELSEWHERE),
+        ("ledger", SERVING | SENDING | ELSEWHERE),
+    ],
+)
+def test_a_command_loads_what_it_needs_and_no_other_command(command: str, never: frozenset[str]) -> None:
+    """Issue 6: a hook is a process for each use of a tool, and what it never needs is most of its time."""
+    loaded = loaded_by(f"from interlock.cli.main import interlock; interlock.commands[{command!r}]")
+    assert not loaded & never
+    assert not loaded & {"interlock.cli.doctor", "interlock.cli.init_from", "interlock.cli.demo"}
+
+
+def test_the_list_of_commands_loads_none() -> None:
+    loaded = loaded_by("from interlock.cli.main import interlock; assert 'hook' in interlock.commands")
+    assert not loaded & {"interlock.cli.hook", "interlock.cli.call", "rich", "mcp"}
+
+
+GROUPS = """
+import click
+from interlock.cli.main import interlock
+def below(name):
+    found = interlock.commands[name]
+    return sorted(found.commands) if isinstance(found, click.Group) else []
+alone = below({name!r})
+for each in interlock.commands: interlock.commands[each]
+assert alone == below({name!r}), (alone, below({name!r}))
+"""
+
+
+@pytest.mark.parametrize("name", ["approvals", "tools", "ledger", "servers", "policy", "calls", "keys"])
+def test_a_group_has_all_of_its_commands_when_it_alone_is_loaded(name: str) -> None:
+    """Several files have commands of these: the one that is loaded imports the others."""
+    loaded_by(GROUPS.format(name=name))

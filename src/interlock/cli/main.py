@@ -5,90 +5,65 @@ from __future__ import annotations
 import io
 import sys
 import traceback
-from collections.abc import Sequence
+from collections import UserDict
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
 
 import click
 
-from interlock.cli.audit import audit
-from interlock.cli.call import call
-from interlock.cli.calls import calls
 from interlock.cli.command import Surroundings, usage_error
-from interlock.cli.delegations import approvals
-from interlock.cli.demo import demo
-from interlock.cli.doctor import doctor
-from interlock.cli.drift import tools
-from interlock.cli.gateway import gateway, serve
-from interlock.cli.grants import grants
-from interlock.cli.hook import hook
-from interlock.cli.inbox import inbox
-from interlock.cli.init import init
-from interlock.cli.keys import keys, login
-from interlock.cli.ledger_keep import ledger
-from interlock.cli.limits import limits
-from interlock.cli.notify import notify
 from interlock.cli.output import EXITS, Exit, Output
-from interlock.cli.policy_suggest import policy
-from interlock.cli.report import report
-from interlock.cli.runs import runs
-from interlock.cli.saga import saga
-from interlock.cli.servers_login import servers
-from interlock.cli.stop import resume, stop
-from interlock.cli.verify import verify
-from interlock.cli.work import work
+
+_WHERE = {
+    "init": "init", "login": "keys", "keys": "keys", "call": "call", "calls": "calls", "inbox": "inbox",
+    "approvals": "delegations", "grants": "grants", "limits": "limits", "runs": "runs", "saga": "saga", "work": "work",
+    "serve": "gateway", "gateway": "gateway", "hook": "hook", "notify": "notify", "audit": "audit",
+    "ledger": "ledger_keep", "tools": "drift", "servers": "servers_login", "doctor": "doctor", "report": "report",
+    "policy": "policy_suggest", "verify": "verify", "stop": "stop", "resume": "stop", "demo": "demo",
+}  # fmt: skip
+"""Command to the file that has it, in the order in which a newcomer meets them. Of several files of one group it is the
+last, which imports the others."""
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in EXITS.items())
+
+
+class _Commands(UserDict[str, click.Command]):
+    """The commands of the root. A file is loaded when its command is asked for: a hook waits for no page of another."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = getattr(import_module(f"interlock.cli.{_WHERE[name]}"), name)
+        assert isinstance(found, click.Command), "a file has the commands that stand here"
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in _WHERE
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_WHERE)
+
+    def __len__(self) -> int:
+        return len(_WHERE)
 
 
 class _Root(click.Group):
     """Lists its commands in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they were added."""
+        """In the order of the table."""
         return list(self.commands)
 
 
 @click.group(
-    cls=_Root, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+    cls=_Root, commands=_Commands(), epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.version_option(version("interlock"), message="%(version)s")
 def interlock() -> None:
     """Decide, run and account for the tool calls that a model proposes.
 
     Begin with `interlock init`. Every command takes --json and --settings; `interlock COMMAND --help` has an example.
     """
-
-
-for _command in (
-    init,
-    login,
-    keys,
-    call,
-    calls,
-    inbox,
-    approvals,
-    grants,
-    limits,
-    runs,
-    saga,
-    work,
-    serve,
-    gateway,
-    hook,
-    notify,
-    audit,
-    ledger,
-    tools,
-    servers,
-    doctor,
-    report,
-    policy,
-    verify,
-    stop,
-    resume,
-    demo,
-):
-    interlock.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None, around: Surroundings | None = None) -> None:

@@ -6,16 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from rich.console import Console, RenderableType
-from rich.theme import Theme
 
-from interlock.cli.layout import STYLES, told
 from interlock.core.call import OutcomeKind
 from interlock.core.visible import one_line
 from interlock.errors import BadInput, Conflict, InterlockError, LedgerError, NotEntitled
+
+if TYPE_CHECKING:  # a page is made of rich's parts, which a hook or a program that reads JSON never needs
+    from rich.console import Console, RenderableType
 
 PIPE_WIDTH = 320
 """Columns of a page that goes into a file or a pipe: rows stay whole for grep."""
@@ -130,6 +130,8 @@ class Output:
         if self.as_json:
             self._document({"error": {"code": code, "message": message, "remedy": remedy}})
             return
+        from interlock.cli.layout import told
+
         line = told("error: ", "bad")
         stop = "" if not remedy or message.endswith((".", "?", "!")) else "."
         line.append_text(told(f"{message}{stop} {remedy}".strip()))
@@ -153,6 +155,11 @@ class Output:
         click.echo(json.dumps(document, indent=self._indent, ensure_ascii=True, default=dict))
 
     def _console(self, *, to_error: bool = False) -> Console:
+        from rich.console import Console
+        from rich.theme import Theme
+
+        from interlock.cli.layout import STYLES
+
         stream = sys.stderr if to_error else sys.stdout
         width = self._width if self._width or stream.isatty() else PIPE_WIDTH
         return Console(

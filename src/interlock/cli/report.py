@@ -38,7 +38,7 @@ _TITLE = "Interlock: report of a deployment"
     help="A client's file of MCP servers; may be repeated. Else those in their known places.",
 )  # fmt: skip
 def report(deployment: Deployment, folder: Path | None, clients: tuple[Path, ...]) -> Report:
-    """The tool catalogue, the risk matrix, the roles and a security report of this deployment.
+    """What this deployment is: its tools, a risk matrix, roles, and security.
 
     What calls of each tool come to under the policy in force, by who makes them; who may approve what, and where four
     eyes are two; each known threat with the defence that is on or off here. It starts the servers, reads the whole
