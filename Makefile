@@ -61,6 +61,10 @@ routing: $(VENV)/.stamp ## offering the right tools of many, beside plain BM25; 
 effects: $(VENV)/.stamp ## guessing what tools do, beside labels; exits 0 only if at most 2 % of the writes are called reads
 	@$(PY) -m proof.effects $(ARGS)
 
+.PHONY: grounding
+grounding: $(VENV)/.stamp ## gold arguments found in what users said, and those of another case not; exits 0 only if 85 % are found and 90 % flagged
+	@$(PY) -m proof.grounding $(ARGS)
+
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)
 
@@ -85,8 +89,11 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA); fails where it is absent
+EVIDENCE := grounding
+
+evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
+	@$(MAKE) --no-print-directory --keep-going $(EVIDENCE) ARGS=
 
 tamper: $(VENV)/.stamp ## 10,000 changes of real ledgers, each found by its name; 1,000 clean ones without a finding
 	@$(PY) -m proof.tampering $(ARGS)

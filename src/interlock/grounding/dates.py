@@ -16,11 +16,12 @@ _DAY: Final = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
 _YEAR: Final = r"(?:[,]?\s+(?P<year>(?:19|20)[0-9]{2}))?"
 _ISO: Final = re.compile(r"(?P<year>[12][0-9]{3})[-/.](?P<month>[01]?[0-9])[-/.](?P<day>[0-3]?[0-9])")
 _DAY_FIRST: Final = re.compile(rf"{_DAY}(?:\s+of)?[\s-]+{_MONTH}(?:[,\s-]+(?P<year>(?:19|20)[0-9]{{2}}))?", re.I)
-_MONTH_FIRST: Final = re.compile(rf"{_MONTH}\s+(?:the\s+)?{_DAY}{_YEAR}", re.I)
+_MONTH_FIRST: Final = re.compile(rf"{_MONTH}\s*(?:the\s+)?{_DAY}{_YEAR}", re.I)
+_YEAR_FIRST: Final = re.compile(rf"(?P<year>(?:19|20)[0-9]{{2}})[,\s]+{_MONTH}\s+(?:the\s+)?{_DAY}", re.I)
 _SLASHED: Final = re.compile(r"(?P<one>[0-3]?[0-9])[/.-](?P<two>[0-3]?[0-9])[/.-](?P<year>(?:19|20)[0-9]{2})")
 _MONTH_YEAR: Final = re.compile(rf"{_MONTH},?\s+(?P<year>(?:19|20)[0-9]{{2}})", re.I)
 _CLOCK: Final = re.compile(
-    r"(?P<hour>[0-2]?[0-9])(?::(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.[0-9]+)?)?)?"
+    r"(?P<hour>[0-2]?[0-9])(?:(?::|\.(?=[0-9]{2}\s*[ap]))(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.[0-9]+)?)?)?"
     r"\s*(?P<half>[ap]\.?m\.?)?(?:Z|[+-]00:?00)?",
     re.I,
 )
@@ -52,10 +53,16 @@ def read_date(text: str) -> str | None:
     for pattern in (_DAY_FIRST, _MONTH_FIRST):
         if found := pattern.fullmatch(plain):
             return _made(int(found["year"] or 0), _month(found["month"]), int(found["day"]))
-    if found := _SLASHED.fullmatch(plain):
-        ways = _slashed(found)
-        return ways[0] if len(ways) == 1 else None
-    return None
+    if found := _YEAR_FIRST.fullmatch(plain):
+        return _made(int(found["year"]), _month(found["month"]), int(found["day"]))
+    ways = readings(plain)
+    return ways[0] if len(ways) == 1 else None
+
+
+def readings(text: str) -> list[str]:
+    """Every date that a text in figures alone may mean: `03/06/2023` is of March or of June."""
+    found = _SLASHED.fullmatch(text)
+    return _slashed(found) if found else []
 
 
 def read_time(text: str) -> str | None:
@@ -79,7 +86,7 @@ def dates_in(text: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for match in _ISO.finditer(text):
         _note(found, match, _made(int(match["year"]), int(match["month"]), int(match["day"])))
-    for pattern in (_DAY_FIRST, _MONTH_FIRST):
+    for pattern in (_YEAR_FIRST, _DAY_FIRST, _MONTH_FIRST):
         for match in pattern.finditer(text):
             if _bounded(text, match):
                 _note(found, match, _made(int(match["year"] or 0), _month(match["month"]), int(match["day"])))

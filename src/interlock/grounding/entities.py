@@ -8,7 +8,7 @@ from typing import Final
 
 from interlock.grounding.dates import dates_in, times_in
 from interlock.grounding.numbers import numbers_in
-from interlock.grounding.typed import CURRENCIES, Typed, Unfit, number, typed
+from interlock.grounding.typed import CURRENCIES, Typed, Unfit, typed
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[\w.-]*\w")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`«»“”]+")
@@ -67,9 +67,8 @@ def _named(text: str, span: Span) -> Iterator[tuple[Typed, Span]]:
 def _amounts(text: str) -> Iterator[tuple[Typed, Span]]:
     for pattern, sign, amount in ((_SIGN_FIRST, 1, 2), (_SIGN_LAST, 2, 1)):
         for found in pattern.finditer(text):
-            code = CURRENCIES.get(found[sign].casefold())
-            if code:
-                yield Typed("money", f"{code} {number(found[amount])}"), found.span()
+            if found[sign].casefold() in CURRENCIES:
+                yield from _read(f"{found[sign]}{found[amount]}", "money", found.span())
 
 
 def _unended(text: str) -> str:

@@ -89,13 +89,13 @@ def _leaves(value: Any, pointer: str) -> Iterator[tuple[str, object]]:
 
 def _asked(index: Index, tool: Tool, profile: Profile, pointer: str, value: object, now_us: int) -> ArgumentOrigin:
     name = pointer.split("/")[1] if pointer else ""
-    nouns = tuple(profile.nouns.get(name, ())) or _nouns(name, tool.name)
+    nouns = tuple(profile.nouns.get(name, ())) or nouns_of(name, tool.name)
     role, shape = profile.role(pointer), profile.shape(pointer)
     return classify(index, profile, Asked(tool.name, tool.input_schema, pointer, role, shape, nouns, now_us), value)
 
 
 @lru_cache(4096)
-def _nouns(name: str, tool: str) -> tuple[str, ...]:
+def nouns_of(name: str, tool: str) -> tuple[str, ...]:
     """Words for what an argument is, from its name; from the tool's where that says nothing."""
     for text in (name, tool):
         said = tuple(word.lower() for word in _WORD.findall(text) if len(word) > 1)

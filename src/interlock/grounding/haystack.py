@@ -117,12 +117,30 @@ class Haystack:
         blocks.append(made)
 
 
+def _joined(one: str, other: str) -> bool:
+    """Whether two characters side by side are of one word: letters or digits of a script that has spaces."""
+    if not (one.isalnum() and other.isalnum()):
+        return False
+    return (one.isascii() and other.isascii()) or not (_is_unspaced(one) or _is_unspaced(other))
+
+
+def _is_unspaced(letter: str) -> bool:
+    """Whether it is of a script that sets no space between words: Han, Kana, Thai, Lao, Khmer, Burmese."""
+    return (
+        "\u0e00" <= letter <= "\u0eff"
+        or "\u1000" <= letter <= "\u109f"
+        or "\u1780" <= letter <= "\u17ff"
+        or ("\u2e80" <= letter <= "\u9fff" or "\U00020000" <= letter <= "\U0003ffff")
+    )
+
+
 def is_bounded(text: str, begin: int, end: int) -> bool:
     """Whether the characters are a whole word, address or path of the text, and no part of a longer one."""
     before, after = text[begin - 1 : begin] if begin else "", text[end : end + 1]
-    if before.isalnum() or after.isalnum():
+    needle = text[begin:end]
+    if _joined(before, needle[0]) or _joined(needle[-1], after):
         return False
-    if "@" in (needle := text[begin:end]) or "." in needle:
+    if "@" in needle or "." in needle:
         if before and before in "@._-+/%":
             return False
         if after and (after in "@-+%" or (after in "./" and text[end + 1 : end + 2].isalnum())):

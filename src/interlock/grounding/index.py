@@ -48,9 +48,9 @@ class Index:
 
     def say(self, text: str) -> None:
         """The user said something: what they pasted into it counts as text by others."""
-        self.words_seen = True
+        first, self.words_seen = not self.words_seen, True
         try:
-            own, pasted = split(text)
+            own, pasted = split(text, first=first)
             self.records.heard(self.words.say(own))
         except BadInput:  # half of a surrogate pair: no text, so nobody's words
             return

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from interlock.core.provenance import OPERATOR, PERSON, ArgumentOrigin, Evidence, Level
 from interlock.errors import BadInput
 from interlock.grounding.constants import constant
+from interlock.grounding.dates import readings
 from interlock.grounding.derived import covered, day_of
 from interlock.grounding.endorsement import Endorsement
 from interlock.grounding.index import Index
@@ -96,7 +97,8 @@ def _found(index: Index, asked: Asked, value: _Value, flags: tuple[str, ...]) ->
         rung = "r3" if level >= Level.ANCHORED else "r4"
         more = ("directory",) if field.directory else ()
         return _origin(asked, level, rung, *field.places, flags=flags + more)
-    if value.kind and value.kind.kind in ("date", "moment") and (day := day_of(index, value.kind.text, asked.now_us)):
+    days = (value.kind.text,) if value.kind and value.kind.kind in ("date", "moment") else readings(value.plain)
+    if days and (day := max(filter(None, (day_of(index, each, asked.now_us) for each in days)), default=None)):
         return _origin(asked, day[0], "r5b", day[1], flags=flags)
     text = isinstance(value.raw, str) and value.kind is None and len(value.plain) <= _LONG
     if text and (pieces := covered(index, value.plain)):
@@ -185,6 +187,8 @@ def _in_words(index: Index, asked: Asked, value: _Value) -> tuple[str, Evidence]
     if by_kind and (where := words.entities.get(by_kind)):
         return "r2t", where
     where = words.names(value.plain, nouns=asked.nouns)
+    if where is None and is_short(value.plain) and isinstance(value.raw, str):
+        where = words.marks(value.text)
     return ("r2s", where) if where else None
 
 

@@ -11,8 +11,8 @@ from typing import Final
 from interlock.grounding.typed import Unfit, number, plainly
 
 _DIGITS: Final = re.compile(
-    r"(?<![\w.,])(?P<sign>[-+\u2212])?(?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-    r"(?P<power>[e^][+-]?[0-9]{1,2})?(?P<scale>k|m|b|mn|bn)?(?P<unit>[^\W\d_]{1,4})?(?![\w])(?:\s?(?P<share>%|percent))?"
+    r"(?<![\w.,^])(?P<sign>[-+\u2212](?:(?<=\s.)\s)?)?(?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?P<power>[e^][+-]?[0-9]{1,2})?(?P<scale>k|m|b|mn|bn)?(?P<unit>[^\W\d_]{1,4}[0-9]?)?(?![\w])(?:\s?(?P<share>%|percent))?"
     r"(?:\s(?P<word>hundred|thousand|million|billion|trillion)s?\b)?"
 )
 _FRACTION: Final = re.compile(r"(?<![\w/.])([0-9]{1,4})/([0-9]{1,4})(?![\w/])")
@@ -28,15 +28,11 @@ _ONES: Final = {
 _TENS: Final = {
     word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
-_ORDINALS: Final = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10,
-}  # fmt: skip
 _SOLE: Final = {"once": "1", "twice": "2", "thrice": "3", "single": "1", "couple": "2", "pair": "2", "dozen": "12",
-                "half": "0.5", "quarter": "0.25", "double": "2", "triple": "3", "both": "2"}  # fmt: skip
+                "half": "0.5", "quarter": "0.25", "decade": "10", "century": "100"}  # fmt: skip
 _WORDS: Final = "|".join((*_ONES, *_TENS, "hundred", "thousand", "million", "billion", "trillion"))
 _RUN: Final = re.compile(rf"\b(?:{_WORDS})(?:(?:\s|-|\sand\s)(?:{_WORDS}))*\b")
-_SINGLE: Final = re.compile(rf"\b(?:{'|'.join((*_ORDINALS, *_SOLE))})\b")
+_SINGLE: Final = re.compile(rf"\b(?:{'|'.join(_SOLE)})\b")
 
 
 def numbers_in(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -55,7 +51,7 @@ def numbers_in(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
     for found in _RUN.finditer(text):
         yield str(_counted(found[0])), found.span()
     for found in _SINGLE.finditer(text):
-        yield str(_ORDINALS.get(found[0]) or _SOLE[found[0]]), found.span()
+        yield _SOLE[found[0]], found.span()
 
 
 def _digits(found: re.Match[str]) -> Iterator[str]:
@@ -65,7 +61,7 @@ def _digits(found: re.Match[str]) -> Iterator[str]:
         return
     if found["power"] and found["power"][0] == "e":
         amount = amount.scaleb(int(found["power"][1:]))
-    signed = -amount if found["sign"] in ("-", "\u2212") else amount
+    signed = -amount if found["sign"] and found["sign"][0] != "+" else amount
     for each in {signed, amount}:
         yield plainly(each)
         if scale := _SCALES.get(found["word"] or found["scale"] or ""):

@@ -35,6 +35,9 @@ _QUOTES: Final = tuple(
 )
 
 
+_WHOLE: Final = re.compile(r"\s*[\"\u201c]([^\"\u201c\u201d]+)[\"\u201d]\s*", re.S)
+
+
 class Split(NamedTuple):
     """A message in two.
 
@@ -47,12 +50,18 @@ class Split(NamedTuple):
     pasted: tuple[str, ...]
 
 
-def split(text: str) -> Split:
+def split(text: str, *, first: bool = False) -> Split:
     """Tell the user's own words from what they pasted.
 
     Pasted are fenced blocks, cited lines, triple quotes, mails with their heads, marked documents, and whatever is
     quoted at length or over several lines.
+
+    Args:
+        first: Nothing was said before: a message that is wholly in quotation marks is the user's own then, for
+            nobody has announced that it is not.
     """
+    if first and (whole := _WHOLE.fullmatch(text)):
+        text = whole[1]
     pasted: list[str] = []
 
     def take(found: re.Match[str]) -> str:

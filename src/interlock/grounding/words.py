@@ -16,6 +16,8 @@ _TOKEN: Final = re.compile(r"\w+")
 _REFUSED: Final = re.compile(
     r"\b(?:not|n't|never|without|no|nicht|nie)\W+(?:\w+\W+){0,2}\Z|n['\u2019]t\W+(?:\w+\W+){0,2}\Z"
 )
+_NUMBERED: Final = re.compile(r"(?:#|\b(?:no\.?|nr\.?|number|id|ids)(?: is| of)?)[\s:=]*[\"'`]?\Z")
+_QUOTED: Final = frozenset(zip("\"'`\u201c\u2018\u00ab", "\"'`\u201d\u2019\u00bb", strict=True))
 _BETWEEN_MAX: Final = 6
 _PLAIN_MAX: Final = 4
 _DIGITS_MAX: Final = 6
@@ -49,6 +51,20 @@ class Words:
         new = set(_TOKEN.findall(folded)) - self.tokens
         self.tokens |= new
         return new
+
+    def marks(self, text: str) -> Evidence | None:
+        """Where the words name a short value in just its own letters, which no other word of a sentence has.
+
+        Such are capitals (`JFK`, `USD`) in a message that is not all in capitals, and letters with digits (`p4`).
+        """
+        letters = [mark for mark in text if mark.isalpha()]
+        shouted = len(letters) > 1 and all(map(str.isupper, letters))
+        if not shouted and not (letters and any(map(str.isdigit, text))):
+            return None
+        for found in self.exact.find(normal(text, exact=True)):
+            if found.bounded and not (shouted and (found.before + found.after).isupper()):
+                return Evidence(WORDS, found.pointer, found.begin, found.end)
+        return None
 
     def names(self, needle: str, *, nouns: tuple[str, ...] = (), exact: bool = False) -> Evidence | None:
         """Where the words name a value, whole; a short one only beside a noun of its argument.
@@ -93,8 +109,8 @@ def is_short(needle: str) -> bool:
 
 
 def _beside(found: Found, nouns: tuple[str, ...]) -> bool:
-    """Whether one of the nouns, or a sign for a number, stands next to it."""
-    if found.before.endswith(("#", "# ", "no. ", "nr. ", "number ")):
+    """Whether one of the nouns or a sign for a number stands next to it, or it stands alone in quotation marks."""
+    if _NUMBERED.search(found.before) or (found.before[-1:], found.after[:1]) in _QUOTED:
         return True
     near = {*_TOKEN.findall(found.before)[-_WORDS_NEAR:], *_TOKEN.findall(found.after)[:_WORDS_NEAR]}
     return any(noun in near or f"{noun}s" in near for noun in nouns)
