@@ -89,11 +89,15 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding
+EVIDENCE := grounding screening
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
 	@$(MAKE) --no-print-directory --keep-going $(EVIDENCE) ARGS=
+
+.PHONY: screening
+screening: $(VENV)/.stamp ## what the screen of results finds, misses and changes, on labelled texts; exits 0 only if every aim is met
+	@$(PY) -m proof.screening $(ARGS)
 
 tamper: $(VENV)/.stamp ## 10,000 changes of real ledgers, each found by its name; 1,000 clean ones without a finding
 	@$(PY) -m proof.tampering $(ARGS)

@@ -51,7 +51,7 @@ from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
 from interlock.routing import Routing
 from interlock.saga.drive import SagaDriver
-from interlock.screening.screen import Screens
+from interlock.screening.screen import Copiers, Screens
 from interlock.services import import_services
 from interlock.settings import Settings
 from interlock.sources.family import NOWHERE, Family, Kept, members
@@ -293,7 +293,7 @@ def plane_of(
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
             listeners=ProgressListeners(world.clock), pause=world.pause, reach=world.reach,
         ),
-        screens=Screens(matches=registry.output_matches),
+        screens=Screens(matches=registry.output_matches, copiers=Copiers(settings.screening.handling())),
         ledger=ledger,
         clock=world.clock,
         new_id=new_id,

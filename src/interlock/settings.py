@@ -80,6 +80,7 @@ from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
 from interlock.routing_settings import RoutingSettings
+from interlock.screening_settings import ScreeningSettings, ToolScreening
 from interlock.server_settings import ServerSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 
@@ -263,6 +264,7 @@ class Settings(BaseModel):
         gateway: The door for clients of the Model Context Protocol.
         servers: The servers behind, whose tools stand among the own ones.
         routing: What is offered where there are many tools.
+        screening: What is done about what tools return.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -285,6 +287,7 @@ class Settings(BaseModel):
     verify: VerifySettings = Field(default_factory=VerifySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     servers: tuple[ServerSettings, ...] = ()
+    screening: ScreeningSettings = Field(default_factory=ScreeningSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -324,6 +327,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "gateway.oauth.scopes": ScopeSettings,
     "servers": ServerSettings,
     "servers.tools": ToolProfile,
+    "screening": ScreeningSettings,
+    "screening.tools": ToolScreening,
 }
 """The tables of the file, to say what may stand in each."""
 

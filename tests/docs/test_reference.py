@@ -29,6 +29,7 @@ from interlock.policy.shape import Shape, record, shape_of
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.routing_settings import RoutingSettings
+from interlock.screening_settings import ScreeningSettings, ToolScreening
 from interlock.server_settings import ServerSettings, TokenSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import (
@@ -129,6 +130,8 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("gateway.local.", LocalSettings),
         ("gateway.oauth.", OauthSettings),
         ("gateway.oauth.scopes.", ScopeSettings),
+        ("screening.", ScreeningSettings),
+        ("screening.tools.", ToolScreening),
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
@@ -144,6 +147,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "local",
                 "oauth",
                 "servers",
+                "screening",
             ):
                 continue
             default = () if field.default_factory is dict else field.default

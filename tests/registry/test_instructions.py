@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from interlock.registry.instructions import Sign, instructs, signs, texts
+from interlock.core.instructions import Sign
+from interlock.registry.instructions import instructs, signs, texts
 from proof.definitions import measure
 
 

@@ -18,6 +18,7 @@ from interlock.core.canonical import Json, canonical, digest
 from interlock.core.charge import Charge
 from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
+from interlock.core.finding import Finding, finding_from_json
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
 from interlock.core.provenance import UNTRACED, Traced
@@ -237,6 +238,7 @@ class Outcome:
         fallback: The tool that is tried in the place of one that failed; empty for none.
         instead: The call that a person had made in the place of this one; empty for none.
         repeated: This is the recorded outcome of an earlier ask; nothing ran now.
+        screened: What was found in the value, and what was done about it.
     """
 
     kind: OutcomeKind
@@ -251,6 +253,7 @@ class Outcome:
     fallback: str = ""
     instead: str = ""
     repeated: bool = False
+    screened: tuple[Finding, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -294,6 +297,8 @@ class Outcome:
                 said["fallback"] = self.fallback
             if self.instead:
                 said["instead"] = self.instead
+        if self.screened:
+            said["screened"] = [finding.as_json() for finding in self.screened]
         if self.repeated:
             said["repeated"] = True
         return said
@@ -301,7 +306,7 @@ class Outcome:
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
     """The outcome as events keep it: which call it is of stands in their header, its tool where it was proposed."""
-    if outcome.kind is OutcomeKind.DONE and not outcome.repeated:  # most of them
+    if outcome.kind is OutcomeKind.DONE and not outcome.repeated and not outcome.screened:  # most of them
         return {"outcome": "done", "value": outcome.value}
     said = outcome.as_json()
     del said["call_id"], said["tool"]
@@ -309,7 +314,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
 
 
 DONE = b'{"outcome":{"outcome":"done","value":'
-"""The beginning of the event that told a call's own result, in canonical form; the value is the outcome's last part."""
+"""The beginning of the event that told a call's own result, in canonical form, where screens found nothing in it; the
+value is the outcome's last part."""
 
 
 def outcome_from_json(said: Mapping[str, Any], call_id: str, tool: str) -> Outcome:
@@ -326,6 +332,7 @@ def outcome_from_json(said: Mapping[str, Any], call_id: str, tool: str) -> Outco
         approval_id=said.get("approval_id", ""),
         fallback=said.get("fallback", ""),
         instead=said.get("instead", ""),
+        screened=tuple(map(finding_from_json, said.get("screened", ()))),
     )
 
 

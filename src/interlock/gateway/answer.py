@@ -28,6 +28,9 @@ _OVER = (
 TOLD = "interlock/outcome"
 """`_meta` of a result that is a server's own error: what became of the call, beside what the server said."""
 
+SCREENED = "interlock/screened"
+"""`_meta` of a result in which screens found something: what, where and what was done; the text is the copy."""
+
 
 def result_of(reply: Reply, *, as_it_came: bool) -> Result:
     """What the client is told of its call.
@@ -41,6 +44,8 @@ def result_of(reply: Reply, *, as_it_came: bool) -> Result:
     elif outcome.code == "limit.calls":
         outcome = replace(outcome, next_step=_OVER)
     meta: dict[str, Json] = {RUN: reply.run_id, CALL: outcome.call_id}
+    if outcome.screened:
+        meta[SCREENED] = [finding.as_json() for finding in outcome.screened]
     if outcome.done:
         return _done(outcome.value, as_it_came) | {"_meta": meta}
     said: dict[str, Json] = {**outcome.as_json(), "run_id": reply.run_id}

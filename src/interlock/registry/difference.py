@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from interlock.core.canonical import Json, canonical, digest
+from interlock.core.instructions import Sign
 from interlock.core.tool import Effect
-from interlock.registry.instructions import Sign, signs
+from interlock.registry.instructions import signs
 from interlock.registry.schema_change import SchemaChange, parameters, schema_change
 
 _SHOWN_MAX: Final = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -11,6 +11,32 @@ from interlock.core.call import Outcome, OutcomeKind, RawResult, Stop, ToolCall
 from interlock.core.canonical import Json, JsonLimits, canonical, check_json, reread
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
+from interlock.screening.copier import Copied, Copier
+from interlock.screening.handling import DEFAULT, Handling
+
+_BEYOND = 4096
+"""Bytes behind the beginning of a large value that are looked at too, so that no secret is told up to the cut."""
+
+
+class Copiers:
+    """The copier of each tool, made once for each way of handling.
+
+    Args:
+        handling: What is done about what a tool returns, by its name.
+    """
+
+    def __init__(self, handling: Callable[[str], Handling] = lambda tool: DEFAULT) -> None:
+        self._handling = handling
+        self._known: dict[Handling, Copier] = {}
+        self.of("")  # compiled now, not while the first call waits
+
+    def of(self, tool: str) -> Copier:
+        """What makes the copies of this tool's results."""
+        handling = self._handling(tool)
+        copier = self._known.get(handling)
+        if copier is None:
+            copier = self._known[handling] = Copier(handling)
+        return copier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +47,13 @@ class Screens:
         matches: Whether a value satisfies the tool's output schema; true for a tool that declares none.
         limits: What a result may be at most (spec: 4 MiB); beyond them nothing of it is told.
         told_max: Bytes that a model is told (spec: 64 KiB); a larger value is cut, with a marker that says so.
+        copiers: What takes out of it what is not to be told.
     """
 
     matches: Callable[[Tool, Any], bool]
     limits: JsonLimits = JsonLimits(bytes_max=4 << 20, string_max=4 << 20)
     told_max: int = 64 << 10
+    copiers: Copiers = field(default_factory=Copiers)
 
 
 def screen(result: RawResult, screens: Screens) -> Outcome | Stop:
@@ -48,7 +76,14 @@ def screen_value(call: ToolCall, tool: Tool, value: object, screens: Screens) ->
         return _withhold(call, value, "json.too_large", "the tool's result is too large")
     if not screens.matches(tool, value):
         return _withhold(call, value, "output_schema", "the tool's result is not of the form that it declares")
-    return Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=_told(value, text, screens))
+    told = _told(value, text, tool.name, screens)
+    if told is None:
+        return _withhold(call, value, "failed", "the tool's result could not be screened")
+    if told.withheld:
+        return _withhold(call, value, "found", "the tool's result has something in it that is not told here", told)
+    return Outcome(
+        kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=told.value, screened=told.findings
+    )  # fmt: skip
 
 
 def screen_failure(outcome: Outcome, screens: Screens) -> Outcome:
@@ -61,15 +96,36 @@ def screen_failure(outcome: Outcome, screens: Screens) -> Outcome:
     except BadInput:
         return replace(outcome, value=None)
     fits = len(text) <= screens.limits.bytes_max
-    return replace(outcome, value=_told(outcome.value, text, screens) if fits else None)
+    told = _told(outcome.value, text, outcome.tool, screens) if fits else None
+    if told is None or told.withheld:
+        return replace(outcome, value=None, screened=() if told is None else told.findings)
+    return replace(outcome, value=told.value, screened=told.findings)
 
 
-def _told(value: object, text: bytes, screens: Screens) -> Json:
-    """What a model is told of the value: in parts of its own, for the tool may go on changing what it returned."""
-    if len(text) > screens.told_max:
-        return cut(text, screens.told_max)
-    own = reread(text) if isinstance(value, dict | list) else value
-    return cast(Json, own)
+def _told(value: object, text: bytes, tool: str, screens: Screens) -> Copied | None:
+    """What a model is told of the value: in parts of its own, for the tool may go on changing what it returned.
+
+    None where a screen failed: what could not be looked at is not told.
+    """
+    try:
+        copier = screens.copiers.of(tool)
+        if len(text) > screens.told_max:
+            return _beginning(text, copier, screens.told_max)
+        copied = copier.copy(value, text.decode())
+    except Exception:  # whatever a screen does that it should not, nothing goes by it
+        return None
+    if copied.value is value and isinstance(value, dict | list):
+        return Copied(cast(Json, reread(text)), copied.findings)
+    return copied
+
+
+def _beginning(text: bytes, copier: Copier, told_max: int) -> Copied:
+    """The same of a large value: its marker, with the beginning of its text screened as one text."""
+    marker = cut(text, told_max)
+    beginning = text[: told_max // 2 + _BEYOND].decode(errors="ignore")
+    copied = copier.copy(beginning, canonical(beginning).decode())
+    marker["beginning"] = str(copied.value).encode()[: told_max // 2].decode(errors="ignore")
+    return Copied(marker, tuple(finding._replace(at="/beginning") for finding in copied.findings))
 
 
 def cut(text: bytes, told_max: int) -> dict[str, Json]:
@@ -82,9 +138,12 @@ def cut(text: bytes, told_max: int) -> dict[str, Json]:
     }
 
 
-def _withhold(call: ToolCall, value: object, code: str, message: str) -> Stop:
+def _withhold(call: ToolCall, value: object, code: str, message: str, told: Copied | None = None) -> Stop:
     outcome = Outcome(
         kind=OutcomeKind.WITHHELD, call_id=call.call_id, tool=call.tool, code=f"screen.{code}", message=message,
         next_step="The tool ran: do not repeat a call with effects. Ask for less, or tell the user.",
     )  # fmt: skip
-    return Stop(gate="screen", outcome=outcome, audit={"type": type(value).__name__})
+    audit: dict[str, Json] = {"type": type(value).__name__}
+    if told is not None:
+        audit["findings"] = [finding.as_json() for finding in told.findings]
+    return Stop(gate="screen", outcome=outcome, audit=audit)
