@@ -9,7 +9,7 @@ import pytest
 
 from interlock import Principal
 from interlock.core.canonical import Written, canonical
-from interlock.core.event import Kind
+from interlock.core.event import Fact, Kind
 from interlock.core.tool import CallContext, Entity
 from interlock.ledger.decided import Decided
 from interlock.ledger.replay import replay
@@ -122,3 +122,22 @@ async def test_what_was_erased_before_is_missing_and_nothing_else_is() -> None:
         found.append(decided.facts(event._replace(fact=fact)))
     [last] = [facts for facts in found if facts is not None]
     assert last.keys() == {"now_us", "resource", "session"}
+
+
+async def test_who_goes_on_with_other_roles_is_decided_by_those_and_told_so() -> None:
+    """A conversation's user comes back promoted: the record leaves them out from then on, and they are put back."""
+    tool = Far().tool("get")
+    async with staged(tool) as stage, stage.run() as run:
+        await run.call("get", {"n": 1})
+        events = await stage.events(run.run_id)
+        [decision] = [event for event in events if event.fact.kind is Kind.CALL_DECIDED]
+    words = Fact(Kind.RUN_WORDS, {"text": "go on", "roles": ["lead", "support"]}, step=1)
+    erased = words._replace(body={})
+    decided = Decided()
+    for event in events:
+        decided.facts(event)
+    for said, roles in ((words, ["lead", "support"]), (erased, None)):
+        decided.facts(decision._replace(fact=said))
+        facts = decided.facts(decision)
+        assert facts is not None
+        assert facts.get("principal", {}).get("roles") == roles

@@ -60,7 +60,7 @@ def verify(
         raise SettingsError("there is no ledger yet", code="settings.no_ledger", remedy="Make a first call.")
     known, missing = (tuple(map(read_public, keys)), "") if keys else own_key(settings.signing_key)
     scope = Scope(
-        start=start, end=end, keys=known, anchor=_anchor(anchor), tables=not no_tables, progress=_progress(deployment)
+        start=start, end=end, keys=known, anchor=_anchor(anchor), tables=not no_tables, progress=progress(deployment)
     )
     sinks = open_sinks(settings) if settings.seal.on else []
     found = verify_file(settings.at(settings.ledger), sinks, scope)
@@ -89,7 +89,7 @@ def _anchor(file: Path | None) -> str:
         ) from None
 
 
-def _progress(deployment: Deployment) -> Callable[[int, int], None] | None:
+def progress(deployment: Deployment) -> Callable[[int, int], None] | None:
     """Says how far it is, on one line of the terminal that goes away by itself."""
     if deployment.output.as_json or not sys.stderr.isatty():
         return None

@@ -42,7 +42,7 @@ def suggest_(deployment: Deployment, file: Path | None) -> Report:
     calls = deployment.with_store(lambda store: seen_calls(store, tenant))
     if not calls:
         raise NotFound("no call was decided yet", code="suggest.nothing", remedy="Let the client work for a while.")
-    found = suggest(calls, anyio.run(_tools, deployment))
+    found = suggest(calls, anyio.run(tools_of_now, deployment))
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,8 @@ def _arguments(event: Event) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-async def _tools(deployment: Deployment) -> tuple[Tool, ...]:
+async def tools_of_now(deployment: Deployment) -> tuple[Tool, ...]:
+    """Every version of every tool: one's own, and those of servers as they were accepted. No server is started."""
     async with plane_without_servers(deployment.settings, deployment.world) as plane:
         return tuple(plane.registry.tools)
 
