@@ -55,7 +55,7 @@ interlock policy backtest policy-next --against policy --svg backtest.svg"""
 @click.option("--examples", type=click.IntRange(0, 100), default=3, show_default=True, help="Examples of each change.")
 @click.option("--svg", "picture", metavar="FILE", type=click.Path(path_type=Path), help="Draw it there; a new file.")
 def backtest_(deployment: Deployment, new: Path, against: Path | None, **given: Any) -> Report:
-    """Ask a changed policy about the calls that were recorded, and say what it would decide otherwise.
+    """What a changed policy would decide otherwise of the calls that were recorded.
 
     NEW is a folder of *.cedar files, or one of them. Each call is asked about on the facts of then: who, arguments,
     counters, time, and what was looked up. Nothing is dialled, run or written. A call is not compared where a fact that
