@@ -54,7 +54,6 @@ class Asked:
         facts: The closed record; None where it was erased.
         arguments: Beside it.
         tool: Server, name and version; None where erased.
-        digest: Call digest; empty where erased.
         parent: The call that this one was made for; empty for none.
         again: It was asked about before: its hold was answered, or its worker was lost.
     """
@@ -69,7 +68,6 @@ class Asked:
     facts: Mapping[str, Any] | None
     arguments: dict[str, Any] | None
     tool: Mapping[str, str] | None
-    digest: str
     parent: str
     again: bool
 
@@ -207,6 +205,6 @@ class Reader:
         return Asked(
             run_id=event.chain, call_id=fact.call_id, seq=event.seq, at_us=event.at_us, tool_hash=fact.tool_hash,
             verdict=fact.decision, decision=body.get("decision", {}), facts=facts, arguments=body.get("arguments"),
-            tool=body.get("tool"), digest=body.get("digest", ""), parent=body.get("proposed", {}).get("parent", ""),
+            tool=body.get("tool"), parent=body.get("proposed", {}).get("parent", ""),
             again=again,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """What of a run's later facts depends on an earlier decision that is another now, or that nobody can say.
 
 The calls are taken as made: what a model would have proposed after another answer, nobody knows. What is followed is
-what the path itself makes of an answer: counters, what stands open, what had been looked up, where values came from.
+what the path itself makes of an answer: counters, what had been looked up, where values came from.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from interlock.core.decision import Verdict
 from interlock.core.tool import Tool
 from interlock.evals.asked import Asked, Terms
 from interlock.policy.memo import Path
@@ -28,7 +27,6 @@ class Consequences:
     def __init__(self) -> None:
         self.changed = False
         self._other: set[str] = set()  # calls that go, or may go, another way
-        self._open: set[str] = set()  # what stands open now and did not then, by call digest
         self._counts = False  # whether other calls are made, or other ones found valid
         self._wrote = False
 
@@ -47,9 +45,6 @@ class Consequences:
             return True  # what was looked up for it was decided otherwise
         if driver in _BY_DEFINITION:
             return True
-        if asked.digest and asked.digest in self._open:
-            self._counts = True  # refused as a repetition, before it is found valid
-            return True
         acts = (asked.facts or {}).get("resource", {}).get("type", "Server") != "Server"
         return any(self._depends(path, acts) for path in reads)
 
@@ -65,10 +60,7 @@ class Consequences:
         self._other.add(asked.call_id)
         if asked.parent:
             self._other.add(asked.parent)
-        writes = tool is None or tool.writes
-        self._wrote = self._wrote or writes
-        if writes and (now is None or now.verdict == Verdict.REQUIRE_APPROVAL.value):
-            self._open.add(asked.digest)
+        self._wrote = self._wrote or tool is None or tool.writes
         if tool is None or tool.entities or tool.fallback or tool.reconcile or tool.starts:
             self._counts = True
 
