@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from interlock.evals.tally import Judged, Tally
 from interlock.evals.walk import Window
 from interlock.ledger.redact import redact
 from interlock.ledger.sqlite import SqliteStore
-from interlock.ledger.store import Append, Store
+from interlock.ledger.store import Append, MemoryStore, Store
 from interlock.policy.cedar import Policy
 from interlock.policy.rules import Source
 from tests.planes import ANA, OPA, PERMIT, Far, Stage, staged
@@ -248,6 +249,47 @@ async def test_a_fact_that_older_records_have_not_is_undecidable_only_for_rules_
         other, _ = await asked_again(stage.plane.store, tools, NOT_13)
     assert (tally.undecided, tally.missing) == ({"unrecorded": 1}, {"context.session.writes": 1})
     assert (other.undecidable, other.compared) == (0, 2)
+
+
+TRACED = ALL + (
+    '@id("origin") @approvers("approver") forbid (principal, action, resource) '
+    "when { !context.provenance.lacks.isEmpty() };"
+)
+SAW = ALL + 'forbid (principal, action in Action::"call", resource) when { context.provenance.saw_third };'
+
+
+async def recorded_as(provenance: dict[str, Any] | None, tool: Tool, text: str) -> Tally:
+    """The backtest of one call of a tool of another server whose record says this of where it comes from."""
+    async with staged(tool) as stage:
+        stage.obey(ALL)
+        async with stage.run() as run:
+            await run.call("send", {"n": 1})
+        events = [event.fact for event in await stage.events(run.run_id)]
+        store = MemoryStore(stage.clock)
+        for fact in events:
+            if fact.kind is Kind.CALL_DECIDED:
+                facts = {name: part for name, part in fact.body["facts"].items() if name != "provenance"}
+                facts |= {} if provenance is None else {"provenance": provenance}
+                fact = fact._replace(body={**fact.body, "facts": facts})
+            await store.append(Append(run.run_id, "default", [fact]))
+        tally, _ = await asked_again(store, tools_of(stage), text)
+        return tally
+
+
+async def test_where_a_call_came_from_is_read_from_its_record_and_never_guessed() -> None:
+    def theirs(effect: str) -> Tool:
+        return replace(Far().tool("send", effect), server="mail")
+
+    lacks = {"lacks": [{"code": "target", "pointer": "/n"}], "saw_third": True}
+    assert (await recorded_as(lacks | {"judged": True}, theirs("reversible"), TRACED)).verdicts(1) == {
+        "require_approval": 1
+    }
+    assert (await recorded_as(lacks, theirs("read"), TRACED)).verdicts(1) == {"allow": 1}, "what lacks does not count"
+    assert (await recorded_as(None, theirs("reversible"), TRACED)).undecided == {"provenance": 1}
+    assert (await recorded_as(None, theirs("read"), TRACED)).verdicts(1) == {"allow": 1}, "a plain read lacks nothing"
+    assert (await recorded_as(lacks, theirs("read"), SAW)).verdicts(1) == {"deny": 1}
+    blind = await recorded_as(None, theirs("read"), SAW)
+    assert (blind.undecided, blind.missing) == ({"provenance": 1}, {"context.provenance.saw_third": 1})
 
 
 async def test_a_tool_that_vanished_is_decided_by_what_its_record_says_and_not_by_its_arguments() -> None:

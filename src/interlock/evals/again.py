@@ -130,8 +130,9 @@ class Again:
             return Answer(None, ready, tool=self._known.find(asked.tool_hash))
         tool = ready.tool if ready.whole else None
         for path in ready.reads:
-            if why := asked.lack(path) or ("" if ready.whole or not _by_definition(path) else DEFINITION):
-                return Answer(None, why, ".".join(path), tool, ready.reads)
+            why = asked.lack(path, ready.tool, whole=ready.whole)
+            if why or (not ready.whole and _by_definition(path)):
+                return Answer(None, why or DEFINITION, ".".join(path), tool, ready.reads)
         facts = asked.facts_for(ready.tool, acts=ready.whole)
         if (ready.tool.entities or asked.unresolved) and not ready.policy.may_have(facts.principal, ready.tool):
             return Answer(ready.policy.refusal("not_available"), tool=tool, reads=ready.reads)

@@ -10,6 +10,7 @@ from interlock.core.canonical import canonical
 from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.event import Event, Kind
 from interlock.core.principal import Principal
+from interlock.core.provenance import UNTRACED, Traced, provenance_from_json
 from interlock.core.tool import Tool
 from interlock.ledger.decided import Decided
 from interlock.policy.facts import Facts, Resource, Session, server_resource
@@ -92,6 +93,11 @@ class Asked:
         return self.reasons == ("not_available",)
 
     @property
+    def judged(self) -> bool:
+        """Whether it counted where its arguments came from."""
+        return bool((self.facts or {}).get("provenance", {}).get("judged"))
+
+    @property
     def terms(self) -> Terms:
         """What the recorded decision came to: nothing, where it did not bind."""
         if self.decision.get("mode") == Mode.EVALUATE_ONLY.value:
@@ -102,8 +108,13 @@ class Asked:
             bool(self.decision.get("verify", False)),
         )  # fmt: skip
 
-    def lack(self, path: Path) -> str:
-        """Why what stands at a path is not known; empty where it is."""
+    def lack(self, path: Path, tool: Tool, *, whole: bool = True) -> str:
+        """Why what stands at a path is not known; empty where it is.
+
+        Args:
+            tool: The definition of then.
+            whole: Whether it is known, and not only what a decision saw of it.
+        """
         if self.facts is None:
             return ERASED
         match path:
@@ -119,12 +130,17 @@ class Asked:
                 return "" if set(Session._fields) <= set(self.facts.get("session", ())) else UNRECORDED
             case ("context", "time", *_):
                 return "" if "now_us" in self.facts else UNRECORDED
-            case ("context", "provenance", *_):
+            case ("context", "provenance", part, *_):
+                # Of what is not judged nothing lacks, and nobody need have asked.
+                free = part == "lacks" and not _is_judged(tool, whole)
+                return "" if free or "provenance" in self.facts else PROVENANCE
+            case ("context", "provenance"):
                 return "" if "provenance" in self.facts else PROVENANCE
             case ("context", "tool", *_):
                 return ""
             case ("context",):
-                return next((why for name in _CONTEXT if (why := self.lack(("context", name)))), "")
+                each = (self.lack(("context", name), tool, whole=whole) for name in _CONTEXT)
+                return next(filter(None, each), "")
         return UNRECORDED
 
     def facts_for(self, tool: Tool, *, acts: bool = True) -> Facts:
@@ -143,10 +159,20 @@ class Asked:
             _principal(said.get("principal")), tool, arguments, canonical(arguments), Session(**known),
             said.get("now_us", 0),
             server_resource(tool.server) if resource is None else _resource(resource),
+            _traced(said.get("provenance")),
         )  # fmt: skip
 
 
-_CONTEXT: Final = ("arguments", "session", "time")
+_CONTEXT: Final = ("arguments", "session", "time", "provenance")
+
+
+def _is_judged(tool: Tool, whole: bool) -> bool:
+    """Whether it counts, in every deployment, where the arguments of the tool's writes and outward reads come from.
+
+    It does where its author said what they are for, and where it is a server's.
+    """
+    theirs = not tool.sealed and tool.server != "local"
+    return (tool.writes or tool.outward) and (not whole or theirs or bool(tool.roles))
 
 
 def terms_of(decision: Decision) -> Terms:
@@ -161,6 +187,13 @@ def _principal(said: Mapping[str, Any] | None) -> Principal:
     if said is None:
         return NO_ROLES
     return Principal(said["id"], said["tenant"], frozenset(said["roles"]), said["kind"])
+
+
+def _traced(said: Mapping[str, Any] | None) -> Traced:
+    if said is None:
+        return UNTRACED
+    found = provenance_from_json(said)
+    return Traced(lambda: found, profiled=found.profiled, judged=bool(said.get("judged")))
 
 
 def _resource(said: Mapping[str, Any]) -> Resource:

@@ -45,8 +45,7 @@ class Consequences:
             return True  # what was looked up for it was decided otherwise
         if driver in _BY_DEFINITION:
             return True
-        acts = (asked.facts or {}).get("resource", {}).get("type", "Server") != "Server"
-        return any(self._depends(path, acts) for path in reads)
+        return any(self._depends(path, asked) for path in reads)
 
     def note(self, asked: Asked, now: Terms | None, tool: Tool | None) -> None:
         """Go by what a decision comes to under the policy: the same as then, something else, or nobody knows (None).
@@ -73,8 +72,12 @@ class Consequences:
         """The run was started by a call that goes another way."""
         self.changed = self._counts = self._wrote = True
 
-    def _depends(self, path: Path, acts: bool) -> bool:
+    def _depends(self, path: Path, asked: Asked) -> bool:
         match path:
+            case ("context", "provenance", "profiled" | "words_seen", *_):
+                return False
+            case ("context", "provenance", "lacks", *_):
+                return asked.judged
             case ("context", "provenance", *_) | ("context", "session", "refusals", *_):
                 return True
             case ("context",) | ("context", "session"):
@@ -82,5 +85,6 @@ class Consequences:
             case ("context", "session", "calls" | "tool_calls" | "writes", *_):
                 return self._counts
             case ("resource", *_):
+                acts = (asked.facts or {}).get("resource", {}).get("type", "Server") != "Server"
                 return acts and self._wrote
         return False

@@ -130,7 +130,7 @@ def record_of(facts: Facts, tool: Written) -> Written:
     calls, tool_calls, writes, refusals, age_s, words_seen = facts.session
     traced = facts.traced
     known = traced.provenance if traced.judged else traced.known
-    provenance = None if known is None else Written(known.as_json())
+    provenance = None if known is None else Written(known.as_json() | ({"judged": True} if traced.judged else {}))
     text = (
         b'{"now_us":%d,"principal":%b,%b"resource":%b,"session":{"age_s":%d,"calls":%d,"refusals":%d,'
         b'"tool_calls":%d,"words_seen":%b,"writes":%d},"tool":%b}'
