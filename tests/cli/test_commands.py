@@ -37,7 +37,8 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "ledger verify", "ledger status", "ledger seal", "ledger prove", "ledger rotate-key",
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
             "ledger rebuild", "verify calibrate", "servers list", "servers show", "servers accept", "servers restart",
-            "servers login", "servers logout", "doctor", "report", "hook", "tools services", "policy suggest", "policy backtest",
+            "servers login", "servers logout", "doctor", "report", "hook", "tools services", "policy suggest",
+            "policy backtest",
         )
     }  # fmt: skip
 

@@ -427,3 +427,19 @@ async def test_two_policies_are_compared_on_the_same_facts() -> None:
                 await run.call("look", {"n": n})
         tally, _ = await asked_again(stage.plane.store, tools_of(stage), HELD_13, old=NOT_13)
     assert tally.matrix == {("deny", "require_approval"): 1, ("allow", "allow"): 1}
+
+
+async def test_what_is_looked_up_for_whom_nothing_could_be_let_is_not_looked_up_however_the_run_went() -> None:
+    """Rights are asked before look-ups, and hang on no counter: neither does what becomes of the look-ups."""
+    async with staged(*with_entity(Far())) as stage:
+        stage.obey(ALL)
+        async with stage.run() as run:
+            for n in (1, 2):
+                assert (await run.call("touch", {"n": n})).done
+        text = ALL + (
+            '@id("no-users") forbid (principal, action == Action::"touch", resource) when { principal.kind == "user" };'
+            '\n@id("few") forbid (principal, action == Action::"touch", resource) when { context.session.calls > 9 };'
+        )
+        tally, each = await asked_again(stage.plane.store, tools_of(stage), text)
+    assert tally.matrix == {("allow", "deny"): 2}
+    assert [(judged.asked.name, judged.why) for judged in each if judged.why] == [("who", "diverged")] * 2

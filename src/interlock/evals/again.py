@@ -44,6 +44,8 @@ class Answer(NamedTuple):
         path: The fact that is not there, dotted; empty where it is none.
         tool: The definition of then; None where nobody has it.
         reads: What the rules that concern the tool can read.
+        rightless: No call of the tool by this principal could be let, so that nothing is looked up for it, and no other
+            fact counts.
     """
 
     decision: Decision | None
@@ -51,6 +53,7 @@ class Answer(NamedTuple):
     path: str = ""
     tool: Tool | None = None
     reads: tuple[Path, ...] = ()
+    rightless: bool = False
 
 
 class Known:
@@ -135,7 +138,7 @@ class Again:
                 return Answer(None, why or DEFINITION, ".".join(path), tool, ready.reads)
         facts = asked.facts_for(ready.tool, acts=ready.whole)
         if (ready.tool.entities or asked.unresolved) and not ready.policy.may_have(facts.principal, ready.tool):
-            return Answer(ready.policy.refusal("not_available"), tool=tool, reads=ready.reads)
+            return Answer(ready.policy.refusal("not_available"), tool=tool, rightless=True)
         if asked.unresolved:
             return Answer(None, LOOKUP, "resource", tool, ready.reads)
         return Answer(ready.policy.decide(facts), tool=tool, reads=ready.reads)

@@ -88,19 +88,22 @@ class _Way:
 
     Attributes:
         starts: Whether the last call may start a run.
+        alone: Whether what was looked up for the last call would not be, or nobody knows.
     """
 
     def __init__(self, again: Again) -> None:
         self.again = again
         self.consequences = Consequences()
-        self.starts = False
+        self.starts = self.alone = False
 
     def judge(self, asked: Asked, driver: str) -> tuple[Said | None, str, str]:
         """What the policy says; else why nobody can say it, and the fact that is not there."""
         answer = self.again.ask(asked)
-        why, decision = answer.why, answer.decision
-        if decision is not None and self.consequences.reach(asked, answer.reads, driver):
+        why, decision, follow = answer.why, answer.decision, self.consequences
+        unmade = follow.unmade(asked, driver)
+        if decision is not None and (unmade or (not answer.rightless and follow.reach(asked, answer.reads))):
             why, decision = DIVERGED, None
+        self.alone = unmade or answer.decision is None or (answer.rightless and not asked.unresolved)
         said = None if decision is None else _said(decision)
         self.consequences.note(asked, None if said is None else said.terms, answer.tool)
         self.starts = answer.tool is None or bool(answer.tool.starts)
@@ -141,7 +144,7 @@ class _Run:
             why, path = (why, path) if why else (other_why, other_path)
         judged = Judged(asked=asked, before=before, now=now, why=why, path=path, after=after)
         self._passed_on(asked, judged)
-        self._release(asked, judged)
+        self._release(asked)
         if asked.parent and asked.parent not in self._decided:
             self._waiting.setdefault(asked.parent, []).append((judged, told))
         elif told:
@@ -154,10 +157,10 @@ class _Run:
                 self._count(judged)
         self._waiting.clear()
 
-    def _release(self, asked: Asked, judged: Judged) -> None:
+    def _release(self, asked: Asked) -> None:
         """Count what was looked up for a call, now that it is known whether it would have been."""
         self._decided.add(asked.call_id)
-        skipped = judged.now is not None and judged.now.reasons == ("not_available",) and not asked.unresolved
+        skipped = any(way.alone for way in self._ways)
         for child, told in self._waiting.pop(asked.call_id, ()):
             if told:
                 self._count(_diverged(child) if skipped else child)

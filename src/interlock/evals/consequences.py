@@ -30,21 +30,26 @@ class Consequences:
         self._counts = False  # whether other calls are made, or other ones found valid
         self._wrote = False
 
-    def reach(self, asked: Asked, reads: Iterable[Path], driver: str) -> bool:
-        """Whether this decision depends on one before that is another.
+    def unmade(self, asked: Asked, driver: str) -> bool:
+        """Whether the call itself hangs on a decision before that is another: it might not be made, or not again.
 
         Args:
-            reads: What the rules that concern its tool can read.
             driver: What says which calls the run makes.
         """
         if not self.changed:
             return False
-        if asked.parent in self._other or (asked.again and asked.call_id in self._other):
-            return True  # it would not have been made, or asked about again
+        return asked.parent in self._other or driver in _BY_DEFINITION or (asked.again and asked.call_id in self._other)
+
+    def reach(self, asked: Asked, reads: Iterable[Path]) -> bool:
+        """Whether facts that the rules read hang on a decision before that is another.
+
+        Args:
+            reads: What the rules that concern its tool can read.
+        """
+        if not self.changed:
+            return False
         if asked.call_id in self._other:
             return True  # what was looked up for it was decided otherwise
-        if driver in _BY_DEFINITION:
-            return True
         return any(self._depends(path, asked) for path in reads)
 
     def note(self, asked: Asked, now: Terms | None, tool: Tool | None) -> None:
