@@ -45,8 +45,9 @@ def ground(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, A
         found += too_many(index, tool, profile, targets_of(profile, arguments))
         found += beyond_caps(profile, values)
         found += links(index, profile, texts)
-        origins, kept = _carried(index, profile, arguments, origins, texts)
-        found += kept
+        if is_outward(tool) or targets_of(profile, arguments):  # else it stays inside, and goes to nobody
+            origins, kept = _carried(index, profile, arguments, origins, texts)
+            found += kept
     return Provenance(
         arguments=origins, lacks=tuple(dict.fromkeys(found)), profiled=profile.profiled, mandated=mandated,
         words_seen=index.words_seen, saw_third=index.saw_third, saw_private=index.saw_private,
@@ -55,9 +56,13 @@ def ground(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, A
 
 
 def is_anchored(provenance: Provenance) -> bool:
-    """Whether what a call of this provenance reads is what the user pointed at, if one record comes back."""
+    """Whether what a call of this provenance reads is what the user pointed at, if one record comes back.
+
+    It must have been looked up by what selects it: a search for words finds what others wrote for it to find.
+    """
     levels = [each.level for each in provenance.arguments]
-    return bool(levels) and min(levels) >= Level.ANCHORED and min(levels) < Level.SYSTEM
+    selected = any(each.role == "selector" and each.level < Level.SYSTEM for each in provenance.arguments)
+    return selected and min(levels) >= Level.ANCHORED
 
 
 def sent(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, Any]) -> None:

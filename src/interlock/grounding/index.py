@@ -21,6 +21,7 @@ from interlock.grounding.typed import Unfit, typed
 from interlock.grounding.words import Words
 
 _SEPARATORS: Final = re.compile(r"[._+-]+")
+_EXTENSION: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
 
 
 class Index:
@@ -131,7 +132,7 @@ class Index:
         level = max(level, Level.ANCHORED if made else lifted)
         self._stand(source, leaf.pointer, plain, keys, level, directory=profile.directory)
         name = leaf.glob.removesuffix("/*").rpartition("/")[2]
-        pairs.setdefault(leaf.record, set()).update((name, key) for key in keys)
+        pairs.setdefault(leaf.record, set()).update((name, key) for key in (*keys, *_as_words(plain, shape)))
         if isinstance(leaf.value, str):
             self._call(plain, keys, shape)
         return level
@@ -145,13 +146,13 @@ class Index:
     def _call(self, plain: str, keys: tuple[Key, ...], shape: str) -> None:
         """Note what a value is called by in itself."""
         local, at, _ = plain.partition("@")
-        for key in keys:
-            if at:
-                self.records.name(local, key)
-                self.records.name(" ".join(_SEPARATORS.split(local)), key)
-            elif shape == "name" and len(parts := plain.split()) > 1:
-                for part in parts:
-                    self.records.name(part, key)
+        if at:
+            parts = _SEPARATORS.split(local)
+            for name in {local, " ".join(parts), *parts}:
+                self.records.name(name, keys)
+        elif shape == "name" and len(parts := plain.split()) > 1:
+            for part in parts:
+                self.records.name(part, keys)
 
     def _third(self, source: str, pointer: str, text: str) -> None:
         self.saw_third = True
@@ -169,6 +170,16 @@ def keys_of(value: object, plain: str, shape: str) -> tuple[Key, ...]:
     except Unfit:
         kind = None
     return (plain,) if kind is None else (plain, kind)
+
+
+def _as_words(plain: str, shape: str) -> tuple[str, ...]:
+    """What people call a file by its name: `budget-2024.xlsx` is the budget 2024."""
+    if shape != "name" or " " in plain:
+        return ()
+    words = _SEPARATORS.split(plain)
+    if _EXTENSION.search(plain):
+        words.pop()
+    return (" ".join(words),) if len(words) > 1 and all(words) else ()
 
 
 def _text(value: object) -> str | None:

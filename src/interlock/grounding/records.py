@@ -63,7 +63,7 @@ class Records:
         self._waiting: dict[str, set[str]] = {}
         self._bearers: dict[str, list[frozenset[tuple[str, Key]]]] = {}
         self._shared: dict[str, frozenset[tuple[str, Key]]] = {}
-        self._called: dict[str, set[Key]] = {}
+        self._called: dict[str, set[tuple[Key, ...]]] = {}
         self._anchored: set[Key] | None = None
 
     def field(self, keys: Iterable[Key]) -> tuple[Field, Level] | None:
@@ -92,10 +92,10 @@ class Records:
                 if key in self._shared:
                     self._point(key)
 
-    def name(self, name: str, key: Key) -> None:
-        """A value has a name in itself: the local part of an address, a part of a person's name."""
+    def name(self, name: str, keys: tuple[Key, ...]) -> None:
+        """A value has a name in itself: the local part of an address or a word of it, a part of a person's name."""
         if _may_anchor(name):
-            self._called.setdefault(name, set()).add(key)
+            self._called.setdefault(name, set()).add(keys)
             self._await(name)
             self._anchored = None
 
@@ -125,8 +125,8 @@ class Records:
         if self._anchored is None:
             self._anchored = {each for shared in self._shared.values() for _, each in shared}
             for name in self._shared:
-                if len(called := self._called.get(name, ())) == 1:
-                    self._anchored |= set(called)
+                if len(called := self._called.get(name, ())) == 1:  # two that are called so: neither is meant
+                    self._anchored.update(*called)
         return max(found.level, Level.ANCHORED) if key in self._anchored else found.level
 
 

@@ -41,8 +41,14 @@ def too_many(index: Index, tool: Tool, profile: Profile, targets: set[str]) -> I
 
 
 def _is_led(index: Index, tool: Tool, origins: tuple[ArgumentOrigin, ...], mandated: bool) -> bool:
-    """Whether it was the user who said where it goes, and that it should: then what was seen did not lead there."""
+    """Whether what was seen did not lead there: the user said where it goes, if anywhere, and that it should.
+
+    A link that is only read may stand in what others wrote, as it is: `fetched` says what it may not carry.
+    """
     towards = [each for each in origins if each.role in ("target", "fetch")]
     if not index.words_seen:
         return bool(towards) and all(each.rung not in ("r7", "r0") for each in towards)
-    return bool(towards) and min(each.level for each in towards) >= Level.ANCHORED and (mandated or not tool.writes)
+    return (mandated or not tool.writes) and all(
+        each.level >= Level.ANCHORED or (each.role == "fetch" and each.rung == "r7" and not tool.writes)
+        for each in towards
+    )
