@@ -6,7 +6,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from interlock.core.address import check_url
+from interlock.errors import SettingsError
 
 
 class LocalSettings(BaseModel):
@@ -41,9 +44,10 @@ class OauthSettings(BaseModel):
     """Tokens of an issuer that are let in beside keys.
 
     Attributes:
-        issuer: Who issues them, exactly as their `iss` says.
+        issuer: Who issues them, exactly as their `iss` says: https, or http on this machine.
         audience: Whom they must be for, exactly: this door, by its URL as clients know it.
-        jwks_file, jwks_url: Where the issuer's public keys stand; one of the two.
+        jwks_file, jwks_url: Where the issuer's public keys stand; one of the two. Keys that came in clear could be
+            anybody's: https, or http from this machine.
         reach: Hosts and networks that `jwks_url` may be at although they are not public.
         algorithms: What they may be signed with.
         leeway_s: Seconds by which the issuer's clock and this one's may differ.
@@ -51,7 +55,7 @@ class OauthSettings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-    issuer: str = Field(pattern=r"^https?://[^\s]+$")
+    issuer: str
     audience: str = Field(pattern=r"^https?://[^/?#\s\"]+(/[A-Za-z0-9._/-]*)?$")
     jwks_file: Path | None = None
     jwks_url: str = ""
@@ -61,6 +65,16 @@ class OauthSettings(BaseModel):
     )
     leeway_s: float = Field(default=30, ge=0, le=120)
     scopes: tuple[ScopeSettings, ...] = ()
+
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _not_in_clear(cls, url: str, info: ValidationInfo) -> str:
+        try:
+            if url or info.field_name == "issuer":
+                check_url(url, str(info.field_name))
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return url
 
     @model_validator(mode="after")
     def _keys_from_one_place(self) -> Self:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from interlock.cli import site as cli_site
 from interlock.core.principal import Principal
 from interlock.core.tool import Effect, Tool
 from interlock.server_settings import ServerSettings
 from interlock.settings import Settings
+from interlock.wrapping import readiness
+from interlock.wrapping.checklist import CHECKS
 from interlock.wrapping.coverage import Coverage, Way, coverage, read_clients
 from interlock.wrapping.readiness import Severity, Site, examine
 from tests.cli.shell import Shell
@@ -117,7 +123,12 @@ async def nothing(arguments: dict[str, Any], context: object) -> None:
 
 
 def tool(name: str, effect: Effect, **said: Any) -> Tool:
-    return Tool(name=name, input_schema={"type": "object"}, body=nothing, effect=effect, **said)
+    return Tool(name=name, body=nothing, effect=effect, **{"input_schema": {"type": "object"}, **said})
+
+
+TO = {"type": "object", "properties": {"to": {"type": "string"}}}
+WRITER = tool("send", Effect.REVERSIBLE, input_schema=TO)
+TOLD = {"notify": {"webhooks": [{"name": "s", "url": "https://a.example/", "groups": ["approver"]}]}}
 
 
 ADMIN = Principal("a", roles=frozenset({"admin", "approver"}))
@@ -157,6 +168,17 @@ def worst(check: str, tmp_path: Path, **given: Any) -> Severity:
             "budgets", "warn", {},
             {"settings": {"limits": {"budgets": [{"name": "d", "unit": "calls", "most": 5}]}}},
         ),
+        ("origins", "warn", {"tools": [WRITER]}, {"tools": [replace(WRITER, roles={"to": "target"})]}),
+        ("origins", "warn", {"tools": [tool("fetch", Effect.READ, outward=True, input_schema=TO)]},
+         {"tools": [tool("stop_all", Effect.PRIVILEGED)]}),
+        ("versions of tools", "warn", {"left_over": ["pay"]}, {}),
+        ("health", "warn", {"down": ["bank (refused)"]}, {}),
+        ("stops", "warn", {"stopped": ["tool pay"]}, {}),
+        ("hook", "warn", {"hook_s": 2.1}, {"hook_s": 0.4}),
+        (
+            "approvers told", "warn", {"approvers": frozenset({"cfo", "approver"}), "settings": TOLD},
+            {"approvers": frozenset({"approver"}), "settings": TOLD},
+        ),
         ("clock", "bad", {"ledger": (5, 5, 2 * 10**15)}, {"ledger": (5, 5, 10**15)}),
         ("unsealed", "bad", {"ledger": (5, 3, 10**14)}, {"ledger": (5, 5, 10**14)}),
     ],
@@ -168,6 +190,39 @@ def test_each_item_of_the_checklist_can_fail_and_be_met(
     assert worst(check, tmp_path, **dict(bad)) == severity
     if fine is not None:
         assert worst(check, tmp_path, **dict(fine)) is Severity.GOOD
+
+
+def test_a_channel_that_is_not_told_of_requests_tells_no_group(tmp_path: Path) -> None:
+    hook = {"name": "s", "url": "https://a.example/", "kinds": ["call.unknown"]}
+    given = {"approvers": frozenset({"approver"}), "settings": {"notify": {"webhooks": [hook]}}}
+    assert worst("approvers told", tmp_path, **given) is Severity.WARN
+
+
+def test_a_slow_hook_says_that_python_compiles_everything_anew(tmp_path: Path) -> None:
+    site = Site(settings=Settings(folder=tmp_path), now_us=10**15, hook_s=3.0, bytecode=False)
+    [said] = [each for each in examine(site) if each.check == "hook"]
+    assert "PYTHONDONTWRITEBYTECODE" in said.do
+
+
+def test_every_check_stands_in_the_checklist_and_no_other() -> None:
+    """F5: each with what it answers."""
+    named = set()
+    for module in (readiness, cli_site):
+        source = inspect.getsource(module)
+        named |= set(re.findall(r'(?:Finding|_found|_cannot)\(\s*"([^"]+)"', source))
+    assert named | {"rates", "budgets"} == set(CHECKS)
+
+
+def test_the_state_of_a_deployment_is_looked_at_too(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(shell.folder))
+    shell.json("stop", "--tool", "refund", "--reason", "drill", who="root")
+    said = shell.json("doctor", "--client", "none.json", code=2)
+    assert said["error"]["code"].startswith("client.")
+    settings = shell.folder / "interlock.toml"
+    settings.write_text(settings.read_text().replace("tools = [", 'tools = ["interlock.toolkit.coding", '))
+    document = shell.json("doctor")
+    assert {each["answers"] for each in document["findings"] if each["check"] == "stops"} == {"B19"}
+    assert found(document, "stops") == ["warn"] and found(document, "hook") == ["good"]
 
 
 def test_servers_are_held_against_the_checklist(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from interlock.settings import (
     SealSettings,
     VerifySettings,
 )
+from interlock.wrapping.checklist import CHECKS, Check
 from tests.docs.page import DOCS, blocks, first_codes, rows
 
 REFERENCE = DOCS / "reference"
@@ -294,6 +295,11 @@ def test_every_crash_point_is_described_in_its_order() -> None:
 def test_every_kind_of_event_is_described() -> None:
     text = (REFERENCE / "events.md").read_text(encoding="utf-8")
     assert not [kind for kind in Kind if f"`{kind}`" not in text]
+
+
+def test_every_check_of_the_doctor_is_described_with_what_it_answers_and_no_other() -> None:
+    told = {cells[0].strip("`"): Check(cells[1], cells[2]) for cells in rows(REFERENCE / "readiness.md")}
+    assert told == CHECKS
 
 
 # ---------------------------------------------------------------------- glossary

@@ -241,3 +241,24 @@ async def test_a_server_behind_never_sees_a_clients_token(tmp_path: Path) -> Non
 def test_settings_that_would_let_in_the_wrong_ones_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         said(**changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "taken"),
+    [
+        ({"jwks_file": None, "jwks_url": "http://login.example/keys"}, False),
+        ({"jwks_file": None, "jwks_url": "http://127.0.0.1:9/keys"}, True),
+        ({"jwks_file": None, "jwks_url": "https://login.example/keys"}, True),
+        ({"jwks_file": None, "jwks_url": "https://user:pass@login.example/keys"}, False),
+        ({"issuer": "http://login.example"}, False),
+        ({"issuer": "http://localhost:9"}, True),
+        ({"issuer": ""}, False),
+    ],
+)
+def test_keys_and_issuers_in_clear_are_this_machines_alone(changed: dict[str, Any], taken: bool) -> None:
+    """T11: whoever is on the way could put keys of their own in the place of the issuer's."""
+    if taken:
+        assert said(**changed)
+        return
+    with pytest.raises(ValueError, match="no URL|not https"):
+        said(**changed)

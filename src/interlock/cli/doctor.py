@@ -14,6 +14,7 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Exit, Report
 from interlock.cli.site import look
+from interlock.wrapping.checklist import CHECKS
 from interlock.wrapping.coverage import Coverage, Way
 from interlock.wrapping.readiness import Finding, Severity
 
@@ -41,7 +42,13 @@ def doctor(deployment: Deployment, clients: tuple[Path, ...], everything: bool) 
     document = {
         "ready": not bad,
         "findings": [
-            {"check": each.check, "severity": each.severity.value, "says": each.says, "do": each.do}
+            {
+                "check": each.check,
+                "severity": each.severity.value,
+                "says": each.says,
+                "do": each.do,
+                "answers": CHECKS[each.check].answers,
+            }
             for each in findings
         ],
         "coverage": _coverage_document(covered),

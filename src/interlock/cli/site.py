@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from interlock.app import Interlock
 from interlock.cli.deployment import Deployment
+from interlock.cli.tools import down_now
+from interlock.core.clock import Clock
 from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.errors import InterlockError
 from interlock.ledger.definitions import Definitions
@@ -21,6 +26,9 @@ from interlock.wrapping.clients import known_files
 from interlock.wrapping.coverage import coverage, read_clients
 from interlock.wrapping.readiness import Finding, Severity, Site, examine
 from interlock.wrapping.report_part import Grounds
+
+CODING = "interlock.toolkit.coding"
+"""The module of a coding agent's own tools, which its hooks ask for."""
 
 _NEWEST = "SELECT ifnull((SELECT at_us FROM {} ORDER BY rowid DESC LIMIT 1), 0)"
 
@@ -44,6 +52,10 @@ def look(deployment: Deployment, clients: Iterable[Path]) -> Grounds:
             site = replace(site, ledger=_ledger(settings.at(settings.ledger)))
     except InterlockError as error:
         broken.append(_cannot("ledger", error))
+    if CODING in settings.tools:
+        site = replace(
+            site, hook_s=_hook_s(deployment.world.clock), bytecode=Path(cache_from_source(__file__)).exists()
+        )
     seen = Grounds(site=site, findings=(), covered=coverage([], settings, {}, Path.home()))
     try:
         seen = deployment.with_plane(lambda plane: _opened(seen, plane))
@@ -67,14 +79,27 @@ async def _opened(seen: Grounds, plane: Interlock) -> Grounds:
     assert isinstance(policy, Policy), "a plane that settings describe has a policy of rules"
     standing = await plane.plane.switch.standing(FIRST_TENANT)
     accepted = await Definitions(plane.store).accepted()
+    stops = {(scope, target): why for (_, scope, target), why in standing.flags.stops.items()}
+    rollouts, down = await plane.rollouts(), await down_now(plane.store)
     site = replace(
-        seen.site, tools=tuple(plane.tools), known=registry.tools, withheld=dict(registry.withheld), servers=servers,
+        seen.site,
+        tools=tuple(plane.tools), known=registry.tools, withheld=dict(registry.withheld), servers=servers,
         approvers=policy.approvers, open_to=[tool.name for tool in plane.tools if policy.may_have(nobody, tool)],
+        left_over=sorted({each.tool.name for each in rollouts if each.left_over}),
+        down=sorted(f"{each['what']} ({each['why']})" for each in down),
+        stopped=sorted(f"{scope} {target}".strip() for scope, target in stops),
     )  # fmt: skip
     return replace(
         seen, site=site, policy=policy, accepted=accepted, waiting=accepted.differences(),
-        stops={(scope, target): why for (_, scope, target), why in standing.flags.stops.items()},
+        stops=stops,
     )  # fmt: skip
+
+
+def _hook_s(clock: Clock) -> float:
+    """Seconds that a process of a hook takes until it could begin, once; what is measured is this machine now."""
+    begin = clock.mono_s()
+    subprocess.run([sys.executable, "-c", "import interlock.cli.hook"], check=False, timeout=60)
+    return clock.mono_s() - begin
 
 
 def _cannot(check: str, error: InterlockError) -> Finding:

@@ -64,7 +64,7 @@ def list_(deployment: Deployment) -> Report:
     listing = Listing(
         ("tool", "server", "effect", "version", "definition", "pinned", "description"), rows, empty="No tools."
     )
-    down = deployment.with_store(_down)
+    down = deployment.with_store(down_now)
     view: list[RenderableType] = [listing]
     if down:
         rows = [
@@ -136,7 +136,7 @@ def pin(deployment: Deployment) -> Report:
     return Report({"file": str(file), "tools": len(found), "changed": changed}, view)
 
 
-async def _down(store: Store) -> list[dict[str, Any]]:
+async def down_now(store: Store) -> list[dict[str, Any]]:
     """What did not answer when a process asked last; one that ended since cannot take it back."""
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     for event in await store.read(HEALTH):

@@ -19,6 +19,9 @@ from interlock.gateway_settings import is_loopback
 from interlock.registry.effects import guess
 from interlock.settings import Settings
 
+HOOK_S: Final = 1.5
+"""Seconds that a hook may take to start before it is said: an agent waits for it before each of its tools."""
+
 LATE_US: Final = 60_000_000
 """Microseconds that an event may lie ahead of the clock, or unsealed, before it is said."""
 
@@ -63,6 +66,11 @@ class Site:
         approvers: Groups that the policy asks.
         open_to: Tools that somebody without any role could call.
         ledger: Events, events that are sealed, and the time of the newest, microseconds; None where there is none.
+        left_over: Tools of which some have no version: theirs is gone, and the older one is not for everybody.
+        down: What did not answer when a process asked last.
+        stopped: What is stopped.
+        hook_s: Seconds that a hook takes to start; None where no agent's own tools are governed.
+        bytecode: Whether Python finds this package compiled.
     """
 
     settings: Settings
@@ -75,11 +83,19 @@ class Site:
     approvers: frozenset[str] = frozenset()
     open_to: Sequence[str] = ()
     ledger: tuple[int, int, int] | None = None
+    left_over: Sequence[str] = ()
+    down: Sequence[str] = ()
+    stopped: Sequence[str] = ()
+    hook_s: float | None = None
+    bytecode: bool = True
 
 
 def examine(site: Site) -> list[Finding]:
     """Every finding, in the order of the checklist."""
-    parts = (_authentication, _policy, _approvers, _tools, _servers, _sealing, _files, _limits, _notices, _ledger)
+    parts = (
+        _authentication, _policy, _approvers, _tools, _origins, _running, _servers, _sealing, _files, _limits,
+        _notices, _hook, _ledger,
+    )  # fmt: skip
     return [found for part in parts for found in part(site)]
 
 
@@ -178,6 +194,31 @@ def _tools(site: Site) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _origins(site: Site) -> Iterator[Finding]:
+    bare = [tool.name for tool in site.tools if (tool.writes or tool.outward) and not tool.roles and _takes(tool)]
+    yield from _found(
+        "origins", Severity.WARN, bare, "every tool that writes or carries data out says what its arguments are",
+        "Say their `roles`: only then are origins of values judged by what an argument is for.",
+    )  # fmt: skip
+
+
+def _takes(tool: Tool) -> bool:
+    return bool(tool.input_schema.get("properties"))
+
+
+def _running(site: Site) -> Iterator[Finding]:
+    yield from _found(
+        "versions of tools", Severity.WARN, site.left_over, "everybody has a version of every tool",
+        "Some have none: give the version that is left to all of them, `interlock tools rollout … --percent 100`.",
+    )  # fmt: skip
+    yield from _found(
+        "health", Severity.WARN, site.down, "everything answered when it was asked last", "See `interlock tools list`."
+    )
+    yield from _found(
+        "stops", Severity.WARN, site.stopped, "nothing is stopped", "Take it back once it may run: `interlock resume`."
+    )
+
+
 def _servers(site: Site) -> Iterator[Finding]:
     settings = site.settings
     if not settings.servers:
@@ -267,6 +308,24 @@ def _notices(site: Site) -> Iterator[Finding]:
         yield Finding("notices", Severity.GOOD, f"{len(said.webhooks) + len(said.mail)} channels tell people")
     else:
         yield Finding("notices", Severity.WARN, "nobody is told that a call waits", "Say [[notify.webhooks]] or mail.")
+        return
+    asking = [each for each in (*said.webhooks, *said.mail) if "approval.requested" in each.kinds]
+    untold = sorted(group for group in site.approvers if not any(not e.groups or group in e.groups for e in asking))
+    yield from _found(
+        "approvers told", Severity.WARN, untold, "every group that approves is told by some channel",
+        "Have a channel with the kind `approval.requested` and these `groups`.",
+    )  # fmt: skip
+
+
+def _hook(site: Site) -> Iterator[Finding]:
+    if site.hook_s is None:
+        return
+    slow = site.hook_s > HOOK_S
+    do = "Use a faster disk or machine: an agent waits for it before each of its tools."
+    if not site.bytecode:
+        do = "Python finds no bytecode and compiles everything anew: unset PYTHONDONTWRITEBYTECODE, or run compileall."
+    said = f"a hook takes {site.hook_s:.1f} s to start"
+    yield Finding("hook", Severity.WARN if slow else Severity.GOOD, said, do if slow else "")
 
 
 def _ledger(site: Site) -> Iterator[Finding]:
