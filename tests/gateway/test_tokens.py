@@ -260,5 +260,5 @@ def test_keys_and_issuers_in_clear_are_this_machines_alone(changed: dict[str, An
     if taken:
         assert said(**changed)
         return
-    with pytest.raises(ValueError, match="no URL|not https"):
+    with pytest.raises(ValueError, match=r"no URL|not https"):
         said(**changed)

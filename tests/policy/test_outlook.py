@@ -36,6 +36,7 @@ def test_no_call_comes_to_what_was_not_foreseen(texts: list[str], calls: list[Fa
         assert decision.errors or decision.verdict in found.verdicts
         if decision.hold is not None:
             assert set(decision.hold.rules) <= {rule.rule_id for rule in found.holds}
+        assert bool(found.depends) == (len(found.verdicts) > 1), "what it depends on is named"
         if not of.may_have(call.principal, call.tool):
             assert found.verdicts == (DENY,)
 

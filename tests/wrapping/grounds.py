@@ -9,7 +9,7 @@ from interlock.core.principal import Principal
 from interlock.core.tool import Effect, Tool
 from interlock.keys import TOOLS, WORDS, Key
 from interlock.policy.cedar import Policy
-from interlock.policy.rules import DEFAULT_POLICY, Source, read_sources
+from interlock.policy.rules import Source
 from interlock.settings import Settings
 from interlock.wrapping.coverage import Coverage, Way
 from interlock.wrapping.readiness import Site, examine
@@ -20,6 +20,15 @@ BOSS = Principal("root", roles=frozenset({"admin", "approver"}))
 MARIA = Principal("maria", roles=frozenset({"approver"}))
 AGENT = Principal("bot", roles=frozenset({"agent"}), kind="service")
 PEOPLE = (BOSS, MARIA, AGENT)
+
+
+TIERS = (
+    '@id("some") permit (principal, action, resource) when { !principal.roles.isEmpty() };',
+    '@id("held") @approvers("approver") forbid (principal, action in Action::"effect/irreversible", resource);',
+    '@id("ruled") @approvers("admin") forbid (principal, action in Action::"effect/privileged", resource);',
+    '@id("no-service") forbid (principal, action in Action::"effect/privileged", resource) '
+    'when { principal.kind == "service" };',
+)
 
 
 async def nothing(arguments: dict[str, Any], context: object) -> None:
@@ -39,12 +48,11 @@ TOOLS_HERE = (
 
 
 def grounds(folder: Path, *rules: str, **said: Any) -> Grounds:
-    """A deployment with the policy that ships, or with these rules; whatever is said of its site, keys and so on."""
+    """A deployment with four tiers, or with these rules; whatever is said of its site, keys and so on."""
     tools = said.pop("tools", TOOLS_HERE)
     people = said.pop("people", PEOPLE)
     settings = Settings(folder=folder, **said.pop("settings", {}))
-    sources = [Source("own.cedar", "\n".join(rules))] if rules else read_sources(DEFAULT_POLICY)
-    policy = Policy(sources, tools)
+    policy = Policy([Source("own.cedar", "\n".join(rules or TIERS))], tools)
     site = Site(
         settings=settings, now_us=10**15, people=people, tools=tools, known=tools, approvers=policy.approvers,
         withheld=said.pop("withheld", {}),

@@ -60,7 +60,7 @@ def test_what_cannot_be_called_is_in_the_catalogue_with_why(tmp_path: Path) -> N
 
 
 def test_the_matrix_asks_the_policy_in_force_for_each_who_comes_in(tmp_path: Path) -> None:
-    """F5: under the policy that ships, by effect."""
+    """F5: by effect."""
     said = {row["effect"]: row for row in rows(report(grounds(tmp_path)), "risk", "matrix")}
     assert {row["as agent (service)"] for row in said.values()} == {"allow", "hold", "deny"}
     assert (said["read"]["as agent (service)"], said["read"]["as no role"]) == ("allow", "deny")
@@ -76,9 +76,9 @@ def test_what_depends_on_the_call_is_said_to(tmp_path: Path) -> None:
     )
     parts = report(grounds(tmp_path, permit, hold))
     each = {row["tool"]: row["as no role"] for row in rows(parts, "risk", "tools")}
-    assert (each["look"], each["fetch"]) == ("depends: allow or hold", "allow")
+    assert (each["look"], each["fetch"]) == ("allow or hold: depends on own.cedar:2", "allow")
     [reads] = [row for row in rows(parts, "risk", "matrix") if row["effect"] == "read"]
-    assert reads["as no role"] == "1 allow; 1 depends: allow or hold"
+    assert reads["as no role"] == "1 allow; 1 allow or hold: depends on own.cedar:2"
     callers = {row["tool"]: row["held by"] for row in rows(parts, "tools", "callers")}
     assert (callers["look"], callers["fetch"]) == (("own.cedar:2 (approver)",), ())
 

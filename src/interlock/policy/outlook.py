@@ -29,10 +29,12 @@ class Outlook(NamedTuple):
         verdicts: Every verdict that some call could get, the mildest first; one alone is that of every call. Left out
             is the denial of a call on which a rule fails to evaluate.
         holds: The rules that hold such calls, or may.
+        depends: The rules of which only the call shows whether they apply, where it makes a difference.
     """
 
     verdicts: tuple[Verdict, ...]
     holds: tuple[Rule, ...] = ()
+    depends: tuple[Rule, ...] = ()
 
 
 _ORDER = (Verdict.ALLOW, Verdict.REQUIRE_APPROVAL, Verdict.DENY)
@@ -63,7 +65,11 @@ def _outlook(rules: Sequence[Rule], whole: frozenset[str], before: Evaluator, fa
     found = set() if sure & _ids(holds) else {Verdict.ALLOW}
     found |= {Verdict.REQUIRE_APPROVAL} if holds else set()
     found |= {Verdict.DENY} if denials or not sure & _ids(permits) else set()
-    return Outlook(tuple(verdict for verdict in _ORDER if verdict in found), tuple(holds))
+    verdicts = tuple(verdict for verdict in _ORDER if verdict in found)
+    unsure = [
+        rule for rule in (*holds, *denials, *(() if sure & _ids(permits) else permits)) if rule.rule_id not in sure
+    ]
+    return Outlook(verdicts, tuple(holds), tuple(unsure) if len(verdicts) > 1 else ())
 
 
 def _ids(rules: Sequence[Rule]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from interlock.core.decision import Verdict
 from interlock.core.tool import Effect, Tool
@@ -17,16 +17,18 @@ from interlock.settings import Settings
 from interlock.wrapping.report_part import Cell, Grounds, Part, Table, ordered
 from interlock.wrapping.standing import Standing
 
-SAID = {
-    (Verdict.ALLOW,): "allow",
-    (Verdict.REQUIRE_APPROVAL,): "hold",
-    (Verdict.DENY,): "deny",
-    (Verdict.ALLOW, Verdict.REQUIRE_APPROVAL): "depends: allow or hold",
-    (Verdict.ALLOW, Verdict.DENY): "depends: allow or deny",
-    (Verdict.REQUIRE_APPROVAL, Verdict.DENY): "depends: hold or deny",
-    (Verdict.ALLOW, Verdict.REQUIRE_APPROVAL, Verdict.DENY): "depends: allow, hold or deny",
-}
-"""What the verdicts of a tool's calls are called: where there are several, it depends on the call."""
+_WORDS: Final = {Verdict.ALLOW: "allow", Verdict.REQUIRE_APPROVAL: "hold", Verdict.DENY: "deny"}
+_RULES_MAX: Final = 3
+
+
+def said(outlook: Outlook) -> str:
+    """What the calls of a tool come to, in words; where there are several, the rules on which it depends."""
+    words = [_WORDS[verdict] for verdict in outlook.verdicts]
+    if len(words) == 1:
+        return words[0]
+    names = [rule.rule_id for rule in outlook.depends]
+    more = f" and {len(names) - _RULES_MAX} more" if len(names) > _RULES_MAX else ""
+    return f"{', '.join(words[:-1])} or {words[-1]}: depends on {', '.join(names[:_RULES_MAX])}{more}"
 
 
 class Entry(NamedTuple):
@@ -144,10 +146,10 @@ def _callers(found: Sequence[Entry], standings: Sequence[Standing]) -> Table:
         may: dict[str, list[str]] = {}
         for standing, outlook in zip(standings, each, strict=False):
             if outlook.verdicts != (Verdict.DENY,):
-                may.setdefault(SAID[outlook.verdicts], []).append(standing.name)
+                may.setdefault(said(outlook), []).append(standing.name)
         holds = {rule.rule_id: rule for outlook in each for rule in outlook.holds}
         rows.append((
-            tool.name, tool.version, tuple(f"{said}: {', '.join(who)}" for said, who in sorted(may.items())),
+            tool.name, tool.version, tuple(f"{', '.join(who)}: {what}" for what, who in sorted(may.items())),
             tuple(f"{rule_id} ({', '.join(sorted(rule.approvers))})" for rule_id, rule in sorted(holds.items())),
         ))  # fmt: skip
     says = "Of whom is not here every call is denied. A rule in the last column holds calls, or may."
