@@ -86,6 +86,11 @@ class Agents:
         """The agent of that name, where this process knows it."""
         return self._agents.get(name)
 
+    @property
+    def only(self) -> Agent | None:
+        """The agent that this process knows, where it knows one alone."""
+        return next(iter(self._agents.values())) if len(self._agents) == 1 else None
+
     def due(self, conversation: Conversation) -> bool:
         """See `Driver`."""
         agent = self._of(conversation)

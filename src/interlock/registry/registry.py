@@ -7,7 +7,7 @@ gate keep the definition that they were validated against.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -153,6 +153,26 @@ class Registry:
             for name, known in self._tools.items()
         }  # fmt: skip
         return made
+
+    def with_bodies(self, made: Callable[[Tool], Tool]) -> Registry:
+        """These tools over other bodies: an eval's far ends. Their definitions, and so their digests, are the same.
+
+        Args:
+            made: Given a tool, the same definition with what is to run.
+        """
+
+        def over(known: Registered) -> Registered:
+            tool = made(known.tool)
+            assert tool.digest == known.tool.digest, "another body makes no other tool"
+            return replace(known, tool=tool)
+
+        other = copy(self)
+        other.several = {name: tuple(map(over, versions)) for name, versions in self.several.items()}
+        other._tools = {
+            name: other.several[name][0] if name in other.several else over(known)
+            for name, known in self._tools.items()
+        }
+        return other
 
     def versions(self, name: str) -> tuple[Registered, ...]:
         """Every version of a tool, in the order of registration; none for a miss."""

@@ -1,4 +1,4 @@
-"""Tools, agents, and rules of a verifier, from Python modules that the operator names."""
+"""Tools, agents, models, and rules of a verifier, from Python modules that the operator names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from interlock.agent.agent import Agent
 from interlock.core.tool import Tool
 from interlock.errors import SettingsError
+from interlock.models.model import Model
 from interlock.sources.family import NOWHERE, Family, Kept, members
 
 
@@ -97,6 +98,23 @@ def import_encoder(module: str, folder: Path) -> Callable[[Sequence[str]], Seque
         )
     encode: Callable[[Sequence[str]], Sequence[Sequence[float]]] = found
     return encode
+
+
+def import_model(named: str, folder: Path) -> Model:
+    """The model of that name in a module: `module:NAME`.
+
+    Raises:
+        SettingsError: The module cannot be imported, or has none of that name.
+    """
+    module, _, name = named.partition(":")
+    _find_in([module], folder)
+    found: Any = getattr(_imported("judge.model", module), name, None)
+    if not callable(getattr(found, "reply", None)):
+        raise SettingsError(
+            f"judge.model: module {module!r} has no model {name!r}", remedy="Name an object with `reply`."
+        )
+    model: Model = found
+    return model
 
 
 def _find_in(names: list[str], folder: Path) -> None:

@@ -1,0 +1,185 @@
+"""A result as one page of HTML: no script, nothing from outside, light and dark, to be read with the keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from interlock.evals.compare import Comparison
+from interlock.evals.evaluate import Result
+from interlock.evals.markup import Markup, tag
+from interlock.evals.page_chart import Bar, bars, changes
+from interlock.evals.suite import Case
+from interlock.evals.trial import Trial, faults_by_outcome
+from interlock.verification.calibrate import Share
+
+SHARES = {
+    "passed": "Trials passed",
+    "tool_selection": "Right tools",
+    "calls": "Expected calls made",
+    "arguments": "Right arguments",
+    "facts": "Facts in answers",
+    "writes_expected": "Writes expected",
+    "judged_right": "Passed by the judge",
+    "recovered": "Passed despite faults",
+}
+"""The figures that are shares, in their words."""
+
+TAKEN = {"steps": "Steps", "tokens": "Tokens", "latency_ms": "Latency, ms", "micro_usd": "Millionths of USD"}
+"""What a trial takes, in words."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1a1d21; --soft: #5b6470; --paper: #fff; --line: #d9dee4; --good: #176f3d;
+  --bad: #b3261e; --bar: #3d6fb4; --mark: #ffe08a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #9aa4b0; --paper: #16191d; --line: #353b43;
+  --good: #6fd39a; --bad: #ff8a80; --bar: #7aa7e6; --mark: #5c4a00; } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem }
+p { margin: .25rem 0; max-width: 48rem }
+.soft { color: var(--soft) } .good { color: var(--good) } .bad { color: var(--bad) }
+.verdict { font-size: 1.1rem; font-weight: 600 }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th { font-weight: 600; color: var(--soft) } td.number, th.number { text-align: right }
+.wide { overflow-x: auto }
+details { border-bottom: 1px solid var(--line) } summary { padding: .5rem 0; cursor: pointer }
+summary:focus-visible, a:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
+.trial { margin: 0 0 1rem 1.25rem } ul { margin: .25rem 0; padding-left: 1.25rem }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0; padding: .5rem .75rem;
+  border-left: 3px solid var(--line); font: .9rem/1.45 ui-monospace, monospace }
+mark { background: var(--mark); color: inherit }
+svg { width: 100%; height: auto; max-width: 46rem } svg text { fill: var(--ink); font-size: 13px }
+.bar { fill: var(--bar); opacity: .75 } .interval { stroke: var(--ink); stroke-width: 1.5 }
+.axis { stroke: var(--line) }
+@media print { details { break-inside: avoid } }
+"""
+
+
+def page(result: Result, comparison: Comparison | None, when: str) -> str:
+    """The whole page.
+
+    Args:
+        comparison: With an earlier result; None without one.
+        when: The time, for a person.
+    """
+    failed = [case for case in result.suite.cases if any(not trial.passed for trial in result.of(case.name))]
+    verdict = tag("p", f"{_said(result.passed)} of the trials passed", class_=f"verdict {'bad' if failed else 'good'}")
+    body = tag(
+        "main",
+        tag("h1", result.suite.name),
+        tag("p", f"{len(result.suite.cases)} cases, {len(result.trials)} trials, {when}", class_="soft"),
+        verdict,
+        *_figures(result),
+        *(() if comparison is None else _compared(comparison)),
+        *_faults(result),
+        tag("h2", "Cases"),
+        bars("Part of each case's trials that passed, with 95 % intervals", list(_case_bars(result))),
+        *(_case(case, result.of(case.name)) for case in result.suite.cases),
+        tag("p", "Intervals are of 95 %: Wilson's of shares, bootstrapped over cases of changes.", class_="soft"),
+    )  # fmt: skip
+    head = tag(
+        "head", tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
+        tag("title", f"Eval: {result.suite.name}"), Markup(f"<style>{_STYLE}</style>"),
+    )  # fmt: skip
+    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+
+
+def _figures(result: Result) -> Iterator[Markup]:
+    yield tag("h2", "Figures")
+    shares = [(SHARES[name], share) for name, share in result.shares.items() if share.whole]
+    rows = [Bar(name, share.value or 0.0, *share.interval, _said(share)) for name, share in shares]
+    yield bars("Figures of the suite, with 95 % intervals", rows)
+    cells = [
+        (TAKEN[name], *(_number(spread[part]) for part in ("p50", "p95", "sum", "of")))
+        for name, spread in result.taken.items()
+    ]
+    yield _table(("a trial took", "median", "95th percentile", "all together", "trials"), cells)
+
+
+def _compared(comparison: Comparison) -> Iterator[Markup]:
+    yield tag("h2", "Against the baseline")
+    for word, names, style in (
+        ("Lost", comparison.lost, "bad"), ("Won", comparison.won, "good"),
+        ("New", comparison.new, "soft"), ("Gone", comparison.gone, "soft"),
+    ):  # fmt: skip
+        if names:
+            yield tag("p", tag("span", f"{word}: ", class_=style), ", ".join(names))
+    if not (comparison.lost or comparison.won):
+        yield tag("p", "No case was lost, and none won.")
+    if (passed := comparison.passed) is not None:
+        row = Bar("Trials passed", passed.change, passed.low, passed.high, f"{100 * passed.change:+.1f} points")
+        yield changes("Change of the pass rate, with its 95 % interval", [row])
+    cells = [
+        (TAKEN[name], f"{each.before:,.1f}", f"{each.now:,.1f}", f"{each.change:+,.1f}",
+         f"{each.low:+,.1f} to {each.high:+,.1f}")
+        for name, each in comparison.taken.items()
+    ]  # fmt: skip
+    if cells:
+        yield _table(("a trial takes", "before", "now", "change", "95 % interval"), cells)
+    said = f"A split of lost and won as uneven as this, by chance: {comparison.mcnemar:.3f} (McNemar, exact)."
+    yield tag("p", said, class_="soft")
+
+
+def _faults(result: Result) -> Iterator[Markup]:
+    faults = faults_by_outcome(list(result.trials))
+    if faults:
+        yield tag("h2", "Injected faults, and what came of the calls")
+        cells = [
+            (fault, ", ".join(f"{count} {came}" for came, count in counts.items())) for fault, counts in faults.items()
+        ]
+        yield _table(("fault", "outcome of the call"), cells)
+
+
+def _case_bars(result: Result) -> Iterator[Bar]:
+    for case in result.suite.cases:
+        trials = result.of(case.name)
+        share = Share(sum(trial.passed for trial in trials), len(trials))
+        yield Bar(case.name, share.value or 0.0, *share.interval, f"{share.part} of {share.whole}")
+
+
+def _case(case: Case, trials: Sequence[Trial]) -> Markup:
+    passed = sum(trial.passed for trial in trials)
+    good = passed == len(trials)
+    state = tag("span", "passed" if good else "failed", class_="good" if good else "bad")
+    summary = tag("summary", state, f" {case.name} ({passed} of {len(trials)})")
+    parts = [tag("p", "Words: ", case.words)] if case.words else []
+    parts += [_trial(trial) for trial in trials]
+    return tag("details", summary, *parts) if good else tag("details", summary, *parts, open="")
+
+
+def _trial(trial: Trial) -> Markup:
+    run = trial.run
+    parts = [tag("p", f"Trial {trial.number}: {'passed' if trial.passed else 'failed'}")]
+    if trial.failures:
+        parts.append(tag("ul", *(tag("li", failure, class_="bad") for failure in trial.failures)))
+    if run is not None:
+        took = f"{run.steps} steps, {run.tokens:,} tokens, {run.latency_ms:,} ms; {run.end}; {run.run_id}"
+        parts.append(tag("p", took, class_="soft"))
+        if run.calls:
+            cells = [(call.tool, call.outcome, call.code) for call in run.calls]
+            parts.append(_table(("tool", "outcome", "code"), cells))
+        if run.answer:
+            parts.append(tag("pre", run.answer))
+    if trial.injected:
+        said = ", ".join(f"{tool} {fault}: {came}" for tool, fault, came in trial.injected)
+        parts.append(tag("p", f"Injected: {said}"))
+    if trial.verdict is not None:
+        parts.append(tag("p", f"Judge: {trial.verdict}"))
+    return tag("div", *parts, class_="trial")
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    head = tag("tr", *(tag("th", column, scope="col") for column in columns))
+    body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="wide")
+
+
+def _said(share: Share) -> str:
+    return f"{100 * (share.value or 0.0):.1f} % ({share.part} of {share.whole})"
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "–"
