@@ -20,6 +20,7 @@ _SETTINGS = """
 ledger = "ledger.db"
 policy = {policy}
 tools  = ["property_management_tools", "property_management_onboarding"]
+agents = ["property_management_caretaker"]
 lease_s = {lease_s}
 
 [[limits.budgets]]
@@ -32,4 +33,4 @@ most  = 40_000
 def deploy(folder: Path) -> interlock.Settings:
     """Make it in a folder; see `deployment.deploy`."""
     said = _SETTINGS.format(policy=json.dumps(str(POLICY)), lease_s=LEASE_S)
-    return deployment.deploy(folder, "property_management", ("tools", "onboarding"), said)
+    return deployment.deploy(folder, "property_management", ("tools", "onboarding", "caretaker"), said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -24,7 +25,7 @@ BASELINE = "interlock/eval/1"
 """What a kept result says that it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What came of a suite.
 
@@ -43,9 +44,17 @@ class Result:
         """Trials that passed."""
         return _share(trial.passed for trial in self.trials)
 
+    @cached_property
+    def by_case(self) -> dict[str, list[Trial]]:
+        """Name of a case to its trials, in the order of the suite."""
+        found: dict[str, list[Trial]] = {case.name: [] for case in self.suite.cases}
+        for trial in self.trials:
+            found[trial.case].append(trial)
+        return found
+
     def of(self, case: str) -> list[Trial]:
         """The trials of a case."""
-        return [trial for trial in self.trials if trial.case == case]
+        return self.by_case[case]
 
     @property
     def shares(self) -> dict[str, Share]:

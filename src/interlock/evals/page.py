@@ -27,6 +27,9 @@ SHARES = {
 TAKEN = {"steps": "Steps", "tokens": "Tokens", "latency_ms": "Latency, ms", "micro_usd": "Millionths of USD"}
 """What a trial takes, in words."""
 
+_BARS_MAX = 40
+"""Cases that a chart shows."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1d21; --soft: #5b6470; --paper: #fff; --line: #d9dee4; --good: #176f3d;
   --bad: #b3261e; --bar: #3d6fb4; --mark: #ffe08a; }
@@ -74,7 +77,7 @@ def page(result: Result, comparison: Comparison | None, when: str) -> str:
         *(() if comparison is None else _compared(comparison)),
         *_faults(result),
         tag("h2", "Cases"),
-        bars("Part of each case's trials that passed, with 95 % intervals", list(_case_bars(result))),
+        bars("Part of each case's trials that passed, with 95 % intervals", _case_bars(result)),
         *(_case(case, result.of(case.name)) for case in result.suite.cases),
         tag("p", "Intervals are of 95 %: Wilson's of shares, bootstrapped over cases of changes.", class_="soft"),
     )  # fmt: skip
@@ -133,11 +136,16 @@ def _faults(result: Result) -> Iterator[Markup]:
         yield _table(("fault", "outcome of the call"), cells)
 
 
-def _case_bars(result: Result) -> Iterator[Bar]:
-    for case in result.suite.cases:
-        trials = result.of(case.name)
-        share = Share(sum(trial.passed for trial in trials), len(trials))
-        yield Bar(case.name, share.value or 0.0, *share.interval, f"{share.part} of {share.whole}")
+def _case_bars(result: Result) -> list[Bar]:
+    """The cases of which the least passed, in the order of the suite."""
+    shares = {
+        name: Share(sum(trial.passed for trial in trials), len(trials)) for name, trials in result.by_case.items()
+    }  # fmt: skip
+    worst = set(sorted(shares, key=lambda name: shares[name].value or 0.0)[:_BARS_MAX])
+    return [
+        Bar(name, share.value or 0.0, *share.interval, f"{share.part} of {share.whole}")
+        for name, share in shares.items() if name in worst
+    ]  # fmt: skip
 
 
 def _case(case: Case, trials: Sequence[Trial]) -> Markup:

@@ -53,12 +53,13 @@ class Stage:
     Attributes:
         settings: Of the deployment; its ledger stays as it is.
         world: Clocks, ids and pauses.
-        agents: Agents beside those of the settings.
+        agents, tools: Beside those of the settings.
     """
 
     settings: Settings
     world: World
     agents: tuple[Agent, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
     async def play(self, suite: Suite, case: Case, number: int) -> Played:
         """Play a case once.
@@ -74,7 +75,7 @@ class Stage:
         settings = self.settings.model_copy(update={"ledger": None})
         agents = [*self.agents, *_imported(suite.agent, settings)]
         async with open_plane(
-            settings, world=self.world, agents=agents, people=Recorded(), engine=False
+            settings, tools=self.tools, world=self.world, agents=agents, people=Recorded(), engine=False
         ) as plane:  # fmt: skip
             agent = _agent(plane, suite.agent)
             _known(plane, suite, case)

@@ -32,6 +32,9 @@ LIMITS = JsonLimits(bytes_max=64 << 20, items_max=1_000_000)
 """What a file may be at most."""
 
 _Outcome = Literal["done", "refused", "held", "failed", "withheld", "unknown"]
+_End = Literal[
+    "", "answer", "limit", "declined", "model_failed", "cancelled", "waiting", "unfinished", "open", "finished"
+]
 _CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, hide_input_in_errors=True)
 _Share = Field(default=0.0, ge=0, le=1)
 
@@ -129,7 +132,7 @@ class ExpectFile(BaseModel):
     forbidden: list[str | CallFile] = Field(default_factory=list)
     only: bool = False
     answer: AnswerFile = Field(default_factory=AnswerFile)
-    end: Literal["", "answer", "limit", "declined", "model_failed", "cancelled", "waiting", "unfinished"] = ""
+    end: _End = ""
     most: MostFile = Field(default_factory=MostFile)
 
     def made(self) -> Expectation:
