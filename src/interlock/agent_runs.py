@@ -15,7 +15,8 @@ from interlock.errors import NotFound
 from interlock.family import Family
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
-from interlock.runs import Start, leave, own_run, started
+from interlock.runs import leave, own_run
+from interlock.starting import Start, started
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -40,14 +41,15 @@ from interlock.policy.flags import Scope
 from interlock.registry.registry import Registry
 from interlock.rollouts import RolloutTerms, VersionState, roll_out, rollouts
 from interlock.routing import Routing
-from interlock.runs import Run, Start, advance, open_run
+from interlock.runs import Run, advance, open_run
 from interlock.saga.definition import Saga
 from interlock.saga.outcome import SagaOutcome
-from interlock.sagas import Beginning, SagaRun, Starting, cancel_saga, open_saga, resume_saga, saga_outcome
+from interlock.sagas import Beginning, SagaRun, cancel_saga, open_saga, resume_saga, saga_outcome
 from interlock.servers import Fleet, open_fleet
 from interlock.settings import Settings
 from interlock.sources.family import Family
 from interlock.sources.reads import reading_tools
+from interlock.starting import Start, Starting
 from interlock.upkeep import sealing, telling, watching
 
 
@@ -109,29 +111,20 @@ class Interlock:
         return tuple(self.routing.without_find(working))
 
     def run(
-        self,
-        principal: Principal,
-        *,
-        words: str | None = None,
-        run_id: str = "",
-        budget: Mapping[str, int] | None = None,
-        parent: str = "",
-    ) -> AbstractAsyncContextManager[Run]:
+        self, principal: Principal, *, run_id: str = "", **start: Unpack[Starting]
+    ) -> AbstractAsyncContextManager[Run]:  # fmt: skip
         """Start a run, or come back to one: `async with plane.run(principal, words=…) as run: await run.call(…)`.
 
         Args:
             principal: On whose behalf its calls are made.
-            words: The user's own words; None where they are not seen. A run keeps those that it started with.
             run_id: A run of this principal to come back to; empty for a new one.
-            budget: What a new run may use at most, by unit: `{"calls": 50, "micro_usd": 20_000}`.
-            parent: The run that it is started for: it uses what is left there, and can never use more.
+            start: `words`, `budget`, `parent` and `mandates` of a new one; see `starting.Starting`.
 
         Raises:
             NotFound, StaleClaim: It cannot be come back to; see `runs.open_run`.
-            Conflict, BadInput: The parent is over, or a budget cannot be counted.
+            Conflict, BadInput: The parent is over, a budget cannot be counted, or a mandate is none.
         """
-        start = Start(words=words, budget=budget or {}, parent=parent)
-        return open_run(self.plane, self.claim, principal, start, run_id)
+        return open_run(self.plane, self.claim, principal, Start(**start), run_id)
 
     def saga(
         self,
@@ -149,7 +142,7 @@ class Interlock:
             principal: On whose behalf its calls are made.
             given: What its steps take by `given(…)`.
             name: Your name of this one: starting it again by it comes back to the first; empty for a new one.
-            start: `words`, `budget` and `parent`, as of `run`. What undoes a step is charged, and no budget refuses it.
+            start: As of `run`. What undoes a step is charged, and no budget refuses it.
 
         Raises:
             BadInput, Conflict, NotFound: Nothing has run; see `sagas.open_saga`.
@@ -169,43 +162,39 @@ class Interlock:
         return await cancel_saga(self.plane, self.claim, run_id, person, reason)
 
     def agent(
-        self, name: str, principal: Principal, *, words: str = "", run_id: str = "",
-        budget: Mapping[str, int] | None = None, parent: str = "",
+        self, name: str, principal: Principal, *, run_id: str = "", **start: Unpack[Starting]
     ) -> AbstractAsyncContextManager[AgentRun]:  # fmt: skip
         """A run of an agent: `async with plane.agent("desk", principal, words=…) as run: await run.result()`.
 
         Args:
             name: The agent's, as it was given to `open_plane`.
             principal: On whose behalf its calls are made.
-            words: What the user wants, in their own words; empty where they are not seen. A run keeps its first.
             run_id: A run of this principal and agent to come back to; empty for a new one.
-            budget, parent: As of `run`.
+            start: As of `run`. Without `words`, or with empty ones, what the user wants is not seen.
 
         Raises:
             NotFound: No such agent or run; see `agent_runs.open_agent`.
             Conflict, BadInput: As of `run`.
         """
-        start = Start(words=words or None, budget=budget or {}, parent=parent)
-        return open_agent(self.plane, self.claim, name, principal, start, run_id)
+        return open_agent(self.plane, self.claim, name, principal, _begun(start), run_id)
 
     def conversation(
-        self, name: str, principal: Principal, *, words: str = "", run_id: str = "",
-        budget: Mapping[str, int] | None = None,
+        self, name: str, principal: Principal, *, run_id: str = "", **start: Unpack[Starting]
     ) -> AbstractAsyncContextManager[AgentRun]:  # fmt: skip
         """A run of an agent whose answer is not its end: its user may `say` more, here or in another process.
 
         Args:
-            name, principal, words, run_id, budget: As of `agent`.
+            name, principal, run_id, start: As of `agent`.
 
         Raises:
             NotFound, Conflict, BadInput: As of `agent`.
         """
-        start = Start(words=words or None, budget=budget or {}, conversation=True)
-        return open_agent(self.plane, self.claim, name, principal, start, run_id)
+        began = replace(_begun(start), conversation=True)
+        return open_agent(self.plane, self.claim, name, principal, began, run_id)
 
     def graph(
-        self, graph: Graph, principal: Principal, given: Mapping[str, Any] | None = None, *, words: str | None = None,
-        name: str = "", budget: Mapping[str, int] | None = None,
+        self, graph: Graph, principal: Principal, given: Mapping[str, Any] | None = None, *, name: str = "",
+        **start: Unpack[Starting],
     ) -> AbstractAsyncContextManager[GraphRun]:  # fmt: skip
         """Start a graph of calls: `async with plane.graph(GRAPH, principal, {…}) as run: print(await run.outcome())`.
 
@@ -213,15 +202,13 @@ class Interlock:
             graph: Its calls.
             principal: On whose behalf they are made.
             given: What they take by `given(…)`.
-            words: The user's own words; None where they are not seen.
             name: Your name of this one: starting it again by it comes back to the first; empty for a new one.
-            budget: As of `run`.
+            start: As of `run`.
 
         Raises:
             BadInput, Conflict: Nothing has run; see `graphs.open_graph`.
         """
-        start = Start(words=words, budget=budget or {})
-        return open_graph(self.plane, self.claim, principal, Laid(graph, given or {}, name), start)
+        return open_graph(self.plane, self.claim, principal, Laid(graph, given or {}, name), Start(**start))
 
     async def graph_outcome(self, run_id: str, tenant: str = "default") -> GraphOutcome:
         """How a graph stands; see `graphs.graph_outcome`."""
@@ -330,6 +317,12 @@ class Interlock:
     def claim(self) -> Claim:
         """What this process claims runs with."""
         return Claim(self.worker, self.lease_s)
+
+
+def _begun(start: Starting) -> Start:
+    """What an agent's run is started with: without words, they are not seen."""
+    said = Start(**start)
+    return said if said.words else replace(said, words=None)
 
 
 @asynccontextmanager

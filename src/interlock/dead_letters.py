@@ -12,7 +12,8 @@ from interlock.errors import Conflict, DuplicateFact, NotEntitled, NotFound
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool
-from interlock.runs import Start, open_run
+from interlock.runs import open_run
+from interlock.starting import Start
 
 _WITHOUT_EFFECT = frozenset({OutcomeKind.REFUSED, OutcomeKind.FAILED})
 

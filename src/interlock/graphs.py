@@ -19,7 +19,8 @@ from interlock.family import Family
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
-from interlock.runs import Start, leave, own_run, started
+from interlock.runs import leave, own_run
+from interlock.starting import Start, started
 
 
 class Laid(NamedTuple):

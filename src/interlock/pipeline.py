@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -15,15 +16,18 @@ import anyio
 from interlock.approvals.approve import approve
 from interlock.approvals.request import Approvals
 from interlock.core.call import Outcome, ToolCall
+from interlock.core.call_state import CallState
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker, fallback_call_id
 from interlock.core.principal import Principal
+from interlock.core.run import RunState
 from interlock.core.tool import Tool
 from interlock.errors import InterlockError
 from interlock.execution.batch import AtOnce, Batch, Turn, dependencies, fill
 from interlock.execution.execute import execute
 from interlock.execution.executor import Executor
 from interlock.execution.reconcile import FarEnd
+from interlock.grounding.grounding import Asking, Grounding
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.definitions import Definitions
 from interlock.ledger.record import Entry, Stopped
@@ -74,6 +78,7 @@ class Plane:
         clock, new_id: Time and ids.
         drivers: What says which calls a run makes, by `RunState.driver`; a run of `calls` has none.
         definitions: What servers list and people accepted of it; None for a plane that has no servers.
+        grounding: Where the values of calls come from.
         unseen: Names of tools that servers do not show a principal, who is not offered them (T43).
         lacking: Of a principal, server to why its tools cannot be called before they logged in to it.
     """
@@ -91,6 +96,7 @@ class Plane:
     new_id: IdMaker
     drivers: dict[str, Driver] = field(default_factory=dict)
     definitions: Definitions | None = None
+    grounding: Grounding = field(default_factory=Grounding)
     unseen: Callable[[Principal], Awaitable[frozenset[str]]] = _nothing
     lacking: Callable[[Principal], Mapping[str, str]] = field(default=lambda principal: {})
 
@@ -113,6 +119,14 @@ class Plane:
         unseen = await self.unseen(principal)
         rollouts = (await self.switch.standing(principal.tenant)).rollouts
         return (await self.tools_now()).as_had(principal, rollouts).without(unseen).withholding(self.lacking(principal))
+
+    def asking(self, run: RunState) -> Asking:
+        """For `grounding`: this run, at this moment, by the tools that there are here."""
+        return Asking(run, self._tool_of, self.clock.wall_us())
+
+    def _tool_of(self, call: CallState) -> Tool | None:
+        known = self.registry.version(call.tool, call.version)
+        return None if known is None else known.tool
 
     def working(self, tools: Iterable[Tool]) -> list[Tool]:
         """Those of the tools that are of use now, in their order: the far end answers, or that of a fallback does."""
@@ -146,7 +160,8 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 fresh = entry.through(entry.recall())
                 standing = await plane.switch.standing(tenant)
                 tools = (await plane.tools_now()).withholding(plane.lacking(call.principal))
-                valid = entry.through(validate(fresh, tools, standing.rollouts))
+                traced = partial(plane.grounding.trace, plane.asking(entry.run))
+                valid = entry.through(validate(fresh, tools, standing.rollouts, traced))
                 allowed = entry.through(
                     await authorize(valid, plane.policy, entry.run, _ask(standing.flags, plane, resolve))
                 )

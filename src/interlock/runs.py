@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -12,20 +11,16 @@ import anyio
 from interlock.agent.report import ORPHANED, cancelled, orphaned
 from interlock.core.call import Outcome, OutcomeKind, ToolCall
 from interlock.core.canonical import canonical
-from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.progress import HeardOfRun
-from interlock.errors import BadInput, Conflict, NotFound, StaleClaim
+from interlock.errors import Conflict, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
-from interlock.limits.budget import COUNTED, own_budgets
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.recovery import SUSPECT_FROM, do_what_is_due, due, overdue
-
-_BUDGETS_MAX = 64
-"""Budgets of one run and of those above it: each is a row that every call of it changes."""
+from interlock.starting import Start, started
 
 
 class Run:
@@ -141,25 +136,6 @@ class Run:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a run is started with, and keeps.
-
-    Attributes:
-        words: The user's own words; None where they are not seen.
-        budget: What it may use at most, by unit; with it everything that is started for it may.
-        parent: The principal's own open run that it is started for, whose budgets it uses too; empty for none.
-        above: Further budgets that it uses, those of a run that it goes on for though that is over: row, unit, most.
-        conversation: Of an agent: an answer does not end it, and its user may say more.
-    """
-
-    words: str | None = None
-    budget: Mapping[str, int] = field(default_factory=dict)
-    parent: str = ""
-    above: tuple[tuple[str, str, int], ...] = ()
-    conversation: bool = False
-
-
 @asynccontextmanager
 async def open_run(
     plane: Plane, claim: Claim, principal: Principal, start: Start, run_id: str
@@ -175,7 +151,7 @@ async def open_run(
         NotFound: No such run of this principal, or no such parent.
         StaleClaim: Somebody works on it now.
         Conflict: The parent is over.
-        BadInput: A budget has no unit or amount that can be counted.
+        BadInput: It cannot be started so; see `starting.started`.
     """
     if run_id:
         conversation = await _returned_to(plane, principal, run_id, claim)
@@ -315,45 +291,3 @@ async def _finish(conversation: Conversation, reason: str) -> None:
     await conversation.refresh()
     if _over(conversation):
         await conversation.finish(reason)
-
-
-async def started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
-    """The start of a run that nothing drives.
-
-    Raises:
-        NotFound, Conflict, BadInput: See `open_run`.
-    """
-    body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
-    if start.words is not None:
-        body["words"] = start.words
-    budgets = own_budgets(principal.tenant, run_id, start.budget)
-    known = COUNTED.union(*(tool.units for tool in plane.registry.tools)) if start.budget else COUNTED
-    if uncounted := sorted(set(start.budget) - known):
-        raise BadInput(
-            f"budget: nothing here costs {uncounted[0]!r}, so that it would limit nothing", code="run.budget",
-            remedy=f"Use {', '.join(sorted(known))}.",
-        )  # fmt: skip
-    budgets += start.above
-    if start.parent:
-        body["parent"] = start.parent
-        budgets += await _above(plane, principal, start.parent)
-    if len(budgets) > _BUDGETS_MAX:
-        raise BadInput(
-            f"budget: {len(budgets)} of this run and those above it", code="run.budget",
-            remedy=f"At most {_BUDGETS_MAX} are counted for one run.",
-        )  # fmt: skip
-    if budgets:
-        body["budgets"] = [list(each) for each in budgets]
-    return Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
-
-
-async def _above(plane: Plane, principal: Principal, parent: str) -> tuple[tuple[str, str, int], ...]:
-    """The budgets of an open run of this principal, those of the runs above it included."""
-    conversation = await plane.ledger.conversation(parent, principal.tenant)
-    await conversation.refresh()
-    state = conversation.state
-    if state.principal is None or state.principal.id != principal.id:
-        raise NotFound(f"no run {parent!r} of {principal.id!r}", code="run.not_found")
-    if state.status != "open":
-        raise Conflict(f"run {parent!r} is {state.status}", code="run.parent_over", remedy="Start a run without it.")
-    return state.budgets

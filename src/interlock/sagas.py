@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -15,12 +15,13 @@ from interlock.errors import BadInput, Conflict, DuplicateFact, NotEntitled, Not
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
-from interlock.runs import Start, advance, leave, started
+from interlock.runs import advance, leave
 from interlock.saga.check import check
 from interlock.saga.definition import Saga
 from interlock.saga.drive import SagaDriver
 from interlock.saga.outcome import SagaOutcome, outcome_of
 from interlock.saga.standing import SagaStatus
+from interlock.starting import Start, started
 
 _REASON_MAX = 2000
 
@@ -37,14 +38,6 @@ class Beginning(NamedTuple):
     saga: Saga
     given: Mapping[str, Any]
     name: str
-
-
-class Starting(TypedDict, total=False):
-    """What else a saga may be started with, by keyword; see `runs.Start`."""
-
-    words: str | None
-    budget: Mapping[str, int]
-    parent: str
 
 
 class SagaRun:

@@ -16,6 +16,7 @@ from interlock.agent.agent import Agent
 from interlock.agent.report import THIRD, who
 from interlock.core.call import OutcomeKind
 from interlock.core.canonical import canonical
+from interlock.core.entered import handed_down
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
 from interlock.core.run import RunState, speaker
@@ -142,6 +143,7 @@ def _started(run: RunState, child: str, started: Mapping[str, Any]) -> dict[str,
             body[part] = [name for name in names if name in run.authority]
     if run.words is not None:
         body["words"] = run.words
+    body |= handed_down(run.entered)
     budgets = own_budgets(run.tenant, child, started.get("budget", {})) + run.budgets
     if budgets:
         body["budgets"] = [list(each) for each in budgets]

@@ -14,10 +14,14 @@ class Door(StrEnum):
 
     WORDS = "words"
     """The user said it: `said` is the text."""
+    COURSE = "course"
+    """The application lays out what is done: `said` is the saga or graph and its input."""
     TASK = "task"
     """Another run's call wants it: `said` is what `RunState.task` is."""
     RESULT = "result"
     """A call is done: `said` is the payload of the event that told it."""
+    SENT = "sent"
+    """A call is on its way to where its effect is: `said` is nothing."""
     REPORT = "report"
     """What a call started is over: `said` is the payload of the event that told it."""
     MANDATE = "mandate"
@@ -50,8 +54,10 @@ def at_start(body: Mapping[str, Any], who: str) -> Iterator[Entered]:
     """
     if body.get("words"):
         yield Entered(Door.WORDS, body["words"])
-    if body.get("task"):
+    if body.get("task"):  # what a plan lays out comes from a model
         yield Entered(Door.TASK, body["task"], body["task"].get("call", ""))
+    elif course := {name: body[name] for name in ("saga", "graph", "input") if name in body}:
+        yield Entered(Door.COURSE, course)
     for tool in body.get("mandates", ()):
         yield Entered(Door.MANDATE, tool, by=who)
     for each in body.get("endorsed", ()):

@@ -243,6 +243,7 @@ def _call_intent(run: RunState, event: Event) -> None:
     call.after_loss = event.fact.body.get("after_loss", "")
     call.grant_id = event.fact.body.get("grant_id", "")
     call.undo = undo_from(event.fact.body)
+    run.entered.append(Entered(Door.SENT, None, call.call_id))
     call.reserved = reserved_by(event.fact.body)
     if starts := event.fact.body.get("starts", ""):
         call.starts, call.child = starts, child_run_id(run.run_id, call.call_id)

@@ -20,8 +20,9 @@ from interlock.ledger.store import Claim
 from interlock.pipeline import call_tool, call_tools
 from interlock.policy.authorize import Rules
 from interlock.registry.registry import Registry
-from interlock.runs import Run, Start, advance, open_run
+from interlock.runs import Run, advance, open_run
 from interlock.settings import Settings
+from interlock.starting import Start
 from interlock.testing.scheduler import Crashed, Host, Scheduler, SimulatedClock
 from interlock.testing.simulated_plan import Plan, Wish
 from interlock.testing.simulated_store import SharedStore, StoreHandle

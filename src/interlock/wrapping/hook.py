@@ -26,10 +26,11 @@ from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool
 from interlock.registry.validate import validate
-from interlock.runs import Start, advance, own_run, started
+from interlock.runs import advance, own_run
 from interlock.servers import open_fleet
 from interlock.settings import Settings
 from interlock.sources.reads import reading_tools
+from interlock.starting import Start, started
 from interlock.toolkit.coding import REPORT
 from interlock.upkeep import sealing
 from interlock.wrapping.hooked import Heard, Moment
