@@ -43,9 +43,9 @@ def test_what_entered_stands_in_the_order_in_which_it_was_told() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("outcome", ["refused", "failed", "withheld"])
-def test_what_was_not_done_brings_nothing(outcome: str) -> None:
-    assert folded(events([STARTED, proposed("call_1"), result("call_1", outcome)])).entered == []
+@pytest.mark.parametrize(("outcome", "brings"), [("refused", 0), ("failed", 1), ("withheld", 1), ("done", 1)])
+def test_what_failed_may_have_said_something_and_what_was_refused_did_not_run(outcome: str, brings: int) -> None:
+    assert len(folded(events([STARTED, proposed("call_1"), result("call_1", outcome)])).entered) == brings
 
 
 def test_a_person_answers_for_a_value_with_the_approval_that_counts() -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from interlock.agent.agent import Agent
-from interlock.agent.report import THIRD, who
+from interlock.agent.report import THIRD, label, who
 from interlock.core.call import OutcomeKind
 from interlock.core.canonical import canonical
 from interlock.core.entered import handed_down
@@ -109,7 +109,8 @@ class Delegation:
         ledger = self.plane.ledger
         run = (await ledger.conversation(context.run_id, context.tenant)).state
         child = child_run_id(context.run_id, context.call_id)
-        body = _started(run, child, started) | {"task": _task(run, arguments, context, how)}
+        task = _task(run, arguments, context, how) | label(self.plane, run)
+        body = _started(run, child, started) | {"task": task}
         fact = Fact(Kind.RUN_STARTED, body, principal_id=context.principal_id)
         with suppress(DuplicateFact, StaleClaim):  # it was started before
             # Under a claim that is over at once: whoever looks for what is due finds it.

@@ -12,14 +12,14 @@ from typing import Any
 from interlock.core.call import Outcome, OutcomeKind, outcome_to_json
 from interlock.core.call_state import CallState
 from interlock.core.event import Fact, Kind
-from interlock.core.origin import Origin
+from interlock.core.provenance import Level
 from interlock.core.run import RunState
 from interlock.errors import DuplicateFact
 from interlock.ledger.conversation import Conversation
 from interlock.pipeline import Plane
 
-THIRD = Origin.THIRD.value
-"""Origin of whatever a run says to another one: a third party's, however it came to say it."""
+THIRD = Level.THIRD.word
+"""What models are told of whatever a run says to another one: a third party's, however it came to say it."""
 
 ORPHANED = "its starter is over"
 """Why a run is cancelled that has nobody to answer to."""
@@ -51,12 +51,23 @@ async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, do
         next_step="Do without it, ask for something smaller, or say that it is not done.",
     )  # fmt: skip
     body: Mapping[str, Any] = {
-        "outcome": outcome_to_json(told), "by": who(run), "run": run.run_id, "end": end, "origin": THIRD,
+        "outcome": outcome_to_json(told), "by": who(run), "run": run.run_id, "end": end,
+        "origin": THIRD, **label(plane, run),
     }  # fmt: skip
     try:
         await parent.append_outside([Fact(Kind.CALL_REPORTED, dict(body), call.call_id, call.step)])
     except DuplicateFact:
         await parent.read_tail()
+
+
+def label(plane: Plane, run: RunState) -> dict[str, Any]:
+    """What goes with whatever a run says to another one: as far trusted as what the run has read (T39).
+
+    A model said it, so it is nobody's own words; where the run has read text by others, it may be theirs.
+    """
+    index = plane.grounding.index(plane.asking(run))
+    level = Level.THIRD if index.saw_third else Level.MODEL
+    return {"level": level.word, "private": index.saw_private}
 
 
 async def orphaned(plane: Plane, run: RunState) -> bool:

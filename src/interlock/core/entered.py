@@ -19,7 +19,7 @@ class Door(StrEnum):
     TASK = "task"
     """Another run's call wants it: `said` is what `RunState.task` is."""
     RESULT = "result"
-    """A call is done: `said` is the payload of the event that told it."""
+    """A call is over that was not refused: `said` is the payload of the event that told it."""
     SENT = "sent"
     """A call is on its way to where its effect is: `said` is nothing."""
     REPORT = "report"

@@ -290,9 +290,10 @@ def _tell(run: RunState, call: CallState, event: Event) -> None:
         call.child = ""
     if kind == "refused":
         run.refusals += 1
-    elif kind == "done":
-        run.done.add(call.tool)
+    else:  # of what failed its tool may have said why
         run.entered.append(Entered(Door.RESULT, event.payload, call.call_id))
+    if kind == "done":
+        run.done.add(call.tool)
     run.under_way.forget_open(call.call_id, call.digest)
     if call.digest and event.payload:
         run.under_way.repeats.end(call, kind, event.fact.body, lambda other: run.calls[other].told)

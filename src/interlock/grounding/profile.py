@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -124,20 +125,27 @@ class Profile:
         return self._known[key]
 
 
+_WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
+
 NO_PROFILE: Final = Profile(profiled=False)
 """Of a tool of which nobody said anything: every argument is a target, every result is text by others."""
 
 
 def profile_of(tool: Tool) -> Profile:
-    """What the tool's own declaration gives: its roles, and that its author reviewed them where it is an own tool."""
+    """What the tool's own declaration gives: its roles, and that its author reviewed them where it is an own tool.
+
+    Who says the words of an own tool's name, in their order, wants it.
+    """
     if not tool.roles:
         return NO_PROFILE
-    return _declared(tuple(sorted(tool.roles.items())), reviewed=tool.sealed)
+    own = tool.name if tool.sealed or tool.server == "local" else ""
+    return _declared(own, tuple(sorted(tool.roles.items())), reviewed=tool.sealed)
 
 
 @lru_cache(4096)
-def _declared(roles: tuple[tuple[str, str], ...], *, reviewed: bool) -> Profile:
-    return Profile(roles=dict(roles), reviewed=reviewed)
+def _declared(own: str, roles: tuple[tuple[str, str], ...], *, reviewed: bool) -> Profile:
+    words = _WORD.findall(own)
+    return Profile(roles=dict(roles), reviewed=reviewed, phrases=(" * ".join(words),) if words else ())
 
 
 class Profiles:

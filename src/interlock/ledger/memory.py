@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.core.canonical import digest
-from interlock.core.event import Event, Fact, GuardChange, Kind
-from interlock.core.origin import Origin
+from interlock.core.event import Event, GuardChange, Kind
+from interlock.core.provenance import Level, provenance_from_json
 
 SERVER = "memory"
 """The server of the tools that remember, by which their own results are known in a run."""
-
-WORDS_MIN = 4
-"""Characters from which on a text that occurs in the user's words counts as theirs; a shorter one occurs anywhere."""
 
 SOURCES_MAX = 16
 """Names of tools that a label has at most; the latest are kept."""
@@ -30,13 +27,15 @@ class Label:
     """Where a remembered text came from.
 
     Attributes:
-        origin: `user` where the words of its run have it, whole; `third` where the run had read what is neither
-            the user's nor the model's, or was started for another run; else `model`.
+        origin: `USER` where the words of its run have it, whole; `THIRD` where the run had read text by others, or
+            nobody can say; else `MODEL`.
+        private: The run had read what not everybody may read, or nobody can say.
         tools: Names of the tools whose results the run had by then, and that the text may be made of.
         run_id, call_id: The call that remembered it.
     """
 
-    origin: Origin
+    origin: Level
+    private: bool
     tools: tuple[str, ...]
     run_id: str
     call_id: str
@@ -123,41 +122,40 @@ def next_write(tenant: str, principal_id: str, count: int) -> GuardChange:
 def remembered_body(key: str, text: str, label: Label, expires_us: int) -> dict[str, Any]:
     """Body of `memory.remembered`."""
     return {
-        "key": key, "text": text, "origin": label.origin.value, "tools": list(label.tools), "run_id": label.run_id,
-        "call_id": label.call_id, "expires_us": expires_us,
+        "key": key, "text": text, "origin": label.origin.word, "private": label.private, "tools": list(label.tools),
+        "run_id": label.run_id, "call_id": label.call_id, "expires_us": expires_us,
     }  # fmt: skip
 
 
-def label_of(text: str, run: Sequence[Event], call_id: str) -> Label:
-    """Where a text comes from that a call of a run is about to remember, as far as can be told: rather from others.
+def label_of(run: Sequence[Event], call_id: str) -> Label:
+    """Where a text comes from that a call of a run is about to remember, as its decision says.
+
+    A run that was started for another one has the user's words from there: they are not said to it.
 
     Args:
-        run: The run's events so far.
+        run: The run's events so far, the call's decision among them.
     """
-    words, parent = "", ""
-    named: dict[str, tuple[str, str]] = {}
+    parent, came = "", None
+    named: dict[str, str] = {}
     tools: dict[str, None] = {}
-    origins: list[Origin] = []
     for event in run:
         fact = event.fact
         if fact.kind is Kind.RUN_STARTED:
-            words, parent = fact.body.get("words") or "", fact.body.get("parent") or ""
-        elif fact.kind is Kind.RUN_WORDS:
-            words += "\n\n" + fact.body.get("text", "")
+            parent = fact.body.get("parent") or ""
         elif fact.kind is Kind.CALL_DECIDED and (tool := fact.body.get("tool")):
-            named[fact.call_id] = tool["server"], tool["name"]
-        if fact.closes and fact.outcome != "refused" and fact.call_id != call_id:
-            server, name = named.get(fact.call_id, ("", ""))
-            if (found := _told_by(server, name, fact)) is not None:
-                origins.append(found)
-                tools.pop(name, None)
-                if name:  # erased: what answered is not known any more, and that something did is
-                    tools[name] = None
-    if parent:
-        origins.append(Origin.THIRD)
-    theirs = not parent and _says(words, text)
+            named[fact.call_id] = "" if tool["server"] == SERVER and tool["name"] != "recall" else tool["name"]
+            if fact.call_id == call_id:
+                came = fact.body.get("facts", {}).get("provenance", came)
+        if fact.closes and fact.outcome != "refused" and (name := named.get(fact.call_id, "")):
+            tools.pop(name, None)
+            tools[name] = None
+    known = None if came is None else provenance_from_json(came)
+    third = known is None or known.saw_third or bool(parent)
+    said = () if known is None or parent else known.arguments
+    theirs = any(each.pointer == "/text" and each.level is Level.USER for each in said)
     return Label(
-        origin=Origin.USER if theirs else Origin.least([Origin.MODEL, *origins]),
+        origin=Level.USER if theirs else Level.THIRD if third else Level.MODEL,
+        private=known is None or known.saw_private,
         tools=tuple(tools)[-SOURCES_MAX:], run_id=run[0].chain if run else "", call_id=call_id,
     )  # fmt: skip
 
@@ -167,43 +165,18 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _told_by(server: str, name: str, fact: Fact) -> Origin | None:
-    """Who is behind a result; None for one that says nothing but what was remembered or forgotten by it."""
-    if server != SERVER:
-        return Origin.THIRD
-    if name != "recall":
-        return None
-    try:
-        return Origin.least(Origin(each["origin"]) for each in fact.body["outcome"]["value"]["memories"])
-    except (KeyError, TypeError, ValueError):  # erased, cut or not done: nobody can say what it was
-        return Origin.THIRD
-
-
-def _says(words: str, text: str) -> bool:
-    """Whether the words have the text, whole and between borders of words."""
-    within, sought = folded(words), folded(text)
-    if len(sought) < WORDS_MIN:
-        return False
-    at = within.find(sought)
-    while at >= 0:
-        end = at + len(sought)
-        if not (at and within[at - 1].isalnum()) and not (end < len(within) and within[end].isalnum()):
-            return True
-        at = within.find(sought, at + 1)
-    return False
-
-
 def _erased(event: Event, key: str) -> Memory:
     """What is left of a text: under which key it stood, where it took the place of another; it has expired."""
-    label = Label(origin=Origin.THIRD, tools=(), run_id="", call_id="")
+    label = Label(origin=Level.THIRD, private=True, tools=(), run_id="", call_id="")
     return Memory(key=key, text="", version=event.seq, label=label, at_us=event.at_us, expires_us=0)
 
 
 def _memory(event: Event) -> Memory:
     body: Mapping[str, Any] = event.fact.body
     label = Label(
-        origin=Origin(body["origin"]), tools=tuple(body["tools"]), run_id=body["run_id"], call_id=body["call_id"]
-    )
+        origin=Level[body["origin"].upper()], private=body.get("private", True), tools=tuple(body["tools"]),
+        run_id=body["run_id"], call_id=body["call_id"],
+    )  # fmt: skip
     return Memory(
         key=body["key"], text=body["text"], version=event.seq, label=label, at_us=event.at_us,
         expires_us=body["expires_us"],

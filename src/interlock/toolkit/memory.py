@@ -138,7 +138,7 @@ class _Book:
     async def remember(self, arguments: dict[str, Any], context: CallContext) -> int:
         """Keep a text; its version. The same call again gives the same one."""
         run = await self._kept.store().read(context.run_id)
-        label = label_of(arguments["text"], run, context.call_id)
+        label = label_of(run, context.call_id)
         now_us = self._kept.clock.wall_us()
         body = remembered_body(arguments["key"], arguments["text"], label, now_us + arguments["days"] * _DAY_US)
 
@@ -219,8 +219,9 @@ class _Book:
 def _told(memory: Memory) -> dict[str, Json]:
     label = memory.label
     return {
-        "key": memory.key, "text": memory.text, "version": memory.version, "origin": label.origin.value,
-        "tools": list(label.tools), "run_id": label.run_id, "call_id": label.call_id, "remembered_us": memory.at_us,
+        "key": memory.key, "text": memory.text, "version": memory.version, "origin": label.origin.word,
+        "private": label.private, "tools": list(label.tools), "run_id": label.run_id,
+        "call_id": label.call_id, "remembered_us": memory.at_us,
     }  # fmt: skip
 
 
@@ -237,10 +238,11 @@ def _key() -> dict[str, Any]:
 _TOLD = _object(
     {
         "key": {"type": "string"}, "text": {"type": "string"}, "version": {"type": "integer"},
-        "origin": {"enum": ["user", "model", "third"]}, "tools": {"type": "array", "items": {"type": "string"}},
+        "origin": {"enum": ["user", "model", "third"]}, "private": {"type": "boolean"},
+        "tools": {"type": "array", "items": {"type": "string"}},
         "run_id": {"type": "string"}, "call_id": {"type": "string"}, "remembered_us": {"type": "integer"},
     },
-    "key", "text", "version", "origin", "tools", "run_id", "call_id", "remembered_us",
+    "key", "text", "version", "origin", "private", "tools", "run_id", "call_id", "remembered_us",
 )  # fmt: skip
 
 MEMORY = MemoryTools()
