@@ -69,3 +69,11 @@ def test_what_is_sure_is_said_alone_and_the_rest_depends(
 
 def test_of_a_definition_that_the_policy_does_not_know_every_call_is_denied() -> None:
     assert verdicts(policy(PERMIT), CLERK, tool("stranger")) == (DENY,)
+
+
+def test_of_an_own_tool_without_roles_nothing_depends_on_where_its_values_come_from() -> None:
+    rule = PERMIT + ' forbid (principal, action, resource) when { context.provenance.lacks.contains("target") };'
+    roled = tool("pay", "reversible", {"to": {"type": "string"}}, roles={"to": "target"})
+    of = policy(rule, tools=[LOOK, roled])
+    assert outlooks(of, LOOK, [CLERK])[0].verdicts == (Verdict.ALLOW,)
+    assert outlooks(of, roled, [CLERK])[0].verdicts == (Verdict.ALLOW, Verdict.DENY)

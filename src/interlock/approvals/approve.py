@@ -10,6 +10,7 @@ from interlock.core.approval import ApprovalState
 from interlock.core.call import ApprovedCall, Outcome, OutcomeKind, Stop, ToolCall, VerifiedCall, refuse
 from interlock.core.canonical import Json
 from interlock.core.event import Fact, Kind
+from interlock.core.lacking import origin_problems
 from interlock.core.run import RunState
 from interlock.ledger.recall import answered, unanswered
 from interlock.registry.undoing import undoes
@@ -56,7 +57,7 @@ def _ask(verified: VerifiedCall, approvals: Approvals, run: RunState, step: int)
     call = verified.limited.allowed.valid.call
     run.approvals.asking.add(call.call_id)
     asks = request(verified, approvals, step, {})
-    return _told_held(call, asks.approval_id, (asks,))
+    return _told_held(verified, asks.approval_id, (asks,))
 
 
 def _paused(call: ToolCall, approvals: Approvals, run: RunState) -> bool:
@@ -78,7 +79,7 @@ async def _asked_before(
         return _superseded(verified, asked, approvals, step, changed)
     if asked.status in ("approved", "consumed"):  # consumed: its intent stands, its worker was lost, it is taken up
         return ApprovedCall(verified, asked.approval_id)
-    return _told_held(call, asked.approval_id, ())
+    return _told_held(verified, asked.approval_id, ())
 
 
 def _superseded(
@@ -94,18 +95,22 @@ def _superseded(
         )  # fmt: skip
         return replace(stop, facts=(over,))
     asks = request(verified, approvals, step, {"instead_of": asked.approval_id, "difference": changed})
-    return _told_held(call, asks.approval_id, (over, asks))
+    return _told_held(verified, asks.approval_id, (over, asks))
 
 
 def _end(kind: Kind, asked: ApprovalState, call: ToolCall, step: int, body: dict[str, Json]) -> Fact:
     return Fact(kind, body, call.call_id, step, 0, call.principal.id, approval_id=asked.approval_id)
 
 
-def _told_held(call: ToolCall, approval_id: str, facts: tuple[Fact, ...]) -> Stop:
+def _told_held(verified: VerifiedCall, approval_id: str, facts: tuple[Fact, ...]) -> Stop:
+    valid = verified.limited.allowed.valid
+    call = valid.call
+    problems = origin_problems(valid.traced.provenance) if valid.traced.lacks else ()
     outcome = Outcome(
         kind=OutcomeKind.HELD, call_id=call.call_id, tool=call.tool, code="approve.held",
         message="this call waits for a person's approval; it runs by itself once approved",
         next_step="Go on with other work or tell the user; do not propose it again.", approval_id=approval_id,
+        problems=problems,
     )  # fmt: skip
     return Stop(gate="approve", outcome=outcome, audit={}, facts=facts)
 

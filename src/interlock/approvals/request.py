@@ -12,6 +12,10 @@ from interlock.core.canonical import Json, canonical, digest
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import IdMaker
+from interlock.core.provenance import Traced
+
+_PLACES_MAX = 2
+"""Places that are shown of each value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,8 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int, instead_of:
         "text": valid.text.decode(),
         **instead_of,
     }
+    if origins := shown(valid.traced):
+        body["origins"] = origins
     if verified.verdict is not None:
         body["verify"] = dict(verified.verdict)
     if call.edited_by:
@@ -72,6 +78,21 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int, instead_of:
     return Fact(
         Kind.APPROVAL_REQUESTED, body, call.call_id, step, 0, call.principal.id, tool.digest, approval_id=approval_id
     )
+
+
+def shown(traced: Traced) -> dict[str, Json]:
+    """Where each value comes from, with what stands there, and what is not as it should be; for people to see."""
+    came = traced.provenance
+    found: dict[str, Json] = {}
+    for each in came.arguments:
+        said: dict[str, Json] = {"role": each.role, "level": each.level.word, "rung": each.rung}
+        if each.flags:
+            said["flags"] = list(each.flags)
+        if places := [traced.quote(evidence)._asdict() for evidence in each.evidence[:_PLACES_MAX]]:
+            said["found"] = places
+        found[each.pointer] = said
+    lacks: list[Json] = list(came.as_json().get("lacks", ()))  # type: ignore[arg-type]  # a list, as it is written
+    return {"arguments": found, "lacks": lacks, "words_seen": came.words_seen} if found or lacks else {}
 
 
 def approval_digest(valid: ValidCall, request_body: Mapping[str, Json]) -> str:

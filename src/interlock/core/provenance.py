@@ -143,17 +143,42 @@ NOTHING_KNOWN: Final = Provenance()
 """Of a call of a plane that does not ask."""
 
 
+class Quote(NamedTuple):
+    """What stands where a value was found, in its normal form.
+
+    Attributes:
+        source, pointer: As of the evidence.
+        before, text, after: The place, and a little of what stands around it.
+    """
+
+    source: str
+    pointer: str
+    before: str
+    text: str
+    after: str
+
+
+def no_quote(evidence: Evidence) -> Quote:
+    """Where nobody has the text."""
+    return Quote(evidence.source, evidence.pointer, "", "", "")
+
+
 class Traced:
     """Where one call comes from, worked out when it is first asked for: most plain reads are never asked about.
 
     Attributes:
         profiled: Somebody said what the tool's arguments are for: its author or the operator.
         judged: What its contracts ask counts. Where not, nothing lacks, and nothing need be worked out to say so.
+        quote: What stands where a value was found.
     """
 
-    __slots__ = ("_found", "_work", "judged", "profiled")
+    __slots__ = ("_found", "_work", "judged", "profiled", "quote")
 
-    def __init__(self, work: Callable[[], Provenance], *, profiled: bool = False, judged: bool = False) -> None:
+    def __init__(
+        self, work: Callable[[], Provenance], *, profiled: bool = False, judged: bool = False,
+        quote: Callable[[Evidence], Quote] = no_quote,
+    ) -> None:  # fmt: skip
+        self.quote = quote
         self.profiled = profiled
         self.judged = judged
         self._work = work

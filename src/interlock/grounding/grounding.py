@@ -18,6 +18,7 @@ from interlock.grounding.endorsement import Endorsement
 from interlock.grounding.ground import ground, is_anchored, sent
 from interlock.grounding.index import Index
 from interlock.grounding.profile import NO_PROFILE, Profile, Profiles
+from interlock.grounding.quote import quote
 
 RUNS_MAX: Final = 64
 """Runs whose index is kept; one that was not asked about lately is made anew from its fold."""
@@ -67,14 +68,19 @@ class Grounding:
     def trace(self, asking: Asking, call: ToolCall, tool: Tool, arguments: dict[str, Any]) -> Traced:
         """Where the arguments of a valid call come from: worked out when it is first read."""
         profile = self.profiles.of(tool)
-        judged = _judged(tool, profile)
+        judged = judges(tool, profile)
         labelled = _remembers(tool) and tool.writes  # nothing lacks: what is remembered bears its label
 
         def work() -> Provenance:
             found = ground(self.index(asking), tool, profile, arguments, asking.now_us)
             return found if judged else replace(found, lacks=())
 
-        return Traced(work, profiled=profile.profiled, judged=judged or labelled)
+        return Traced(
+            work,
+            profiled=profile.profiled,
+            judged=judged or labelled,
+            quote=lambda evidence: quote(self.index(asking), evidence),
+        )
 
     def index(self, asking: Asking) -> Index:
         """The index of a run, with all that has entered it: costs as much as what is new."""
@@ -168,7 +174,7 @@ def endorsement_from(said: Mapping[str, Any]) -> Endorsement:
     )
 
 
-def _judged(tool: Tool, profile: Profile) -> bool:
+def judges(tool: Tool, profile: Profile) -> bool:
     """Whether what the contracts ask of a call of the tool counts.
 
     Not where nobody said what an own tool's arguments are for; nor of what remembers, which keeps a label instead.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from interlock.core.call import AllowedCall, ApprovedCall, Outcome, Stop, ValidCall, refuse
 from interlock.core.canonical import Json, Written, pointer
 from interlock.core.decision import Decision, Mode, Verdict
+from interlock.core.lacking import ASK_THE_USER, origin_problems
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
 from interlock.core.run import RunState
@@ -137,7 +138,13 @@ def _refused(words: _Words, valid: ValidCall, decision: Decision, policy: Rules,
     audit: dict[str, Json] = {
         "decision": decision.written, "policy": decision.policy_digest, "facts": policy.record(facts)
     }  # fmt: skip
-    return refuse(valid.call, words.code, words.message, next_step=words.next_step, audit=audit)
+    problems: tuple[Problem, ...] = ()
+    if words is _DENIED and facts.traced.lacks:
+        problems = origin_problems(facts.traced.provenance)
+        words = words._replace(next_step=ASK_THE_USER) if problems else words
+    return refuse(
+        valid.call, words.code, words.message, next_step=words.next_step, problems=problems, audit=audit
+    )  # fmt: skip
 
 
 async def _resolved(valid: ValidCall, ask: Ask) -> Resource | Stop | None:

@@ -6,8 +6,9 @@ applies to every call or to none; one that has may apply.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from cedarpy import pst
@@ -15,10 +16,13 @@ from cedarpy import pst
 from interlock.core.decision import Verdict
 from interlock.core.principal import Principal
 from interlock.core.tool import Tool
+from interlock.grounding.grounding import judges
+from interlock.grounding.profile import profile_of
 from interlock.policy.cedar import Policy
 from interlock.policy.entitle import known_before, parts
 from interlock.policy.evaluator import Evaluator
 from interlock.policy.facts import Facts, Session, server_resource
+from interlock.policy.memo import expression_reads
 from interlock.policy.rules import Rule
 
 
@@ -38,6 +42,7 @@ class Outlook(NamedTuple):
 
 
 _ORDER = (Verdict.ALLOW, Verdict.REQUIRE_APPROVAL, Verdict.DENY)
+LACKS = ("context", "provenance", "lacks")
 _NOTHING = Outlook((Verdict.DENY,))
 
 
@@ -47,8 +52,9 @@ def outlooks(policy: Policy, tool: Tool, principals: Sequence[Principal]) -> lis
     if types is None:
         return [_NOTHING for _ in principals]
     rules = policy.concerning(tool)
-    before = Evaluator(replace(types, resources=("Server",)), map(_before, rules))
-    whole = frozenset(rule.rule_id for rule in rules if _whole(rule))
+    known = partial(_known, judged=judges(tool, profile_of(tool)))
+    before = Evaluator(replace(types, resources=("Server",)), (_before(rule, known) for rule in rules))
+    whole = frozenset(rule.rule_id for rule in rules if _whole(rule, known))
     acts_on = server_resource(tool.server)
     facts = [Facts(each, tool, {}, b"{}", Session(), 0, acts_on) for each in principals]
     return [_outlook(rules, whole, before, each) for each in facts]
@@ -84,12 +90,20 @@ def _kinds(rules: Sequence[Rule]) -> tuple[list[Rule], list[Rule], list[Rule]]:
     ]  # fmt: skip
 
 
-def _before(rule: Rule) -> Rule:
+Known = Callable[[pst.Clause], bool]
+
+
+def _before(rule: Rule, known: Known) -> Rule:
     """A rule that permits where what is known before the call lets this one apply."""
-    known = tuple(part for part in parts(rule) if known_before(part))
-    return replace(rule, form=replace(rule.form, effect="permit", resource=pst.ScopeAny(), clauses=known))
+    kept = tuple(part for part in parts(rule) if known(part))
+    return replace(rule, form=replace(rule.form, effect="permit", resource=pst.ScopeAny(), clauses=kept))
 
 
-def _whole(rule: Rule) -> bool:
+def _whole(rule: Rule, known: Known) -> bool:
     """Whether everything of it is known before the call."""
-    return isinstance(rule.form.resource, pst.ScopeAny) and all(map(known_before, parts(rule)))
+    return isinstance(rule.form.resource, pst.ScopeAny) and all(map(known, parts(rule)))
+
+
+def _known(part: pst.Clause, *, judged: bool) -> bool:
+    """Whether a part is known before the call: nothing ever lacks where nobody said what the arguments are for."""
+    return known_before(part) or (not judged and all(path == LACKS for path in expression_reads(part.expr)))
