@@ -38,7 +38,7 @@ from interlock.limits.meter import RunMeter
 from interlock.policy.authorize import Ask, Resolve, Rules, authorize, unstopped
 from interlock.policy.flags import Flags
 from interlock.registry.registry import Registry
-from interlock.registry.validate import validate
+from interlock.registry.validate import Trace, validate
 from interlock.screening.screen import Screens, screen, screen_failure
 from interlock.verification.verify import Verification, verify
 
@@ -124,6 +124,10 @@ class Plane:
         """For `grounding`: this run, at this moment, by the tools that there are here."""
         return Asking(run, self._tool_of, self.clock.wall_us())
 
+    def tracing(self, run: RunState) -> Trace:
+        """Says where the arguments of the run's calls come from."""
+        return partial(self.grounding.trace, self.asking(run))
+
     def _tool_of(self, call: CallState) -> Tool | None:
         known = self.registry.version(call.tool, call.version)
         return None if known is None else known.tool
@@ -160,8 +164,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
                 fresh = entry.through(entry.recall())
                 standing = await plane.switch.standing(tenant)
                 tools = (await plane.tools_now()).withholding(plane.lacking(call.principal))
-                traced = partial(plane.grounding.trace, plane.asking(entry.run))
-                valid = entry.through(validate(fresh, tools, standing.rollouts, traced))
+                valid = entry.through(validate(fresh, tools, standing.rollouts, plane.tracing(entry.run)))
                 allowed = entry.through(
                     await authorize(valid, plane.policy, entry.run, _ask(standing.flags, plane, resolve))
                 )
