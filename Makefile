@@ -93,13 +93,17 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding screening evals
+EVIDENCE := grounding screening evals personal
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
 	@$(MAKE) --no-print-directory --keep-going $(EVIDENCE) ARGS=
 
 .PHONY: screening
+.PHONY: personal
+personal: $(VENV)/.stamp ## personal data that patterns find in labelled sentences, type by type; exits 0 only if those that are patterns by nature are found
+	@$(PY) -m proof.personal $(ARGS)
+
 screening: $(VENV)/.stamp ## what the screen of results finds, misses and changes, on labelled texts; exits 0 only if every aim is met
 	@$(PY) -m proof.screening $(ARGS)
 

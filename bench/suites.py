@@ -52,6 +52,12 @@ SUITES: tuple[Suite, ...] = (
         counts=True,
     ),
     Suite(
+        name="screen",
+        title="The screen of one result of 2 KiB with nothing to find",
+        rounds=25,
+        seconds=0.15,
+    ),
+    Suite(
         name="durable",
         title="One durable call: SQLite on disk, synchronous=FULL",
         size="lanes",

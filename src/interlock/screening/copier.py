@@ -85,12 +85,15 @@ class Copier:
         """What may be told of a JSON value.
 
         Args:
-            text: Its canonical form.
+            text: Its canonical form; not looked at where the value is a text itself.
 
         Raises:
             TooMuch: There is more to find than one value may have.
         """
-        if not self._fields and (self._sieve is None or not self._sieve.stops_json(text)):
+        sieve = self._sieve
+        if not self._fields and (
+            sieve is None or not (sieve.stops(value) if type(value) is str else sieve.stops_json(text))
+        ):
             return Copied(value)
         found: list[Finding] = []
         told = self._told(value, [], found)

@@ -18,6 +18,14 @@ _BEYOND = 4096
 """Bytes behind the beginning of a large value that are looked at too, so that no secret is told up to the cut."""
 
 
+_ESCAPED = 6
+"""Bytes that JSON needs at most for a character of ASCII, and more than the marks around a text."""
+
+
+_NAMES_MAX = 16_384
+"""Tools whose copier is kept by their name."""
+
+
 class Copiers:
     """The copier of each tool, made once for each way of handling.
 
@@ -27,15 +35,21 @@ class Copiers:
 
     def __init__(self, handling: Callable[[str], Handling] = lambda tool: DEFAULT) -> None:
         self._handling = handling
-        self._known: dict[Handling, Copier] = {}
+        self._copiers: dict[Handling, Copier] = {}
+        self._known: dict[str, Copier] = {}
         self.of("")  # compiled now, not while the first call waits
 
     def of(self, tool: str) -> Copier:
         """What makes the copies of this tool's results."""
-        handling = self._handling(tool)
-        copier = self._known.get(handling)
+        copier = self._known.get(tool)
         if copier is None:
-            copier = self._known[handling] = Copier(handling)
+            handling = self._handling(tool)
+            copier = self._copiers.get(handling)
+            if copier is None:
+                copier = self._copiers[handling] = Copier(handling)
+            if len(self._known) >= _NAMES_MAX:
+                self._known.clear()
+            self._known[tool] = copier
         return copier
 
 
@@ -69,7 +83,7 @@ def screen_value(call: ToolCall, tool: Tool, value: object, screens: Screens) ->
     """The same for a value in the name of a tool: its own result, or what a person says in its place."""
     try:
         check_json(value, screens.limits)
-        text = canonical(value)
+        text = b"" if _is_short(value, screens) else canonical(value)
     except BadInput as error:
         return _withhold(call, value, error.code, "the tool's result is not a JSON value within bounds")
     if len(text) > screens.limits.bytes_max:
@@ -100,6 +114,15 @@ def screen_failure(outcome: Outcome, screens: Screens) -> Outcome:
     if told is None or told.withheld:
         return replace(outcome, value=None, screened=() if told is None else told.findings)
     return replace(outcome, value=told.value, screened=told.findings)
+
+
+def _is_short(value: object, screens: Screens) -> bool:
+    """Whether this is a text that is told whole however JSON writes it, so that nobody needs to know how."""
+    return (
+        type(value) is str
+        and value.isascii()
+        and _ESCAPED * len(value) < min(screens.told_max, screens.limits.bytes_max)
+    )
 
 
 def _told(value: object, text: bytes, tool: str, screens: Screens) -> Copied | None:

@@ -7,6 +7,7 @@ seldom, which tests hold for every class of finding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import jsonschema_rs
@@ -21,16 +22,16 @@ class Sieve:
 
     Args:
         patterns: Regular expressions of the engine's syntax; any of them may match anywhere.
+
+    Attributes:
+        stops: Whether something in a text is worth a look. The text must have no lone surrogate.
     """
 
-    def __init__(self, *patterns: str) -> None:
-        self.pattern = "|".join(f"(?:{each})" for each in patterns)
-        schema = {"pattern": self.pattern}
-        self._passes = jsonschema_rs.validator_for(schema, pattern_options=_SIZES, offline=True).is_valid
+    stops: Callable[[str], bool]
 
-    def stops(self, text: str) -> bool:
-        """Whether something in the text is worth a look. It must have no lone surrogate."""
-        return self._passes(text)
+    def __init__(self, *patterns: str) -> None:
+        schema = {"pattern": "|".join(f"(?:{each})" for each in patterns)}
+        self.stops = jsonschema_rs.validator_for(schema, pattern_options=_SIZES, offline=True).is_valid
 
     def stops_json(self, text: str) -> bool:
         """Whether something in a value is worth a look, by its canonical form: all of its texts at once."""
@@ -39,7 +40,7 @@ class Sieve:
                 text = text.replace(escape, meant)
             if "\\" in text:  # a backslash of its own, or a character that JSON writes by its number
                 return True
-        return self._passes(text)
+        return self.stops(text)
 
 
 @lru_cache(maxsize=64)
