@@ -46,6 +46,11 @@ def listing(params: dict[str, Any]) -> dict[str, Any]:
                     tool("refs", inputSchema={**SCHEMA, "properties": {"a": {"$ref": "http://x/"}}}),
                 ]
             }
+        case "malformed":  # each entry of another wrong form, and a sound one among them
+            odd = [tool("odd-title", title=5), tool("odd-notes", annotations="x"), {"name": "bare"}, 7, None]
+            return {"tools": [*odd, tool("fine"), {"description": "nameless", "inputSchema": SCHEMA}]}
+        case "no-list":
+            return {"tools": {"one": tool("one")}}
         case _:
             return {"tools": [tool("one")]}
 

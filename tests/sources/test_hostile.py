@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import mcp_types as types
 import pytest
 
 from interlock import Interlock, Outcome, OutcomeKind, Settings, open_plane
 from interlock.core.ids import named_call_id
 from interlock.core.tool import CallContext
-from interlock.errors import NotSent
-from interlock.sources.mcp_connection import SHARED
+from interlock.errors import NotSent, Rejected, ToolError
+from interlock.sources.mcp_connection import SHARED, Plan, Terms
+from interlock.sources.mcp_entries import sorted_out
 from interlock.sources.mcp_pace import CALM_MAX_S, CALM_S, CHANGES_FREE, Pace
+from interlock.sources.mcp_pulse import SILENT, until_news
 from interlock.sources.mcp_server import Server, State
+from interlock.sources.mcp_tools import Profile
 from interlock.sources.relay import Nobody, Way
 from interlock.testing import FrozenClock
 from tests.planes import ANA
@@ -73,6 +77,128 @@ async def test_a_definition_beyond_bounds_is_left_out_and_its_neighbours_stay() 
     async with beside("large") as plane:
         assert [tool.name for tool in plane.tools] == ["good__one"]
         assert "definition" in bad(plane).refused["one"]
+
+
+async def test_an_entry_without_the_protocols_form_costs_itself_alone() -> None:
+    async with beside("malformed") as plane:
+        assert bad(plane).state is State.READY
+        assert [tool.name for tool in plane.tools] == ["bad__fine", "good__one"]
+        assert {"odd-title", "odd-notes", "bare", "entry 4", "entry 5", "entry 7"} <= bad(plane).refused.keys()
+        assert (await called(plane, "bad__fine")).done
+    async with beside("no-list") as plane:
+        assert bad(plane).state is State.DOWN
+        assert (await called(plane, "good__one")).done
+
+
+@pytest.mark.parametrize(
+    ("form", "sound", "odd"),
+    [
+        (types.Prompt, {"name": "p", "more": 1}, {"name": "p", "arguments": "x"}),
+        (types.Resource, {"name": "r", "uri": "file:///r"}, {"name": "r"}),
+        (types.ResourceTemplate, {"name": "t", "uriTemplate": "file:///{a}"}, {"name": 5, "uriTemplate": "x"}),
+    ],
+)
+async def test_entries_of_other_lists_are_sorted_out_too(form: Any, sound: Any, odd: Any) -> None:
+    kept, wrong = sorted_out([odd, sound, "x"], form)
+    assert kept == [sound] and len(wrong) == 2
+
+
+class Failing:
+    """A connection that does not open while it is told to fail; a `Connection`."""
+
+    fails = False
+    tries = pings = 0
+
+    def __init__(self) -> None:
+        self.changed, self.why = anyio.Event(), "not connected"
+        self.odd: Mapping[str, str] = {}
+        self.open = self.busy = self.stateless = False
+        self.offers, self.revision, self.errors = frozenset({"tools"}), "2025-11-25", b""
+
+    async def keep(self, *, task_status: Any = anyio.TASK_STATUS_IGNORED) -> None:
+        """See `Connection`."""
+        Failing.tries += 1
+        if Failing.fails:
+            self.why = "it hung up"
+            raise NotSent("it hung up")
+        self.open, self.why = True, ""
+        task_status.started()
+        await anyio.sleep_forever()
+
+    def close(self) -> None:
+        """See `Connection`."""
+        self.open = False
+
+    async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        """See `Connection`."""
+        raise AssertionError("nobody calls it")
+
+    async def request(self, method: str, params: Mapping[str, Any], call_id: str) -> dict[str, Any]:
+        """See `Connection`: what does not answer a ping is over for whoever asked."""
+        assert method == "ping"
+        Failing.pings += 1
+        if Failing.pings > 3:
+            raise ToolError("nothing came", code="server.lost")
+        if Failing.pings == 2:
+            raise Rejected("no such method")
+        return {}
+
+    async def list(self, method: str, key: str) -> list[dict[str, Any]]:
+        """See `Connection`."""
+        return [{"name": "one", "inputSchema": {"type": "object"}}]
+
+
+async def test_a_principals_own_connection_that_keeps_failing_is_tried_ever_more_seldom() -> None:
+    """The shared one and its tools stay as they are; a login, or a person's restart, has it tried at once."""
+    clock = FrozenClock()
+    plan = Plan(terms=Terms(server="far"), connect=lambda key: Failing(), profile=Profile(server="far"),
+                per_principal=True)  # fmt: skip
+    async with anyio.create_task_group() as tasks:
+        server = Server(plan, clock, tasks, lambda: None)
+        await server.start()
+        Failing.fails, Failing.tries = True, 0
+        for _ in range(5):
+            assert await server.unseen("default", "ana") == {"one"}
+        assert (server.state, Failing.tries) == (State.READY, 1), "tried once, and then not before its time"
+        tried = []
+        for second in range(120):
+            clock.advance(1)
+            before = Failing.tries
+            await server.unseen("default", "ana")
+            tried += [second] if Failing.tries > before else []
+        assert len(tried) < 12 and tried[-1] - tried[-2] > 20
+        Failing.fails = False
+        server.retry()
+        assert await server.unseen("default", "ana") == frozenset()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_does_not_answer_a_ping_is_opened_again() -> None:
+    """A9: any answer will do, that it knows no such request too."""
+    Failing.fails, Failing.tries, Failing.pings = False, 0, 0
+    clock = FrozenClock()
+    plan = Plan(terms=Terms(server="far"), connect=lambda key: Failing(), profile=Profile(server="far"), ping_s=0.01)
+    async with anyio.create_task_group() as tasks:
+        server = Server(plan, clock, tasks, lambda: None)
+        tasks.start_soon(server.tend)
+        with anyio.fail_after(5):
+            while server.state is not State.DOWN:
+                await anyio.lowlevel.checkpoint()
+        assert (server.why, Failing.pings) == (SILENT, 4)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("state", ["busy", "stateless"])
+async def test_a_server_that_works_for_us_or_knows_no_ping_is_not_asked(state: str) -> None:
+    Failing.pings = 0
+    connection = Failing()
+    connection.open = True
+    setattr(connection, state, True)
+    plan = Plan(terms=Terms(server="far"), connect=lambda key: connection, profile=Profile(server="far"),
+                relist_s=0.05, ping_s=0.01)  # fmt: skip
+    with anyio.fail_after(5):
+        await until_news(connection, plan)
+    assert connection.open and Failing.pings == 0
 
 
 async def test_an_answer_without_end_is_cut_at_the_cap_and_memory_stays(tmp_path: Path) -> None:

@@ -43,10 +43,12 @@ class Connection(Protocol):
     Attributes:
         changed: Set when the server says that its tools changed, or when the connection ended.
         why: Why it is not open, in our words.
+        odd: Of the list that was read last, the entries that are none: name to why.
     """
 
     changed: anyio.Event
     why: str
+    odd: Mapping[str, str]
 
     @property
     def open(self) -> bool:
@@ -110,6 +112,7 @@ class Plan:
         per_principal: Whether each principal has a connection of its own.
         older: Whether the call of an id is made for a client that is asked while it runs, as the older revisions do.
         relist_s: Seconds after which its tools are listed again in any case.
+        ping_s: Seconds of silence after which it is asked whether it is there.
     """
 
     terms: Terms
@@ -118,3 +121,4 @@ class Plan:
     per_principal: bool = False
     older: Callable[[str], bool] = lambda call_id: False
     relist_s: float = 300.0
+    ping_s: float = 30.0

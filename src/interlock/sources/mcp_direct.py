@@ -18,11 +18,10 @@ import mcp_types as types
 from mcp.client._transport import ReadStream, WriteStream
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
-from mcp.shared.transport_context import TransportContext
 from pydantic import ValidationError
 
+from interlock.sources.mcp_entries import Sorting
 from interlock.sources.mcp_link import TRIP
 
 CANCEL_S: Final = 5.0
@@ -36,7 +35,7 @@ Post = Callable[[bytes, Mapping[str, str]], Awaitable[httpx2.Response]]
 """Sends one message with these headers beside the usual ones; the answer's body is still to be read."""
 
 
-class Direct(JSONRPCDispatcher[TransportContext]):
+class Direct(Sorting):
     """The SDK's dispatcher, but that calls are sent by whoever makes them."""
 
     def __init__(

@@ -52,6 +52,7 @@ class Trip:
         not_sent: Nothing left this process.
         lost: What went wrong after something had left; empty for nothing.
         answer: An answer that came already, for the SDK to read as that to its own request; None for none.
+        odd: Entries of the list that was asked for which have not the protocol's form: name to why.
     """
 
     call_id: str = ""
@@ -61,6 +62,7 @@ class Trip:
     not_sent: bool = False
     lost: str = ""
     answer: httpx2.Response | None = None
+    odd: dict[str, str] = field(default_factory=dict)
 
 
 TRIP: Final[ContextVar[Trip | None]] = ContextVar("interlock_trip", default=None)

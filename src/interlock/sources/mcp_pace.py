@@ -19,7 +19,7 @@ CHANGES_FREE: Final = 8
 
 
 class Pace:
-    """The pace of one server."""
+    """The pace of one server, or of a principal's own connection to it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -49,6 +49,10 @@ class Pace:
     def opened(self) -> None:
         """It did."""
         self._pause_s = 0.0
+
+    def at_once(self) -> None:
+        """It may be tried now: something about it changed."""
+        self._pause_s = self._not_before_s = 0.0
 
     def changed(self) -> None:
         """Its tools are others than they were."""

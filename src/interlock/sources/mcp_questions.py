@@ -22,7 +22,7 @@ REQUESTS: Final[Mapping[str, type[types.Request[Any, Any]]]] = {
     "resources/list": types.ListResourcesRequest, "resources/read": types.ReadResourceRequest,
     "resources/templates/list": types.ListResourceTemplatesRequest,
     "prompts/list": types.ListPromptsRequest, "prompts/get": types.GetPromptRequest,
-    "completion/complete": types.CompleteRequest,
+    "completion/complete": types.CompleteRequest, "ping": types.PingRequest,
 }  # fmt: skip
 """Method of what a server is asked to its form in the SDK."""
 

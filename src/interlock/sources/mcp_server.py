@@ -18,6 +18,7 @@ from interlock.core.tool import CallContext, Tool
 from interlock.errors import DefinitionError, NotSent, ToolError
 from interlock.sources.mcp_connection import SHARED, Connection, Key, Plan
 from interlock.sources.mcp_pace import Pace
+from interlock.sources.mcp_pulse import SILENT, until_news
 from interlock.sources.mcp_tools import is_made_of, tool_of
 
 LINES_MAX: Final = 32
@@ -48,9 +49,10 @@ _LEFT_ALONE: Final = frozenset({State.QUARANTINED, State.UNREVIEWED})
 
 @dataclass(slots=True)
 class _Line:
-    """A connection with what it listed last, and when by the monotonic clock."""
+    """A connection with its pace, what it listed last, and when by the monotonic clock."""
 
     connection: Connection
+    pace: Pace
     definitions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     listed_s: float = -math.inf
 
@@ -118,8 +120,10 @@ class Server:
 
     def retry(self) -> None:
         """Try to reach it now, where it could not be reached: something about it changed."""
+        for line in self._lines.values():
+            line.pace.at_once()
         if self.state is State.DOWN:
-            self._pause_s = self._not_before_s = 0.0
+            self._pace.at_once()
             self._again.set()
 
     async def start(self) -> None:
@@ -138,13 +142,12 @@ class Server:
                 with anyio.move_on_after(left):
                     await self._again.wait()
                 continue
-            with anyio.move_on_after(self.plan.relist_s):
-                await line.connection.changed.wait()
+            await until_news(line.connection, self.plan)
             if line.connection.open:
                 await anyio.sleep(self._pace.calm_s)
                 await self._relist(line)
             else:
-                self._failed(line.connection.why)
+                self._failed(line.connection.why or SILENT)
 
     @property
     def offers(self) -> frozenset[str]:
@@ -272,6 +275,11 @@ class Server:
             if self.state in _LEFT_ALONE or self._pace.wait_s > 0:
                 raise NotSent(f"server {self.name!r} is {self.state.value}: {self.why}")
             if (line := self._lines.get(key)) is not None:
+                if key != SHARED and line.pace.wait_s > 0:
+                    raise NotSent(
+                        f"server {self.name!r}: this principal's own connection failed and is tried again in "
+                        f"{math.ceil(line.pace.wait_s)} s: {line.connection.why}"
+                    )
                 self.restarts += 1
                 self._errors = (self._errors + line.connection.errors)[-ERRORS_KEPT:]
             elif not self._make_room():
@@ -288,7 +296,8 @@ class Server:
     async def _open(self, key: Key) -> _Line:
         connection = self.plan.connect(key)
         before = self._lines.get(key)
-        line = self._lines[key] = _Line(connection, {} if before is None else before.definitions)
+        pace = self._pace if key == SHARED else Pace(self._clock) if before is None else before.pace
+        line = self._lines[key] = _Line(connection, pace, {} if before is None else before.definitions)
         self._lines.move_to_end(key)
         try:
             await self._tasks.start(connection.keep)
@@ -298,7 +307,7 @@ class Server:
             raise NotSent(f"server {self.name!r} is {self.state.value}: {why}") from None
         if key == SHARED:
             self.state, self.why = State.READY, ""
-            self._pace.opened()
+        pace.opened()
         return line
 
     async def _relist(self, line: _Line) -> None:
@@ -316,6 +325,7 @@ class Server:
         else:
             why = f"did not list its tools within {self.plan.terms.start_s:g} s"
         if self._lines.get(SHARED) is not line:
+            line.pace.failed()
             return why
         if code in _BOMBS:
             self._leave(State.QUARANTINED, why)
@@ -334,7 +344,7 @@ class Server:
         line.listed_s = self._clock.mono_s()
         mine = self._lines.get(SHARED) is line
         others = {name for each in self._lines.values() if each is not line for name in each.definitions}
-        self.refused = {name: why for name, why in self.refused.items() if name in others}
+        self.refused = {name: why for name, why in self.refused.items() if name in others} | dict(line.connection.odd)
         before = self._tools
         tools: dict[str, Tool] = {}
         for name, definition in line.definitions.items():

@@ -17,13 +17,13 @@ from mcp.client._probe import negotiate_auto
 from mcp.client.context import ClientRequestContext
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import RootModel, TypeAdapter
 
 from interlock.core.tool import CallContext
 from interlock.errors import InterlockError, NotSent, Rejected, ToolError, TryLater
 from interlock.sources.mcp_connection import Terms
+from interlock.sources.mcp_entries import Sorting
 from interlock.sources.mcp_link import TRIP, Link, Trip
 from interlock.sources.mcp_news import keep_hearing
 from interlock.sources.mcp_questions import REQUESTS, answered, as_asked, for_whom
@@ -73,6 +73,7 @@ class Connection:
         link: The way, once it is open.
         session: The SDK's session, while it stands.
         why: Why it is not open, in our words.
+        odd: Of the list that was read last, the entries that are none: name to why.
     """
 
     terms: Terms
@@ -84,6 +85,7 @@ class Connection:
     link: Link | None = None
     session: ClientSession | None = None
     why: str = "not connected"
+    odd: Mapping[str, str] = field(default_factory=dict)
     _closing: anyio.Event = field(default_factory=anyio.Event)
     _calls: list[Trip] = field(default_factory=list)
     _told: int = 0
@@ -150,22 +152,25 @@ class Connection:
         return bool(self._calls)
 
     async def list(self, method: str, key: str) -> list[dict[str, Any]]:
-        """Every entry of a list, as the server says it; within `start_s`.
+        """Every entry of a list, as the server says it; within `start_s`. One that has no form is in `odd` alone.
 
         Raises:
             ToolError: It has no end, too many entries, or could not be read.
         """
         found: list[dict[str, Any]] = []
+        odd: dict[str, str] = {}
         seen: set[str] = set()
         cursor: str | None = None
         size = 0
         with anyio.fail_after(self.terms.start_s):
             while True:
-                page = await self._request(method, {} if cursor is None else {"cursor": cursor}, Trip())
+                trip = Trip()
+                page = await self._request(method, {} if cursor is None else {"cursor": cursor}, trip)
                 size += len(json.dumps(page))
                 if size > LIST_MAX:
                     raise ToolError(f"lists {key} of more than {LIST_MAX} bytes", code="server.too_many")
                 found += page.get(key, ())
+                odd |= trip.odd
                 cursor = page.get("nextCursor")
                 if len(found) > self.terms.items_max:
                     raise ToolError(f"lists more than {self.terms.items_max} {key}", code="server.too_many")
@@ -174,6 +179,7 @@ class Connection:
                 if cursor in seen or len(seen) > self.terms.items_max:
                     raise ToolError(f"lists {key} without end", code="server.endless")
                 seen.add(cursor)
+        self.odd = odd
         if method == "tools/list" and self.session is not None:
             # The SDK sends some arguments as headers too, by the schemas that it has seen listed.
             self.session._absorb_tool_listing(types.ListToolsResult.model_validate({"tools": found}), complete=True)
@@ -294,7 +300,7 @@ class Connection:
     def _session(self, link: Link) -> ClientSession:
         allow = self.terms.allow
         return ClientSession(
-            dispatcher=link.dispatcher or JSONRPCDispatcher(link.received, link.sending),
+            dispatcher=link.dispatcher or Sorting(link.received, link.sending),
             sampling_callback=self._sampled if "sampling" in allow else None,
             elicitation_callback=self._elicited if "elicitation" in allow else None,
             list_roots_callback=self._rooted if "roots" in allow else None,
