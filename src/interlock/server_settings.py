@@ -10,11 +10,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from interlock.behind_settings import BehindSettings, EffectName
 from interlock.core.address import check_url
 from interlock.errors import SettingsError
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-EffectName = Literal["read", "reversible", "irreversible", "privileged"]
 Allowed = Literal["sampling", "elicitation", "roots", "logging"]
 """What a server may ask of the client in front."""
 
@@ -97,24 +96,20 @@ class TokenSettings(BaseModel):
         return self
 
 
-class ServerSettings(BaseModel):
-    """One server: a command that is started here, or an address.
+class ServerSettings(BehindSettings):
+    """One server: a command that is started here, or an address. Beside what everything behind has.
 
     Attributes:
-        name: What it is called in tools, events and policies; unique.
         command: The program and its arguments, started as they stand, by no shell.
         env: Variables that it gets, with their values. Beside these it gets PATH and HOME, and no other.
         env_pass: Names of variables that it gets as this process has them.
         env_files: Variable to the file of mode 0600 that holds its value.
         cwd: Where it is started.
         url: Where it answers: https, or http to this machine.
-        reach: Hosts, addresses and networks that it may be at although they are not public. A `url` that names its host
-            by address needs no entry.
         headers: What every request to it bears.
         header_files: Header to the file of mode 0600 that holds its value.
         key_file: File of mode 0600 with the key that it is sent as a bearer token.
         oauth: How tokens for it are had, where it wants OAuth; nothing is sent to it without one.
-        prefix: What stands before the names of its tools; `name__` where None.
         trust: What is seen first of it, its command and its tools, is accepted; else both wait for a person.
         command_digest: The digest of the reviewed command, as `interlock servers accept` prints it.
         effects: Tool to what a call of it does; `privileged` where nothing is said.
@@ -123,25 +118,20 @@ class ServerSettings(BaseModel):
         per_principal: Whether each principal has a connection of its own.
         tools_max: Tools that it may list.
         result_bytes_max: Bytes of one answer.
-        timeout_s: Seconds that one attempt of a call may take.
         start_s: Seconds until it must have started and listed its tools.
         relist_s: Seconds after which its tools are listed again, although it did not say that they changed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
-    name: Name
     command: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict)
     env_pass: tuple[str, ...] = ()
     env_files: dict[str, Path] = Field(default_factory=dict)
     cwd: Path | None = None
     url: str = ""
-    reach: tuple[str, ...] = ()
     headers: dict[str, str] = Field(default_factory=dict)
     header_files: dict[str, Path] = Field(default_factory=dict)
     key_file: Path | None = None
     oauth: TokenSettings | None = None
-    prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None
     trust: bool = False
     command_digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     effects: dict[str, EffectName] = Field(default_factory=dict)
@@ -150,21 +140,8 @@ class ServerSettings(BaseModel):
     per_principal: bool = False
     tools_max: int = Field(default=512, ge=1, le=10_000, strict=True)
     result_bytes_max: int = Field(default=4 << 20, ge=1024, le=64 << 20, strict=True)
-    timeout_s: float = Field(default=30, gt=0, le=3600)
     start_s: float = Field(default=30, gt=0, le=600)
     relist_s: float = Field(default=300, ge=1, le=86_400)
-
-    @property
-    def prefixed(self) -> str:
-        """What stands before the names of its tools."""
-        return f"{self.name}__" if self.prefix is None else self.prefix
-
-    @field_validator("name")
-    @classmethod
-    def _not_ours(cls, name: str) -> str:
-        if name == "local":
-            raise ValueError("'local' is the name of the functions of this process")
-        return name
 
     @field_validator("command")
     @classmethod

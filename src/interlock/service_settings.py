@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EffectName = Literal["read", "reversible", "irreversible", "privileged"]
+from interlock.behind_settings import BehindSettings, EffectName
 
 
 class AuthSettings(BaseModel):
@@ -39,47 +39,25 @@ class AuthSettings(BaseModel):
         return self
 
 
-class ServiceSettings(BaseModel):
-    """One service.
+class ServiceSettings(BehindSettings):
+    """One service. Beside what everything behind has.
 
     Attributes:
-        name: What it is called in tools, events and policies; unique.
         openapi: Its document of OpenAPI 3.0 or 3.1, JSON or YAML.
         base_url: Where its paths begin.
         document_server: Whether the first server of the document is believed, where `base_url` is empty.
-        prefix: What stands before the names of its tools; `name__` where None.
         effects: operationId, or a pattern of them, to what a call does; the first that fits.
         only: operationIds or patterns of what is imported; everything where empty.
         auth: What every request bears.
-        reach: Hosts, addresses and networks that it may be at although they are not public. A `base_url` that names its
-            host by address needs no entry.
         key_header: Header by which it dedupes writes, where the document does not say so.
-        timeout_s: Seconds that one attempt of a call may take.
         result_bytes_max: Bytes of one answer.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
     openapi: Path
     base_url: str = ""
     document_server: bool = False
-    prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,40})?$")] | None = None
     effects: dict[str, EffectName] = Field(default_factory=dict)
     only: tuple[str, ...] = ()
     auth: tuple[AuthSettings, ...] = ()
-    reach: tuple[str, ...] = ()
     key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
-    timeout_s: float = Field(default=30, gt=0, le=3600)
     result_bytes_max: int = Field(default=4 << 20, ge=1024, le=16 << 20, strict=True)
-
-    @property
-    def prefixed(self) -> str:
-        """What stands before the names of its tools."""
-        return f"{self.name}__" if self.prefix is None else self.prefix
-
-    @field_validator("name")
-    @classmethod
-    def _not_ours(cls, name: str) -> str:
-        if name == "local":
-            raise ValueError("'local' is the name of the functions of this process")
-        return name
