@@ -158,6 +158,15 @@ async def test_a_client_is_listed_what_the_server_shows_its_own_principal(tmp_pa
             assert [tool.name for tool in (await ana.list_tools()).tools] == ["far__one"]
 
 
+async def test_a_prompt_whose_text_instructs_is_listed_without_it(tmp_path: Path) -> None:
+    """T6: nobody reviews what prompts and resources say of themselves."""
+    lure = {**SERVER, "command": [*SERVER["command"], "lure"]}
+    async with served(tmp_path, (), servers=(lure,)) as gateway, gateway.client() as client:
+        [prompt] = (await client.list_prompts()).prompts
+        assert (prompt.name, prompt.description) == ("lure", None)
+        assert prompt.arguments is not None and prompt.arguments[0].required is True
+
+
 @pytest.mark.parametrize(("scheme", "found"), [("memo", False), ("notes", True)])
 async def test_no_server_answers_for_the_resource_of_another(tmp_path: Path, scheme: str, found: bool) -> None:
     """T8: of one that two say they have, none is read."""

@@ -12,6 +12,7 @@ from interlock.core.visible import unhidden
 from interlock.errors import NotFound, ToolError
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
+from interlock.registry.quiet import quieted
 from interlock.sources.mcp_server import Server
 from interlock.sources.reads import GET, READ
 
@@ -130,7 +131,8 @@ class Readings:
                 entries = await of(server, caller.principal.tenant, caller.principal.id)
             except ToolError:  # one that does not answer keeps nobody from the others'
                 continue
-            found += [(server, cast(Entry, unhidden(entry))) for entry in entries]
+            told = (quieted(cast(Entry, unhidden(entry))) for entry in entries)
+            found += [(server, entry) for entry in told if entry is not None]
         return found
 
     def _servers(self, kind: str) -> Iterator[Server]:
