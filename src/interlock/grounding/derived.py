@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from interlock.core.provenance import WORDS, Evidence, Level
@@ -17,6 +20,9 @@ _PIECE_MIN: Final = 3
 _TOKENS_MAX: Final = 24
 _COVERED: Final = 0.95
 _US: Final = 1_000_000
+_POOL_MAX: Final = 64
+_CENT: Final = Decimal("0.01")
+_AMOUNT_MAX: Final = Decimal(10) ** 12
 
 
 def day_of(index: Index, text: str, now_us: int) -> tuple[Level, Evidence] | None:
@@ -51,6 +57,41 @@ def _day(index: Index, day: str, now_us: int) -> tuple[Level, Evidence] | None:
             if (held := index.records.field((Typed("date", start),))) and held[1] >= Level.ANCHORED:
                 return held[1], where
     return None
+
+
+def made_of(index: Index, amount: Typed) -> tuple[Level, tuple[Evidence, ...]] | None:
+    """Where an amount comes from that is worked out: a sum, a difference or a share of two numbers.
+
+    One of them is the user's, who says what is to be done with the other: the user's as well, or a trusted field. Its
+    level is the least of theirs.
+    """
+    wanted = _decimal(amount)
+    if wanted is None:
+        return None
+    own = [(number, where) for said, where in index.words.entities.items() if (number := _decimal(said)) is not None]
+    fields = list(islice(index.records.numbers(), _POOL_MAX))
+    best: tuple[Level, tuple[Evidence, ...]] | None = None
+    for mine, where in own[:_POOL_MAX]:
+        others = [(number, Level.USER, place) for number, place in own[:_POOL_MAX] if place != where]
+        for other, level, place in (*others, *fields):
+            if (best is None or level > best[0]) and wanted in _made(mine, other):
+                best = level, (where, place)
+    return best
+
+
+def _made(mine: Decimal, other: Decimal) -> Iterator[Decimal]:
+    """What two numbers come to, to the hundredth."""
+    share = mine * other / 100
+    for result in (mine + other, mine - other, other - mine, share, other + share, other - share):
+        yield result.quantize(_CENT)
+
+
+def _decimal(value: Typed) -> Decimal | None:
+    """The amount of a number or of money, to the hundredth."""
+    if value.kind not in ("number", "money"):
+        return None
+    amount = Decimal(value.text.rpartition(" ")[2])
+    return amount.quantize(_CENT) if abs(amount) < _AMOUNT_MAX else None
 
 
 def covered(index: Index, plain: str) -> tuple[Level, tuple[Evidence, ...]] | None:

@@ -11,7 +11,7 @@ from interlock.core.provenance import OPERATOR, PERSON, ArgumentOrigin, Evidence
 from interlock.errors import BadInput
 from interlock.grounding.constants import constant
 from interlock.grounding.dates import readings
-from interlock.grounding.derived import covered, day_of
+from interlock.grounding.derived import covered, day_of, made_of
 from interlock.grounding.endorsement import Endorsement
 from interlock.grounding.index import Index
 from interlock.grounding.normal import normal, oddities
@@ -68,8 +68,10 @@ def classify(index: Index, profile: Profile, asked: Asked, value: object) -> Arg
     flags = _flags(text, plain, index)
     try:
         kind = typed(value, asked.shape)
-    except Unfit:
-        return _origin(asked, Level.THIRD, "r0", flags=(*flags, "shape"))
+    except Unfit:  # the user may call things as they like; nobody else may
+        where = index.words.names(plain, nouns=asked.nouns) if _HIDING.isdisjoint(flags) else None
+        said = (Level.USER, "r2s", where) if where else (Level.THIRD, "r0")
+        return _origin(asked, *said, flags=(*flags, "shape"))
     if asked.role in AUTHORITY and not _HIDING.isdisjoint(flags):
         return _origin(asked, Level.THIRD, "r0", flags=flags)
     if _is_allowed(profile, asked, plain, kind):
@@ -107,6 +109,8 @@ def _found(index: Index, asked: Asked, value: _Value, flags: tuple[str, ...]) ->
         return _origin(asked, inside[0], "r6", inside[1], flags=flags)
     if third := _in_third(index, value):
         return _origin(asked, Level.THIRD, "r7", third, flags=flags)
+    if asked.role == "amount" and value.kind and (worked := made_of(index, value.kind)):
+        return _origin(asked, worked[0], "r5a", *worked[1], flags=flags)  # what others wrote is not worked out
     if not index.words_seen:
         return _origin(asked, Level.MODEL, "r8", flags=(*flags, "unseen"))
     return _origin(asked, Level.THIRD if index.saw_third else Level.MODEL, "r8", flags=flags)
@@ -188,7 +192,7 @@ def _in_words(index: Index, asked: Asked, value: _Value) -> tuple[str, Evidence]
         return "r2t", where
     where = words.names(value.plain, nouns=asked.nouns)
     if where is None and is_short(value.plain) and isinstance(value.raw, str):
-        where = words.marks(value.text)
+        where = words.marks(value.text) or (words.bears(value.text) if asked.shape == "name" else None)
     return ("r2s", where) if where else None
 
 
@@ -230,7 +234,7 @@ def _forms(kind: Typed) -> tuple[str, ...]:
             return text, (f"{int(whole):,}" if whole.lstrip("-").isdigit() else whole) + dot + rest
         case "url":
             made = url(kind.text)
-            return (made.host + made.path.rstrip("/"),)
+            return (made.host + (f"{made.path}?{made.query}" if made.query else made.path.rstrip("/")),)
         case "email" | "uuid" | "path":
             return (text,)
     return ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from interlock.core.provenance import Evidence, Level
@@ -17,6 +18,7 @@ Key = str | Typed
 
 _PLACES_MAX: Final = 4
 _ANCHOR_MIN: Final = 4
+_AMOUNT_MAX: Final = Decimal(10) ** 12
 _TOKEN: Final = re.compile(r"\w+")
 _STOP: Final = frozenset(
     "about after again also been before both contact could data date done email every file first from have here home"
@@ -60,6 +62,7 @@ class Records:
     def __init__(self, words: Words) -> None:
         self._words = words
         self._fields: dict[Key, Field] = {}
+        self._numbers: dict[Typed, None] = {}
         self._waiting: dict[str, set[str]] = {}
         self._bearers: dict[str, list[frozenset[tuple[str, Key]]]] = {}
         self._shared: dict[str, frozenset[tuple[str, Key]]] = {}
@@ -80,6 +83,16 @@ class Records:
         """A value stands in a trusted record."""
         for key in keys:
             self._fields.setdefault(key, Field()).stand(place, level, directory=directory)
+            if isinstance(key, Typed) and key.kind in ("number", "money"):
+                self._numbers[key] = None
+
+    def numbers(self) -> Iterator[tuple[Decimal, Level, Evidence]]:
+        """Every number of the records that may be an amount, with its level and its first place."""
+        for key in self._numbers:
+            amount = Decimal(key.text.rpartition(" ")[2])
+            if abs(amount) < _AMOUNT_MAX:
+                found = self._fields[key]
+                yield amount, self._level(key, found), found.places[0]
 
     def record(self, pairs: frozenset[tuple[str, Key]]) -> None:
         """All fields of one record: name of the field and key of its value."""

@@ -282,7 +282,7 @@ def _time(text: str) -> Typed:
 _OPEN: Final = frozenset({"text", "name", "id", "exact"})
 _READ: Final[Mapping[str, Callable[[str], Typed]]] = {
     "email": lambda text: Typed("email", email(text)),
-    "url": lambda text: Typed("url", str(url(text))),
+    "url": lambda text: Typed("url", str(url(text if "://" in text or "." not in text else f"https://{text}"))),
     "host": lambda text: Typed("host", host(text)),
     "phone": lambda text: Typed("phone", phone(text)),
     "iban": lambda text: Typed("iban", iban(text)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +21,8 @@ _NUMBERED: Final = re.compile(r"(?:#|\b(?:no\.?|nr\.?|number|id|ids)(?: is| of)?
 _QUOTED: Final = frozenset(zip("\"'`\u201c\u2018\u00ab", "\"'`\u201d\u2019\u00bb", strict=True))
 _BETWEEN_MAX: Final = 6
 _PLAIN_MAX: Final = 4
+_NAME: Final = 3
+_RUN_ON: Final = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z])")
 _DIGITS_MAX: Final = 6
 _WORDS_NEAR: Final = 3
 
@@ -43,8 +46,9 @@ class Words:
         pointer = f"/{self._said - 1}"
         self.text.add(WORDS, pointer, folded)
         self._messages.append((pointer, folded))
-        self.exact.add(WORDS, pointer, normal(text, exact=True))
-        for found, (begin, end) in entities(normal(text, exact=True)):
+        exact = normal(text, exact=True)
+        self.exact.add(WORDS, pointer, exact)
+        for found, (begin, end) in (*entities(exact), *_before_a_stop(exact)):
             self.entities.setdefault(found, Evidence(WORDS, pointer, begin, end))
             if found.kind == "url":
                 self.hosts.add(Typed("host", url(found.text).host))
@@ -78,6 +82,13 @@ class Words:
                 return Evidence(WORDS, found.pointer, found.begin, found.end)
         return None
 
+    def bears(self, name: str) -> Evidence | None:
+        """Where the words have a name of three letters, written as one: no other word of a sentence is `Eve`."""
+        if len(name) != _NAME or not name.isalpha() or not name.istitle():
+            return None
+        return next((Evidence(WORDS, found.pointer, found.begin, found.end)
+                     for found in self.exact.find(normal(name, exact=True)) if found.bounded), None)  # fmt: skip
+
     def stands(self, needle: str) -> Evidence | None:
         """Where the words have it whole, however short it is."""
         return next((Evidence(WORDS, found.pointer, found.begin, found.end)
@@ -100,6 +111,14 @@ class Words:
             not _REFUSED.search(text[max(0, found.start() - 40) : found.start()])
             for text in self.text.texts()
             for found in pattern.finditer(text)
+        )
+
+
+def _before_a_stop(exact: str) -> Iterator[tuple[Typed, tuple[int, int]]]:
+    """What stands before a full stop that has no space behind it: `See www.acme.com.They know`."""
+    if _RUN_ON.search(exact):
+        yield from (
+            (found, span) for found, span in entities(_RUN_ON.sub(" ", exact)) if found.kind in ("url", "email")
         )
 
 
