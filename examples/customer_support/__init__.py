@@ -8,6 +8,7 @@ what its customer writes:
     policy/                 who may do what, in Cedar, with a table of cases
     desk.py                 the agent: instructions, tools, and a model that is written down
     script.py               what the model says, turn by turn, and what must come of each call
+    evals.yaml              what the agent must do, case by case
     session.py              the day, and what came of it
 
 `python -m examples.customer_support` plays it.

@@ -12,6 +12,7 @@ its customer writes:
     session.py              the agent's loop, and what came of it
     crash.py                the runtime is killed in the middle of four effects, and settles what it left open
     standing.py             what people need not be asked, and what runs away
+    caretaker.py            the same work as an agent, for evals.yaml
     onboarding.py           taking a tenant in, a saga
     moving_in.py            two of them: one fails and is undone across a kill, one completes
 

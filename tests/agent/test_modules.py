@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from interlock import Settings, open_plane
+from interlock import Agent, Settings, open_plane
+from interlock.agent.loop import Agents
 from interlock.errors import SettingsError
+from interlock.models.replay import ReplayModel
 from tests.planes import ANA
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +52,10 @@ async def test_a_module_without_agents_is_a_mistake(module: str, folder: Path) -
     with pytest.raises(SettingsError, match=f"agents: .*{module}"):
         async with open_plane(Settings(folder=folder, ledger=None, agents=(module,))):
             pass
+
+
+async def test_where_there_is_one_agent_it_is_the_one_that_is_meant() -> None:
+    one, other = (Agent(name, ReplayModel()) for name in ("desk", "clerk"))
+    assert Agents([one]).only is one
+    assert Agents([one, other]).only is None
+    assert Agents().only is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from interlock.core.principal import Principal
 from interlock.errors import BadInput
+from interlock.evals import suite_file
 from interlock.evals.suite_file import load_suite
 
 SMALL: dict[str, Any] = {"suite": "desk", "agent": "desk", "cases": [{"name": "one", "words": "hello"}]}
@@ -92,3 +94,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_yaml_bomb_or_a_doubled_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="stands twice"):
         load_suite(written(tmp_path, "suite: a\nsuite: b\n", "twice.yaml"))
+
+
+# The page
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "evaluate-agents.md").read_text(encoding="utf-8")
+
+
+def test_every_key_of_a_suite_stands_on_the_page() -> None:
+    keys = {name for model in suite_file.MODELS for name in model.model_fields}
+    assert sorted(key for key in keys if not re.search(rf"\b{key}\b", PAGE)) == []
+
+
+def test_the_suites_of_the_page_are_suites(tmp_path: Path) -> None:
+    whole = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if text.startswith("suite:")]
+    assert [load_suite(written(tmp_path, text, "page.yaml")).name for text in whole] == [
+        "support desk",
+        "what production did",
+    ]

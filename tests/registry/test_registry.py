@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator
 
-from interlock.core.tool import Effect, Entity, Tool
+from interlock.core.tool import CallContext, Effect, Entity, Tool
 from interlock.errors import DefinitionError
 from interlock.registry.define import tool
 from interlock.registry.pin import pins_of
@@ -304,3 +305,19 @@ def test_ten_thousand_tools_are_found_as_fast_as_ten() -> None:
     assert len(registry) == 10_000
     found = registry.find("tool_9999_x")
     assert found is not None and found.tool.effect is Effect.PRIVILEGED
+
+
+def test_the_same_tools_over_other_bodies_are_the_same_tools() -> None:
+    """An eval's far ends: definitions and digests stay, and a changed definition is a defect of ours."""
+    first, second = read("look"), read("note")
+    known = Registry([first, second])
+
+    async def body(arguments: dict[str, Any], context: CallContext) -> object:
+        return None
+
+    made = known.with_bodies(lambda tool: replace(tool, body=body))
+    assert [tool.digest for tool in made.tools] == [tool.digest for tool in known.tools]
+    assert all(tool.body is body for tool in made.tools)
+    assert known.find("look").tool is first  # type: ignore[union-attr]
+    with pytest.raises(AssertionError):
+        known.with_bodies(lambda tool: replace(tool, description="another"))

@@ -5,10 +5,7 @@ No effect is real: whatever does more than read never reaches its far end here, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from interlock.agent.agent import Agent
 from interlock.agent.loop import Agents
@@ -18,14 +15,13 @@ from interlock.approvals.people import Recorded
 from interlock.compose import World
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
-from interlock.core.tool import Body, CallContext, Tool
-from interlock.errors import BadInput, Rejected
+from interlock.core.tool import Tool
+from interlock.errors import BadInput
 from interlock.evals.chaos import Injected, Injector
-from interlock.evals.predicate import broken
-from interlock.evals.seen import SeenRun, seen_run
-from interlock.evals.suite import Case, Suite, WrittenAnswer
+from interlock.evals.far_ends import FarEnds, bodies
+from interlock.evals.seen import PriceOf, SeenRun, seen_run
+from interlock.evals.suite import Case, Suite
 from interlock.models.metered import Price
-from interlock.routing import FIND
 from interlock.settings import Settings
 from interlock.sources.python import import_agents
 
@@ -79,7 +75,7 @@ class Stage:
         ) as plane:  # fmt: skip
             agent = _agent(plane, suite.agent)
             _known(plane, suite, case)
-            plane.plane.registry = plane.plane.registry.with_bodies(_bodies(suite, case, injector))
+            plane.plane.definitions = FarEnds(plane.store, bodies(suite, case, injector))
             run_id = await self._run(plane, suite, case, agent)
             state = await _state(plane, run_id, suite.principal)
             events = await plane.store.read(run_id)
@@ -140,32 +136,6 @@ def _known(plane: Interlock, suite: Suite, case: Case) -> None:
         raise BadInput(f"answers or chaos: no tool {strange[0]!r} here", code="eval.tool", remedy=remedy)
 
 
-def _bodies(suite: Suite, case: Case, injector: Injector) -> Callable[[Tool], Tool]:
-    """Makes a tool of a trial: the definition as it is, over another body. What the plane itself does stays."""
-
-    def made(tool: Tool) -> Tool:
-        if tool.starts or tool.name == FIND:
-            return tool
-        answers = (*case.answers.get(tool.name, ()), *suite.answers.get(tool.name, ()))
-        body = tool.body if suite.reads and not answers and not tool.needs_intent else _answering(answers)
-        wrapped = injector.wrapped(tool, body)
-        return tool if wrapped is tool.body else replace(tool, body=wrapped, batch=None)
-
-    return made
-
-
-def _answering(answers: tuple[WrittenAnswer, ...]) -> Body:
-    async def body(arguments: dict[str, Any], context: CallContext) -> object:
-        for answer in answers:
-            if not broken(answer.when, arguments):
-                if answer.rejected:
-                    raise Rejected("the suite says so", reason=answer.rejected)
-                return deepcopy(answer.value)
-        raise Rejected("no answer is written", reason="the suite has no answer for this call")
-
-    return body
-
-
 async def _approve(plane: Interlock, approval_id: str, person: Principal) -> None:
     asked = await plane.approval(approval_id, person.tenant)
     if asked.status == "pending":
@@ -180,7 +150,7 @@ async def _state(plane: Interlock, run_id: str, principal: Principal) -> RunStat
     return conversation.state
 
 
-def _price(suite: Suite, agent: Agent) -> Callable[[str], Price | None]:
+def _price(suite: Suite, agent: Agent) -> PriceOf:
     """What models cost: by the suite's word, else by the agent's."""
 
     def price_of(model: str) -> Price | None:

@@ -367,7 +367,7 @@ def _wrong(file: Path, error: ValidationError) -> BadInput:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("str", "CallFile"))
     if first["type"] == "extra_forbidden":
-        known = sorted({name for model in _MODELS for name in model.model_fields})
+        known = sorted({name for model in MODELS for name in model.model_fields})
         near = get_close_matches(str(first["loc"][-1]), known, n=1)
         remedy = f"Did you mean {near[0]!r}?" if near else "See docs/how-to/evaluate-agents.md."
         return BadInput(f"{file}: unknown key {where!r}", code="eval.suite", remedy=remedy)
@@ -375,7 +375,8 @@ def _wrong(file: Path, error: ValidationError) -> BadInput:
     return BadInput(f"{file}: {where + ': ' if where else ''}{said}", code="eval.suite", remedy="Mend that field.")
 
 
-_MODELS: tuple[type[BaseModel], ...] = (
+MODELS: tuple[type[BaseModel], ...] = (
     SuiteFile, CaseFile, ExpectFile, CallFile, ToolsFile, AnswerFile, MostFile, WrittenFile, PredicateFile,
     PrincipalFile, ChaosFile, PriceFile, JudgeFile, NeedFile, RunsFile,
 )  # fmt: skip
+"""Every table of a suite, to say what may stand in each."""
