@@ -171,6 +171,8 @@ def worst(check: str, tmp_path: Path, **given: Any) -> Severity:
         ("origins", "warn", {"tools": [WRITER]}, {"tools": [replace(WRITER, roles={"to": "target"})]}),
         ("origins", "warn", {"tools": [tool("fetch", Effect.READ, outward=True, input_schema=TO)]},
          {"tools": [tool("stop_all", Effect.PRIVILEGED)]}),
+        ("screening", "warn", {"settings": {"screening": {"secrets": "flag"}}}, {}),
+        ("screening", "warn", {"settings": {"screening": {"injection": "off"}}}, {}),
         ("versions of tools", "warn", {"left_over": ["pay"]}, {}),
         ("health", "warn", {"down": ["bank (refused)"]}, {}),
         ("stops", "warn", {"stopped": ["tool pay"]}, {}),

@@ -93,8 +93,8 @@ class Site:
 def examine(site: Site) -> list[Finding]:
     """Every finding, in the order of the checklist."""
     parts = (
-        _authentication, _policy, _approvers, _tools, _origins, _running, _servers, _sealing, _files, _limits,
-        _notices, _hook, _ledger,
+        _authentication, _policy, _approvers, _tools, _origins, _screening, _running, _servers, _sealing, _files,
+        _limits, _notices, _hook, _ledger,
     )  # fmt: skip
     return [found for part in parts for found in part(site)]
 
@@ -204,6 +204,17 @@ def _origins(site: Site) -> Iterator[Finding]:
 
 def _takes(tool: Tool) -> bool:
     return bool(tool.input_schema.get("properties"))
+
+
+def _screening(site: Site) -> Iterator[Finding]:
+    said = site.settings.screening
+    kinds = {"characters": said.characters, "content": said.content, "secrets": said.secrets}
+    told = [f"{kind} are told" for kind, act in kinds.items() if act in ("off", "flag")]
+    told += ["texts that read like instructions are not looked for"] if said.injection == "off" else []
+    yield from _found(
+        "screening", Severity.WARN, told, "what nobody sees, what acts by itself and secrets are taken out of results",
+        "See [screening]: say otherwise for single tools, and not for all.",
+    )  # fmt: skip
 
 
 def _running(site: Site) -> Iterator[Finding]:

@@ -52,6 +52,31 @@ def _origins(what: str) -> Stand:
     return stand
 
 
+def _carried_out(grounds: Grounds) -> Defence:
+    """Of data carried out by what only reads: judged by origins on the way in, made harmless on the way back."""
+    origins = _origins("outward reads run like any read")(grounds)
+    if open_ := _told_as_it_is(grounds, "content"):
+        return Defence("partly" if origins.state == "on" else origins.state, f"{origins.says}; {open_}",
+                       f"{origins.do} Screen `content`.".strip())  # fmt: skip
+    return Defence(origins.state, f"{origins.says}; pictures and links that load by themselves do nothing", origins.do)
+
+
+def _characters(grounds: Grounds) -> Defence:
+    says = "taken out of definitions and lists, shown as escapes to people"
+    if open_ := _told_as_it_is(grounds, "characters"):
+        return Defence("partly", f"{says}; {open_}", 'Set characters = "redact" under [screening].')
+    return Defence("on", f"{says}, and taken out of results")
+
+
+def _told_as_it_is(grounds: Grounds, what: str) -> str:
+    """Where results are told with it; empty where none are."""
+    said = grounds.site.settings.screening
+    if getattr(said, what) in ("off", "flag"):
+        return f"results are told with their {what}"
+    open_ = [name for each in said.tools if getattr(each, what) in ("off", "flag") for name in each.tools]
+    return f"results of {_names(open_)} are told with their {what}" if open_ else ""
+
+
 def _poisoning(grounds: Grounds) -> Defence:
     trusted = [said.name for said in grounds.site.settings.servers if said.trust]
     says = "a definition counts as accepted by its digest, byte by byte; any other is withheld, with the difference"
@@ -153,6 +178,8 @@ def _secrets(grounds: Grounds) -> Defence:
     says = "secrets of servers stand in files of mode 0600 and are taken out of answers; keys are hashed"
     if secrets_in_clear(grounds.site.settings):
         return Defence("partly", f"{says}; some stand in the settings in clear", "See «Secrets in clear».")
+    if open_ := _told_as_it_is(grounds, "secrets"):
+        return Defence("partly", f"{says}; {open_}", 'Set secrets = "redact" under [screening].')
     return Defence("on", says)
 
 
@@ -189,14 +216,12 @@ THREATS: Final[tuple[tuple[str, str, Stand], ...]] = (
     ("T1", "a result's text changes a recipient or command", _origins("what a result says can become an argument")),
     ("T2", "the same, encoded or split", _origins("encodings are not looked through")),
     ("T3", "a planted record", _origins("a record counts like any text")),
-    ("T4", "data carried out by what only reads", _origins("outward reads run like any read")),
+    ("T4", "data carried out by what only reads", _carried_out),
     ("T5", "untrusted text, private data and a way out in one run", _origins("what a run has seen binds nothing")),
     ("T6", "instructions in a definition", _poisoning),
     ("T7", "a definition changes after it was reviewed", _on("a call carries the digest that was accepted")),
     ("T8", "names that shadow or look alike", _shadowing),
-    ("T9", "characters that nobody sees", _partly(
-        "taken out of definitions and lists, shown as escapes to people; results reach the model as they are",
-        "Screen results where the deployment can.")),
+    ("T9", "characters that nobody sees", _characters),
     ("T10", "annotations that lie", _on("what a server says can only make a tool graver")),
     ("T11", "a token for somebody else", _audience),
     ("T12", "a login that another browser began", _logins),
