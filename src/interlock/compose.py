@@ -224,6 +224,20 @@ def compose(
     return plane, partial(load_policy, settings)
 
 
+def open_copiers(settings: Settings) -> Copiers:
+    """What takes out of results what the settings do not want told.
+
+    Raises:
+        MissingExtra, SettingsError: Presidio or its pipeline is not installed.
+    """
+    said = settings.screening
+    if said.presidio is None:
+        return Copiers(said.handling())
+    from interlock.screening.presidio import finder  # brings spaCy
+
+    return Copiers(said.handling(), finder(said.presidio))
+
+
 def loops_of(settings: Settings) -> Loops:
     """What the settings say of calls that are alike and of calls at once."""
     said = settings.limits
@@ -293,7 +307,7 @@ def plane_of(
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
             listeners=ProgressListeners(world.clock), pause=world.pause, reach=world.reach,
         ),
-        screens=Screens(matches=registry.output_matches, copiers=Copiers(settings.screening.handling())),
+        screens=Screens(matches=registry.output_matches, copiers=open_copiers(settings)),
         ledger=ledger,
         clock=world.clock,
         new_id=new_id,

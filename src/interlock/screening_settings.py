@@ -51,6 +51,7 @@ class ScreeningSettings(BaseModel):
         secrets: Keys, tokens, passwords.
         injection: Texts that read like instructions: `off`, `flag` or `withhold`.
         personal: Personal data that patterns find.
+        presidio: Name of an installed spaCy pipeline with which Presidio looks for personal data too; None for not.
         tools: What is done otherwise about some; the first that names a tool is taken.
     """
 
@@ -60,6 +61,7 @@ class ScreeningSettings(BaseModel):
     secrets: _Act = "redact"
     injection: _OfSentences = "flag"
     personal: _Act = "off"
+    presidio: str | None = None
     tools: tuple[ToolScreening, ...] = ()
 
     def handling(self) -> Callable[[str], Handling]:

@@ -58,6 +58,19 @@ async def test_a_supervisor_is_told_what_its_workers_answer_as_a_third_partys_wo
         ]  # fmt: skip
 
 
+async def test_what_a_worker_answers_is_screened_like_any_result() -> None:
+    """B16: its model may hand on what nobody should be told."""
+    key = "ghp_q7Zt2mXw9KpL4vRb8NcY1sHdq7Zt2mXw9KpL"
+    boss = Watched(says("", ("ask_a", {"task": "first"})), says("Done."))
+    agents = (Agent("boss", boss, tools=(), workers=("a",)), Agent("a", Watched(says(f"It is {key}.")), tools=()))
+    async with office(*agents) as stage:
+        result = await asked(stage.plane)
+        [heard] = told(boss.asked[1][0])
+        assert heard["value"]["text"] == "It is [redacted: secrets.github]."
+        assert heard["screened"] == [{"what": "secrets.github", "at": "/text", "count": 1, "act": "redact"}]
+        assert key not in repr(await stage.events(result.run_id))
+
+
 async def test_what_agents_say_to_each_other_speaks_as_no_user() -> None:
     """T39: neither the task that a worker is given nor its answer; the user's own words are the user's alone."""
     boss = Watched(says("", ("ask_a", {"task": "TASK of the boss"})), says("Done."))

@@ -49,6 +49,34 @@ async def test_how_far_a_call_is_reaches_its_client_and_no_ledger(tmp_path: Path
 
 
 @both
+async def test_what_a_client_is_told_meanwhile_and_of_the_result_went_through_the_screens(
+    tmp_path: Path, mode: str
+) -> None:
+    """B16: no way round, and a result says in its `_meta` what was found; plain text beside it is as it came."""
+    key = "ghp_q7Zt2mXw9KpL4vRb8NcY1sHdq7Zt2mXw9KpL"
+    heard: list[str | None] = []
+
+    async def leaking(arguments: dict[str, Any], context: CallContext) -> object:
+        context.progress(1, 2, f"with {key}")
+        await anyio.sleep(0.06)
+        return f"![x](https://e.example) {key}"
+
+    async def hear(done: float, total: float | None, message: str | None) -> None:
+        heard.append(message)
+
+    async with served(tmp_path, [Far().tool("get", does=leaking)]) as gateway, gateway.client(mode=mode) as client:
+        result = await client.call_tool("get", {"n": 1}, progress_callback=hear)
+        await until(lambda: heard)
+        assert heard == ["with [redacted: secrets.github]"]
+        assert result.content[0].text == "[x](https://e.example) [redacted: secrets.github]"  # type: ignore[union-attr]
+        assert result.meta is not None
+        assert result.meta["interlock/screened"] == [
+            {"what": "content.image", "at": "", "count": 1, "act": "redact"},
+            {"what": "secrets.github", "at": "", "count": 1, "act": "redact"},
+        ]
+
+
+@both
 @pytest.mark.parametrize(("effect", "became"), [("read", "failed"), ("irreversible", "unknown")])
 async def test_a_call_that_its_client_cancels_is_cancelled_and_the_ledger_says_what_is_known(
     tmp_path: Path, mode: str, effect: str, became: str

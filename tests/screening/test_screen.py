@@ -17,7 +17,7 @@ from interlock.core.finding import Act
 from interlock.errors import Rejected
 from interlock.screening.copier import Copier
 from interlock.screening.handling import Handling
-from interlock.screening.screen import Copiers
+from interlock.screening.screen import Copiers, Screens, screen_aside
 from tests.core.test_canonical import JSON
 from tests.planes import Far, Stage, staged
 
@@ -200,3 +200,15 @@ async def test_what_a_failed_call_was_answered_is_screened_too() -> None:
         assert outcome.kind is OutcomeKind.FAILED
         assert outcome.value == {"error": "bad token [redacted: secrets.github]"}
         assert [each.what for each in outcome.screened] == ["secrets.github"]
+
+
+def test_what_comes_beside_a_result_is_screened_and_where_that_fails_nothing_of_it_is_told() -> None:
+    """B16: progress, questions, logs and reports of runs have the same copy; a server's state is kept."""
+    screens = Screens(matches=lambda tool, value: True)
+    assert screen_aside(NASTY, screens).value == TOLD
+    assert screen_aside("plain", screens) == ("plain", ())
+    state = {"resultType": "input_required", "requestState": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.q7Zt2mXw9KpL"}
+    assert screen_aside(state, screens).value == state
+    withholding = Screens(matches=screens.matches, copiers=Copiers(lambda tool: Handling(secrets=Act.WITHHOLD)))
+    assert screen_aside(NASTY, withholding).value == "[withheld]"
+    assert screen_aside(["\u200b"] * 10_500, screens).value == "[withheld]"

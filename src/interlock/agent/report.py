@@ -17,6 +17,7 @@ from interlock.core.run import RunState
 from interlock.errors import DuplicateFact
 from interlock.ledger.conversation import Conversation
 from interlock.pipeline import Plane
+from interlock.screening.screen import screen_aside
 
 THIRD = Level.THIRD.word
 """What models are told of whatever a run says to another one: a third party's, however it came to say it."""
@@ -45,7 +46,10 @@ async def report(plane: Plane, run: RunState, end: str, value: Any = None, *, do
     call = parent.state.calls[run.task["call"]]
     if parent.state.status != "open" or _given_up(call):
         return
-    told = Outcome(kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=value) if done else Outcome(
+    copy = screen_aside(value, plane.screens, call.tool)  # its model may hand on what nobody should be told
+    told = Outcome(
+        kind=OutcomeKind.DONE, call_id=call.call_id, tool=call.tool, value=copy.value, screened=copy.findings
+    ) if done else Outcome(
         kind=OutcomeKind.FAILED, call_id=call.call_id, tool=call.tool, code="delegate.no_answer",
         message=f"{who(run)} came to no answer: {end}",
         next_step="Do without it, ask for something smaller, or say that it is not done.",

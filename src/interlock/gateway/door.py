@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 import anyio
 
 from interlock.app import Interlock
 from interlock.compose import World
 from interlock.core.call import Outcome, OutcomeKind, ToolCall, ValidCall, proposal_digest
+from interlock.core.canonical import Json
 from interlock.core.decision import Mode
 from interlock.core.ids import named_call_id
 from interlock.core.progress import Heard
@@ -26,6 +28,7 @@ from interlock.ledger.conversation import Conversation
 from interlock.pipeline import call_tool
 from interlock.registry.validate import validate
 from interlock.runs import own_run
+from interlock.screening.screen import screen_aside
 from interlock.settings import Settings
 from interlock.sources.reads import GET, READ
 from interlock.sources.relay import Client
@@ -90,6 +93,10 @@ class Door:
         self.wait_s = wait_s
         self._calls = 0
         self._idle = anyio.Event()
+
+    def clean(self, said: Json) -> Json:
+        """What may be told of what a server says beside results: how far it is, what it asks, logs and suggests."""
+        return cast(Json, screen_aside(said, self.plane.plane.screens).value)
 
     async def offered(self, caller: Caller) -> Sequence[Tool]:
         """The tools that this principal could call, in the versions that it has, in the order of registration."""

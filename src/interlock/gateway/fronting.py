@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -22,6 +22,7 @@ except ImportError:
     raise MissingExtra("the gateway needs an extra", remedy="Install `interlock[mcp,server]`.") from None
 
 Context = ServerRequestContext[Any, Any]
+Clean = Callable[[Json], Json]
 
 _QUESTIONS: dict[str, tuple[str, type[BaseModel], type[BaseModel]]] = {
     "sampling/createMessage": ("sampling", types.CreateMessageRequest, types.CreateMessageResult),
@@ -54,10 +55,14 @@ class FrontClient:
     Args:
         level: The least grave log message that the client wants; the protocol's older revisions set it once.
         brought: What it came back with to a server's questions.
+        clean: What may be told of what a server says.
     """
 
-    def __init__(self, context: Context, level: str = "debug", brought: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, context: Context, clean: Clean, level: str = "debug", brought: Mapping[str, Any] | None = None
+    ) -> None:
         self._context = context
+        self._clean = clean
         self._level = level
         self.brought: Mapping[str, Any] = brought or {}
 
@@ -84,7 +89,7 @@ class FrontClient:
         """
         if _QUESTIONS[method][0] not in self.takes:
             raise NotEntitled(f"{method}: the client does not take it", code="relay.client")
-        said = dict(params)
+        said = self._cleaned(params)
         if method == "elicitation/create":
             if asks_for_secret(said.get("requestedSchema")):
                 raise NotEntitled(f"server {server!r} asks for a secret", code="relay.secret")
@@ -120,12 +125,18 @@ class FrontClient:
             return
         if LEVELS.index(level) < LEVELS.index(self._level):
             return
-        said = {"method": method, "params": {"logger": server, **params}}
+        said = {"method": method, "params": {"logger": server, **self._cleaned(params)}}
         try:
             message = types.LoggingMessageNotification.model_validate(said)
         except ValidationError:
             return
         await context.session.send_notification(message, related_request_id=context.request_id)
+
+    def _cleaned(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The copy of what a server says that may be told: an address that a person is to open stays whole."""
+        told = self._clean(dict(params))
+        said = dict(told) if isinstance(told, Mapping) else {}
+        return said | {"url": params["url"]} if "url" in params else said
 
 
 def asks_for_secret(schema: Json) -> bool:

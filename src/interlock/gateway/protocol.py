@@ -184,13 +184,13 @@ class Protocol:
         this = opened(asked(caller, tool, arguments, meta), said, who, sealed)
         request = this.asked
         made: Reply | None = getattr(context.request, "scope", {}).get(REPLY)
-        client = FrontClient(context, self._levels.get(caller.session, "debug"), this.brought)
+        client = FrontClient(context, self._door.clean, self._levels.get(caller.session, "debug"), this.brought)
         if made is not None:
             reply = made
         elif meta.get("progress_token") is None:
             reply = await self._door.call(caller, request, Front(client=client))
         else:
-            async with reporting(context.session) as heard:
+            async with reporting(context.session, self._door.clean) as heard:
                 reply = await self._door.call(caller, request, Front(heard, client))
         if client.way is Way.INSTEAD and await self._door.from_server(caller, tool):
             asks = question_of(reply, request, who, sealed)

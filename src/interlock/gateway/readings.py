@@ -119,7 +119,8 @@ class Readings:
             deadline_s=_COMPLETE_S,
         )  # fmt: skip
         with anyio.fail_after(_COMPLETE_S):
-            return await self._door.plane.fleet.server(name).complete({**params, "ref": ref}, context)
+            said = await self._door.plane.fleet.server(name).complete({**params, "ref": ref}, context)
+        return cast(Entry, self._door.clean(said))
 
     async def _listed(self, caller: Caller, kind: str, of: Lists) -> list[tuple[Server, Entry]]:
         """The entries of every server that answers; nothing where the principal may read nothing of the kind."""

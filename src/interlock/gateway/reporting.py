@@ -10,6 +10,7 @@ from typing import Protocol
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from interlock.core.canonical import Json
 from interlock.core.progress import Heard, Progress
 from interlock.engine.beside import tasks_beside
 
@@ -29,11 +30,15 @@ class Tells(Protocol):
 
 
 @asynccontextmanager
-async def reporting(client: Tells) -> AsyncIterator[Heard]:
-    """A listener whose reports reach the client as long as the block lasts, and before it ends."""
+async def reporting(client: Tells, clean: Callable[[Json], Json]) -> AsyncIterator[Heard]:
+    """A listener whose reports reach the client as long as the block lasts, and before it ends.
+
+    Args:
+        clean: What may be told of a message.
+    """
     sending, waiting = anyio.create_memory_object_stream[Progress](_WAIT_MAX)
     async with tasks_beside(sending.close) as tasks:
-        tasks.start_soon(_tell, waiting, client)
+        tasks.start_soon(_tell, waiting, client, clean)
         yield _only_forward(sending.send_nowait)
 
 
@@ -53,10 +58,11 @@ def _only_forward(send: Callable[[Progress], None]) -> Heard:
     return heard
 
 
-async def _tell(waiting: MemoryObjectReceiveStream[Progress], client: Tells) -> None:
+async def _tell(waiting: MemoryObjectReceiveStream[Progress], client: Tells, clean: Callable[[Json], Json]) -> None:
     async with waiting:
         async for progress in waiting:
             with anyio.move_on_after(_SLOW_S) as telling:
-                await client.report_progress(progress.done, progress.total, progress.message or None)
+                message = str(clean(progress.message)) if progress.message else None
+                await client.report_progress(progress.done, progress.total, message)
             if telling.cancelled_caught:
                 return

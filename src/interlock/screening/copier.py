@@ -20,7 +20,7 @@ from interlock.screening.sieve import sieve_of
 FINDINGS_MAX: Final = 10_000
 """Findings in one value, beyond which it is not worth telling."""
 
-_BINARY: Final = re.compile(r"[A-Za-z0-9+/_=\r\n-]*")
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_=.~:\r\n-]*")
 
 
 class TooMuch(Exception):
@@ -63,17 +63,20 @@ class _Look(NamedTuple):
 class Copier:
     """Makes copies by one way of handling.
 
+    Args:
+        finder: What finds personal data.
+
     Attributes:
         handling: What is done about each class.
     """
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: Handling, finder: personal.Finder = personal.PATTERNS) -> None:
         self.handling = handling
         every = (
             ("characters", handling.characters, characters.STOPS, lambda text, name: characters.seen(text)),
             ("content", handling.content, content.STOPS, lambda text, name: content.inert(text)),
             ("secrets", handling.secrets, secrets.STOPS, _without(secrets.secrets_in, "secrets")),
-            ("personal", handling.personal, personal.STOPS, _without(_personal, "personal")),
+            ("personal", handling.personal, finder.stops, _without(lambda text, name: finder.find(text), "personal")),
             ("injection", handling.injection, injection.STOPS, lambda text, name: (text, injection.speaking(text))),
         )
         used = [each for each in every if each[1] is not Act.OFF]
@@ -117,7 +120,7 @@ class Copier:
             shown = self._text(key, "", path, found)
             if shown in told:
                 raise TooMuch("two keys are one key once they are clean")
-            if _is_binary(key, part, value):
+            if _is_opaque(key, part, value):
                 told[shown] = part
             else:
                 told[shown] = self._told(part, [*path, key], found)
@@ -139,10 +142,6 @@ class Copier:
     def _field(self, path: list[str | int]) -> str:
         where = pointer(path)
         return next((kind for pattern, kind in self._fields if pattern.fullmatch(where)), "")
-
-
-def _personal(text: str, name: str) -> list[Span]:
-    return personal.personal_in(text)
 
 
 def _without(
@@ -173,7 +172,8 @@ def _pointers(glob: str) -> str:
     return "".join("/" + ("[^/]*" if part == "*" else re.escape(part)) for part in glob.split("/")[1:])
 
 
-def _is_binary(key: str, part: Any, beside: Mapping[str, Any]) -> bool:
-    """Whether this is the content of a picture, a sound or a file, in base64: nothing reads it as text."""
+def _is_opaque(key: str, part: Any, beside: Mapping[str, Any]) -> bool:
+    """Whether nothing reads this as text: a picture, a sound, a file in base64, or a server's state between rounds."""
     encoded = (key == "data" and beside.get("type") in ("image", "audio")) or (key == "blob" and "uri" in beside)
-    return encoded and isinstance(part, str) and _BINARY.fullmatch(part) is not None
+    state = key == "requestState" and beside.get("resultType") == "input_required"
+    return (encoded or state) and isinstance(part, str) and _OPAQUE.fullmatch(part) is not None

@@ -32,6 +32,18 @@ class _Pattern(NamedTuple):
     holds: Callable[[str], bool]
 
 
+class Finder(NamedTuple):
+    """What finds personal data.
+
+    Attributes:
+        find: The spans of a text.
+        stops: What there is in a text that may have some, for a sieve.
+    """
+
+    find: Callable[[str], list[Span]]
+    stops: tuple[str, ...]
+
+
 def personal_in(text: str) -> list[Span]:
     """Where personal data stand in a text, in order and apart; of two in one place, the kind that is more certain."""
     taken: list[Span] = []
@@ -141,3 +153,6 @@ STOPS: Final = (
     r"Mr|Ms|Miss|Dr|Prof|(?i:name)|this is|called",
 )
 """Where none of it is, none of the patterns matches."""
+
+PATTERNS: Final = Finder(personal_in, STOPS)
+"""What finds personal data where nothing else is asked for."""

@@ -13,6 +13,7 @@ from interlock.core.tool import Tool
 from interlock.errors import BadInput
 from interlock.screening.copier import Copied, Copier
 from interlock.screening.handling import DEFAULT, Handling
+from interlock.screening.personal import PATTERNS, Finder
 
 _BEYOND = 4096
 """Bytes behind the beginning of a large value that are looked at too, so that no secret is told up to the cut."""
@@ -21,6 +22,9 @@ _BEYOND = 4096
 _ESCAPED = 6
 """Bytes that JSON needs at most for a character of ASCII, and more than the marks around a text."""
 
+
+WITHHELD = "[withheld]"
+"""What is told in the place of something that is no result and may not be told."""
 
 _NAMES_MAX = 16_384
 """Tools whose copier is kept by their name."""
@@ -31,10 +35,12 @@ class Copiers:
 
     Args:
         handling: What is done about what a tool returns, by its name.
+        finder: What finds personal data.
     """
 
-    def __init__(self, handling: Callable[[str], Handling] = lambda tool: DEFAULT) -> None:
+    def __init__(self, handling: Callable[[str], Handling] = lambda tool: DEFAULT, finder: Finder = PATTERNS) -> None:
         self._handling = handling
+        self._finder = finder
         self._copiers: dict[Handling, Copier] = {}
         self._known: dict[str, Copier] = {}
         self.of("")  # compiled now, not while the first call waits
@@ -46,7 +52,7 @@ class Copiers:
             handling = self._handling(tool)
             copier = self._copiers.get(handling)
             if copier is None:
-                copier = self._copiers[handling] = Copier(handling)
+                copier = self._copiers[handling] = Copier(handling, self._finder)
             if len(self._known) >= _NAMES_MAX:
                 self._known.clear()
             self._known[tool] = copier
@@ -114,6 +120,19 @@ def screen_failure(outcome: Outcome, screens: Screens) -> Outcome:
     if told is None or told.withheld:
         return replace(outcome, value=None, screened=() if told is None else told.findings)
     return replace(outcome, value=told.value, screened=told.findings)
+
+
+def screen_aside(value: Json, screens: Screens, tool: str = "") -> Copied:
+    """What may be told of what is no tool's result: what a run reports, how far a call is, what a server asks.
+
+    Args:
+        tool: Whose handling holds; the usual one where empty.
+    """
+    try:
+        told = _told(value, canonical(value), tool, screens)
+    except BadInput:
+        told = None
+    return Copied(WITHHELD, () if told is None else told.findings) if told is None or told.withheld else told
 
 
 def _is_short(value: object, screens: Screens) -> bool:
