@@ -105,6 +105,7 @@ READS, TURNS = "interlock, reads", "interlock, turns"
 THREAD, DELTA = "langgraph, turns", "langgraph, delta channel, turns"
 AGENT, BY_HAND = "interlock, agent", "loop by hand"
 SERVE, SERVE_ON_DISK, SERVER = "interlock serve", "interlock serve, on disk", "server alone"
+GROUNDED = "interlock, grounding"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
 
 AIMS: tuple[Aim, ...] = (
@@ -124,6 +125,8 @@ AIMS: tuple[Aim, ...] = (
     _wall("peers", "durable", Row(WRITE, 64), Row("langgraph turn", 64), 0.1),
     _cpu("scale", "scale", Row(TOOLS, 10_000), Row(TOOLS, 10), 1.2),
     _cpu("scale", "scale", Row(EVENTS, 1_000_000), Row(EVENTS, 0), 1.2),
+    _figure("grounding", "grounding", Row(GROUNDED, 100_000), None, 0.5, "p99 ms"),
+    _figure("grounding", "grounding", Row(GROUNDED, 1_000_000), None, 5, "p99 ms"),
     _cpu("P5", "resume", Row(READS, 1000), Row("one record a step", 1000), 4),
     _alone("P5", "resume", Row(READS, 1000), 10, "ms"),
     _alone("P5", "resume", Row(READS, 1000), 1200, "bytes a step"),

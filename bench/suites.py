@@ -75,6 +75,16 @@ SUITES: tuple[Suite, ...] = (
         counts=True,
     ),
     Suite(
+        name="grounding",
+        title="Where one call's arguments came from, with so much text in the run",
+        size="bytes",
+        ranked=False,
+        rounds=9,
+        seconds=1.0,
+        figures=("p50 ms", "p99 ms", "taken in, ms"),
+        counts=True,
+    ),
+    Suite(
         name="resume",
         title="A run resumed: its state read from disk by who does not know it",
         size="steps",

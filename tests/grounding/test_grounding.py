@@ -132,7 +132,7 @@ def test_what_is_new_is_taken_in_once() -> None:
         story.say(text)
         index = kept.index(story.asking())
         assert kept._kept["run_1"].absorbed == len(story.run.entered)
-    assert [text for _, text in index.words.messages()] == ["one", "two", "three"]
+    assert [index.words.message(f"/{at}") for at in range(4)] == ["one", "two", "three", ""]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from interlock.core.provenance import DEFINITION, Evidence
 
 _HOPS_MAX: Final = 16
 _STEPS_MAX: Final = 256
+_TELLING: Final = frozenset({"enum", "const", "default", "$ref", "anyOf", "oneOf", "allOf"})
+_BRANCHING: Final = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
 
 
 def constant(schema: Mapping[str, Any], pointer: str, value: object, *, default: bool) -> Evidence | None:
@@ -17,7 +19,13 @@ def constant(schema: Mapping[str, Any], pointer: str, value: object, *, default:
     Args:
         default: Whether the schema's default counts as well.
     """
-    for part in _parts(schema, pointer):
+    steps = pointer.split("/")[1:]
+    if len(steps) == 1 and _BRANCHING.isdisjoint(schema):  # most of them
+        properties = schema.get("properties")
+        part = properties.get(steps[0], {}) if isinstance(properties, dict) else None
+        if isinstance(part, dict) and _TELLING.isdisjoint(part) and "additionalProperties" not in schema:
+            return None
+    for part in _parts(schema, steps):
         named = part.get("enum")
         if "const" in part and _same(part["const"], value):
             return Evidence(DEFINITION, f"{pointer}/const")
@@ -32,10 +40,10 @@ def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
-def _parts(schema: Mapping[str, Any], pointer: str) -> Iterator[Mapping[str, Any]]:
+def _parts(schema: Mapping[str, Any], steps: list[str]) -> Iterator[Mapping[str, Any]]:
     """Every subschema that is about the place, as far as it can be told without checking values."""
     at: list[Mapping[str, Any]] = list(_alternatives(schema, schema, 0))
-    for step in pointer.split("/")[1:]:
+    for step in steps:
         name = step.replace("~1", "/").replace("~0", "~")
         at = [found for part in at for inner in _inner(part, name) for found in _alternatives(schema, inner, 0)]
         if not at or len(at) > _STEPS_MAX:
@@ -57,6 +65,8 @@ def _alternatives(root: Mapping[str, Any], part: object, hops: int) -> Iterator[
     if not isinstance(part, Mapping) or hops > _HOPS_MAX:
         return
     yield part
+    if _BRANCHING.isdisjoint(part):
+        return
     if isinstance(where := part.get("$ref"), str) and where.startswith("#"):
         yield from _alternatives(root, _referred(root, where), hops + 1)
     for several in ("anyOf", "oneOf", "allOf"):

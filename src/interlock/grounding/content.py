@@ -21,7 +21,10 @@ _CARRIES: Final = frozenset({"content", "control", "command", "amount"})
 
 def foreign_links(index: Index, profile: Profile, text: str) -> Iterator[str]:
     """Links in a text whose host neither the user named nor the operator's list has."""
-    for found in _LINK.finditer(normal(text)):
+    plain = normal(text)
+    if "//" not in plain and "www." not in plain:
+        return
+    for found in _LINK.finditer(plain):
         link = found[0].rstrip(".,;:!?")
         link = link if "://" in link else f"https:{link}" if link.startswith("//") else f"https://{link}"
         try:

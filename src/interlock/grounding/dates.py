@@ -11,6 +11,7 @@ _MONTHS: Final = (
     "december",
 )  # fmt: skip
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_BEGINNINGS: Final = frozenset(name[:3] for name in _MONTHS)
 _MONTH: Final = r"(?P<month>" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS) + r"|sept)\.?"
 _DAY: Final = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
 _YEAR: Final = r"(?:[,]?\s+(?P<year>(?:19|20)[0-9]{2}))?"
@@ -41,7 +42,7 @@ def read_date(text: str) -> str | None:
     Where day and month can be told in two ways, it is none.
     """
     plain = " ".join(text.split())
-    if len(plain) > 64:
+    if len(plain) > 64 or not (plain[:1].isdigit() or plain[:3].lower() in _BEGINNINGS):
         return None
     day, _, rest = plain.replace("T", " ", 1).partition(" ") if plain[:4].isdigit() else (plain, "", "")
     if found := _ISO.fullmatch(day):

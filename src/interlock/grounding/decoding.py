@@ -19,12 +19,15 @@ _FUEL: Final = 64
 _SIZE_MAX: Final = 1 << 18
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _BASE32: Final = re.compile(r"[A-Z2-7]{24,}={0,6}")
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[\s:]?){8,}")
-_SPACE: Final = re.compile(r"\s+")
+_HEX: Final = re.compile(r"\b(?:[0-9A-Fa-f]{2}[\s:,]){7,}[0-9A-Fa-f]{2}\b")
+_TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz \n.,;:!?'-"
+_NO_HEX: Final = re.compile(r"[\s:,]+")
+_ODD: Final = re.compile(r"[a-z0-9+/][A-Z]|[0-9][a-z]|[A-Za-z][0-9]|[A-Z2-7]{8}")
 
 
 def readings(text: str) -> Iterator[str]:
-    """The text in its normal form, reversed, and what base64, base32, hex, URL, HTML and gzip encodings in it say.
+    """The text in its normal form, and what base64, base32, hex, URL, HTML and gzip encodings in it say.
 
     Two deep, and at most 64 readings of at most 256 KiB each.
     """
@@ -38,7 +41,6 @@ def readings(text: str) -> Iterator[str]:
         except BadInput:
             continue
         yield plain
-        yield plain[::-1]
         if depth < _DEPTH_MAX:
             for inner in _decoded(current[:_SIZE_MAX]):
                 if inner not in met and len(met) < _FUEL:
@@ -47,18 +49,31 @@ def readings(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str) -> Iterator[str]:
+    if not text.isascii() and (inner := _untagged(text)) != text:
+        yield inner
     if "%" in text and (inner := unquote_plus(text)) != text:
         yield inner
     if "&" in text and (inner := unescape(text)) != text:
         yield inner
-    whole = _SPACE.sub("", text)
-    for piece in dict.fromkeys((*_BASE64.findall(text), *_BASE64.findall(whole))):
+    for piece in dict.fromkeys(_BASE64.findall(_joined(text))):
         yield from _bytes(_base64(piece))
         yield from _bytes(_base64(piece[::-1]))
-    for piece in _BASE32.findall(whole):
         yield from _bytes(_base32(piece))
-    for found in _HEX.finditer(text):
-        yield from _bytes(_hex(found[0]))
+        yield from _bytes(_hex(piece))
+    for found in _HEX.findall(text):
+        yield from _bytes(_hex(found))
+
+
+def _untagged(text: str) -> str:
+    """The text with what is written in tags, which nobody sees, in letters."""
+    return _TAGS.sub(lambda found: "".join(chr(ord(mark) - 0xE0000) for mark in found[0]), text)
+
+
+def _joined(text: str) -> str:
+    """The text without its spaces, where much of it looks like the pieces of an encoding; else as it is."""
+    spaces = text.count(" ") + text.count("\n")
+    strange = len(text.encode("utf-8", "replace").translate(None, _PLAIN))
+    return "".join(text.split()) if spaces and 3 * strange > spaces and 3 * len(_ODD.findall(text)) > spaces else text
 
 
 def _bytes(data: bytes) -> Iterator[str]:
@@ -85,6 +100,8 @@ def _base64(piece: str) -> bytes:
 
 def _base32(piece: str) -> bytes:
     plain = piece.rstrip("=")
+    if not _BASE32.fullmatch(plain):
+        return b""
     try:
         return base64.b32decode(plain + "=" * (-len(plain) % 8))
     except (binascii.Error, ValueError):
@@ -92,5 +109,8 @@ def _base32(piece: str) -> bytes:
 
 
 def _hex(piece: str) -> bytes:
-    plain = re.sub(r"[\s:]", "", piece)
-    return bytes.fromhex(plain[: len(plain) // 2 * 2])
+    plain = _NO_HEX.sub("", piece)
+    try:
+        return bytes.fromhex(plain[: len(plain) // 2 * 2])
+    except ValueError:
+        return b""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import islice
+from heapq import nsmallest
 from typing import Final
 
 from interlock.core.provenance import WORDS, Evidence, Level
-from interlock.grounding.dates import days_meant, moved, spans_in
+from interlock.grounding.dates import moved
 from interlock.grounding.index import Index
 from interlock.grounding.typed import Typed
 
@@ -23,6 +23,11 @@ _US: Final = 1_000_000
 _POOL_MAX: Final = 64
 _CENT: Final = Decimal("0.01")
 _AMOUNT_MAX: Final = Decimal(10) ** 12
+_SUMS: Final = frozenset(
+    "sum total difference plus minus add added adding more less increase increased decrease decreased raise raised"
+    " reduce reduced extra together combined remaining discount higher lower bigger smaller subtract deduct".split()
+)
+"""Words of a user who wants something worked out."""
 
 
 def day_of(index: Index, text: str, now_us: int) -> tuple[Level, Evidence] | None:
@@ -45,12 +50,9 @@ def _day(index: Index, day: str, now_us: int) -> tuple[Level, Evidence] | None:
         return Level.USER, where
     if held := index.records.field((Typed("date", day),)):
         return held[1], held[0].places[0]
-    spans: list[tuple[int, Evidence]] = []
-    for pointer, text in index.words.messages():
-        if span := days_meant(text, now_us).get(day):
-            return Level.USER, Evidence(WORDS, pointer, *span)
-        spans += [(days, Evidence(WORDS, pointer, *span)) for days, span in spans_in(text)]
-    for days, where in spans:
+    if where := index.words.days(now_us).get(day):
+        return Level.USER, where
+    for days, where in index.words.spans():
         for start in filter(None, (moved(day, -days), moved(day, days))):
             if Typed("date", start) in words:
                 return Level.USER, where
@@ -63,27 +65,32 @@ def made_of(index: Index, amount: Typed) -> tuple[Level, tuple[Evidence, ...]] |
     """Where an amount comes from that is worked out: a sum, a difference or a share of two numbers.
 
     One of them is the user's, who says what is to be done with the other: the user's as well, or a trusted field. Its
-    level is the least of theirs.
+    level is the least of theirs. Only what the user asks for is worked out: a share of what they give in hundredths
+    (`10 %`), a sum or difference where they speak of one; else nearly every number is made of some two others.
     """
     wanted = _decimal(amount)
-    if wanted is None:
+    sums = not _SUMS.isdisjoint(index.words.tokens)
+    own = [(number, where, index.words.is_share(where)) for said, where in index.words.entities.items()
+           if (number := _decimal(said)) is not None]  # fmt: skip
+    if wanted is None or not (sums or any(share for _, _, share in own)):
         return None
-    own = [(number, where) for said, where in index.words.entities.items() if (number := _decimal(said)) is not None]
-    fields = list(islice(index.records.numbers(), _POOL_MAX))
+    fields = nsmallest(_POOL_MAX, index.records.numbers(), key=lambda each: (-each[1], each[0]))
     best: tuple[Level, tuple[Evidence, ...]] | None = None
-    for mine, where in own[:_POOL_MAX]:
-        others = [(number, Level.USER, place) for number, place in own[:_POOL_MAX] if place != where]
+    for mine, where, share in own[:_POOL_MAX]:
+        others = [(number, Level.USER, place) for number, place, _ in own[:_POOL_MAX] if place != where]
         for other, level, place in (*others, *fields):
-            if (best is None or level > best[0]) and wanted in _made(mine, other):
+            if (best is None or level > best[0]) and wanted in _made(mine, other, sums=sums, share=share):
                 best = level, (where, place)
     return best
 
 
-def _made(mine: Decimal, other: Decimal) -> Iterator[Decimal]:
+def _made(mine: Decimal, other: Decimal, *, sums: bool, share: bool) -> Iterator[Decimal]:
     """What two numbers come to, to the hundredth."""
-    share = mine * other / 100
-    for result in (mine + other, mine - other, other - mine, share, other + share, other - share):
-        yield result.quantize(_CENT)
+    if sums and not share:
+        yield from (result.quantize(_CENT) for result in (mine + other, mine - other, other - mine))
+    if share:
+        part = mine * other / 100
+        yield from (result.quantize(_CENT) for result in (part, other + part, other - part))
 
 
 def _decimal(value: Typed) -> Decimal | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from interlock.core.provenance import ArgumentOrigin, Lack, Level, Provenance
 from interlock.core.tool import Tool
+from interlock.errors import BadInput
 from interlock.grounding.content import carried, fetched, foreign_links, links
 from interlock.grounding.contracts import beyond_caps, is_outward, lacking
 from interlock.grounding.index import Index
@@ -32,6 +33,7 @@ def ground(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, A
     """
     values = dict(_leaves(arguments, ""))
     origins = tuple(_asked(index, tool, profile, pointer, value, now_us) for pointer, value in values.items())
+    targets = _targets(values, origins)
     mandated = is_mandated(index, tool, profile)
     texts = {each: text for each in origins if isinstance(text := values.get(each.pointer), str)}
     found: list[Lack] = []
@@ -42,11 +44,11 @@ def ground(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, A
     found += fetched(index, profile, tool, texts)
     if tool.needs_intent:
         found += out_of_sequence(index, tool, profile, origins, mandated=mandated)
-        found += too_many(index, tool, profile, targets_of(profile, arguments))
+        found += too_many(index, tool, profile, targets)
         found += beyond_caps(profile, values)
         found += links(index, profile, texts)
-        if is_outward(tool) or targets_of(profile, arguments):  # else it stays inside, and goes to nobody
-            origins, kept = _carried(index, profile, arguments, origins, texts)
+        if is_outward(tool) or targets:  # else it stays inside, and goes to nobody
+            origins, kept = _carried(index, targets, origins, texts)
             found += kept
     return Provenance(
         arguments=origins, lacks=tuple(dict.fromkeys(found)), profiled=profile.profiled, mandated=mandated,
@@ -73,16 +75,28 @@ def sent(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, Any
 
 def targets_of(profile: Profile, arguments: Mapping[str, Any]) -> set[str]:
     """Whom or what a call acts on, in their normal form."""
-    return {
-        normal(value if isinstance(value, str) else repr(value))
-        for pointer, value in _leaves(arguments, "")
-        if value is not None and not isinstance(value, bool) and profile.role(pointer) == "target"
-    }
+    values = dict(_leaves(arguments, ""))
+    return {_plain(value) for pointer, value in values.items() if profile.role(pointer) == "target" and _names(value)}
+
+
+def _targets(values: Mapping[str, object], origins: tuple[ArgumentOrigin, ...]) -> set[str]:
+    return {_plain(value) for each in origins if each.role == "target" and _names(value := values[each.pointer])}
+
+
+def _names(value: object) -> bool:
+    return value is not None and not isinstance(value, bool)
+
+
+def _plain(value: object) -> str:
+    try:
+        return normal(value if isinstance(value, str) else repr(value))
+    except BadInput:
+        return ""
 
 
 def _leaves(value: Any, pointer: str) -> Iterator[tuple[str, object]]:
     """Every leaf and, of objects that the schema leaves open, nothing of the keys: those are validated."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, part in value.items():
             yield from _leaves(part, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
     elif isinstance(value, list | tuple):
@@ -120,12 +134,11 @@ def _unfriendly(index: Index, profile: Profile, origins: tuple[ArgumentOrigin, .
     return tuple(each._replace(flags=tuple(flag for flag in each.flags if flag != "directory")) for each in origins)
 
 
-def _carried(index: Index, profile: Profile, arguments: Mapping[str, Any], origins: tuple[ArgumentOrigin, ...],
+def _carried(index: Index, targets: set[str], origins: tuple[ArgumentOrigin, ...],
              texts: dict[ArgumentOrigin, str]) -> tuple[tuple[ArgumentOrigin, ...], list[Lack]]:  # fmt: skip
     """What of private leaves goes out, to whom it must not: shown with the argument that has it."""
     found: list[Lack] = []
     shown: dict[str, ArgumentOrigin] = {}
-    targets = targets_of(profile, arguments)
     for origin, piece in carried(index, texts):
         if piece.secret or not targets or not all(piece.readers.admit(each) for each in targets):
             found.append(Lack("secret" if piece.secret else "readers", origin.pointer))

@@ -143,6 +143,8 @@ def is_bounded(text: str, begin: int, end: int) -> bool:
     if "@" in needle or "." in needle:
         if before and before in "@._-+/%":
             return False
-        if after and (after in "@-+%" or (after in "./" and text[end + 1 : end + 2].isalnum())):
+        if after and (after in "@-+%" or (after in "./?&=#" and text[end + 1 : end + 2].isalnum())):
+            return False
+        if needle[-1] == "/" and after.isalnum():
             return False
     return True

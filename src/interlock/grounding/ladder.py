@@ -76,8 +76,8 @@ def classify(index: Index, profile: Profile, asked: Asked, value: object) -> Arg
         return _origin(asked, Level.THIRD, "r0", flags=flags)
     if _is_allowed(profile, asked, plain, kind):
         return _origin(asked, Level.SYSTEM, "r1", Evidence(OPERATOR), flags=flags)
-    if not plain:
-        return _origin(asked, Level.SYSTEM, "r1", flags=flags)  # nothing is nobody's
+    if not plain:  # nothing is nobody's; what only looks like nothing is somebody's
+        return _origin(asked, Level.THIRD, "r0", flags=flags) if text.strip() else _origin(asked, Level.SYSTEM, "r1")
     return _found(index, asked, _Value(value, text, plain, kind), flags)
 
 
@@ -102,7 +102,7 @@ def _found(index: Index, asked: Asked, value: _Value, flags: tuple[str, ...]) ->
     days = (value.kind.text,) if value.kind and value.kind.kind in ("date", "moment") else readings(value.plain)
     if days and (day := max(filter(None, (day_of(index, each, asked.now_us) for each in days)), default=None)):
         return _origin(asked, day[0], "r5b", day[1], flags=flags)
-    text = isinstance(value.raw, str) and value.kind is None and len(value.plain) <= _LONG
+    text = isinstance(value.raw, str) and value.kind is None and len(value.plain) <= _LONG and asked.role != "content"
     if text and (pieces := covered(index, value.plain)):
         return _origin(asked, pieces[0], "r5d", *pieces[1], flags=flags)
     if len(value.plain) >= _INSIDE_MIN and (inside := _inside(index, value.plain)):
@@ -216,9 +216,10 @@ def _inside(index: Index, plain: str) -> tuple[Level, Evidence] | None:
 
 def _in_third(index: Index, value: _Value) -> Evidence | None:
     """Where text by others has it, in one of its forms."""
+    linked = value.kind is not None and value.kind.kind == "url"
     for form in dict.fromkeys((value.plain, *(_forms(value.kind) if value.kind else ()))):
         for found in index.third.find(form):
-            if not is_short(form) or found.bounded:
+            if found.bounded or not (is_short(form) or linked):
                 return Evidence(found.source, found.pointer, found.begin, found.end)
     return None
 
@@ -234,7 +235,8 @@ def _forms(kind: Typed) -> tuple[str, ...]:
             return text, (f"{int(whole):,}" if whole.lstrip("-").isdigit() else whole) + dot + rest
         case "url":
             made = url(kind.text)
-            return (made.host + (f"{made.path}?{made.query}" if made.query else made.path.rstrip("/")),)
+            path = made.path if made.query else made.path.rstrip("/")
+            return (f"{made.host}{path}{'?' if made.query else ''}{made.query}".lower(),)
         case "email" | "uuid" | "path":
             return (text,)
     return ()

@@ -14,14 +14,18 @@ from interlock.grounding.leaves import Leaf
 from interlock.grounding.normal import bare, normal
 from interlock.grounding.profile import PUBLIC, USER_ONLY, Profile, leaf_fits
 
-PIECE_MIN: Final = 20
+PIECE_MIN: Final = 24
 """Letters and digits, one after the other, from which a piece of a private text is taken for it: some five words."""
 
 SECRET_MIN: Final = 8
-"""The same of a declared secret, and of anything private in a link that is fetched."""
+"""The same of a declared secret, and of anything private in a link that is composed."""
 
 _GRAM: Final = 10
-_STRIDE: Final = PIECE_MIN - _GRAM + 1
+_STORED, _ASKED = 5, 3
+"""Of private texts every fifth part is stored, of what goes out every third looked up: five and three have no common
+divisor, so a piece of 24 has fifteen parts of ten, one of which is both stored and looked up."""
+
+_BEARERS_MAX: Final = 8
 _LINK_MAX: Final = 512
 
 
@@ -73,6 +77,7 @@ class Private:
         self._grams: dict[str, list[int]] = {}
         self._secrets: dict[str, int] = {}
         self._texts: list[str] = []
+        self._which: dict[tuple[str, str], int] = {}
         self._places: list[tuple[Evidence, Readers]] = []
         self._all = Haystack()
 
@@ -86,14 +91,15 @@ class Private:
             return
         which = len(self._texts)
         self._texts.append(plain)
+        self._which[source, leaf.pointer] = which
         self._places.append((Evidence(source, leaf.pointer), readers))
         self._all.add(source, leaf.pointer, plain)
         if secret:
             for at in range(len(plain) - SECRET_MIN + 1):
                 self._secrets.setdefault(plain[at : at + SECRET_MIN], which)
-        for at in range(0, len(plain) - _GRAM + 1, _STRIDE):
+        for at in range(0, len(plain) - _GRAM + 1, _STORED):
             found = self._grams.setdefault(plain[at : at + _GRAM], [])
-            if len(found) < 8 and which not in found:
+            if which not in found and len(found) <= _BEARERS_MAX:
                 found.append(which)
 
     def pieces(self, text: str) -> Iterator[Piece]:
@@ -103,7 +109,7 @@ class Private:
         met: set[int] = set()
         for reading in readings(text):
             plain = bare(reading)
-            for which, secret in self._found(plain):
+            for which, secret in (*self._found(plain), *self._found(plain[::-1])):
                 if which not in met:
                     met.add(which)
                     yield Piece(*self._places[which], secret)
@@ -116,28 +122,39 @@ class Private:
             plain = bare(reading)
             if len(plain) > _LINK_MAX:
                 return True
-            if any(plain[at : at + SECRET_MIN] in self._all for at in range(len(plain) - SECRET_MIN + 1)):
-                return True
+            for said in (plain, plain[::-1]):
+                if any(said[at : at + SECRET_MIN] in self._all for at in range(len(said) - SECRET_MIN + 1)):
+                    return True
         return False
 
     def _found(self, plain: str) -> Iterator[tuple[int, bool]]:
-        grams, secrets = self._grams, self._secrets
-        for at in range(len(plain) - SECRET_MIN + 1):
-            if secrets and (which := secrets.get(plain[at : at + SECRET_MIN])) is not None:
-                yield which, True
-            for which in grams.get(plain[at : at + _GRAM], ()):
-                if _shared(plain, at, self._texts[which]) >= PIECE_MIN:
+        if self._secrets:
+            for at in range(len(plain) - SECRET_MIN + 1):
+                if (secret := self._secrets.get(plain[at : at + SECRET_MIN])) is not None:
+                    yield secret, True
+        cuts = map(slice, range(0, len(plain) - _GRAM + 1, _ASKED), range(_GRAM, len(plain) + 1, _ASKED))
+        for gram in filter(self._grams.__contains__, map(plain.__getitem__, cuts)):
+            bearers = self._grams[gram]
+            if len(bearers) > _BEARERS_MAX:  # a part of very many: of all of them at once
+                yield from ((self._which[found], False) for found in self._borne(plain, gram))
+            for which in bearers:
+                if any(piece in self._texts[which] for piece in _pieces(plain, gram)):
                     yield which, False
 
+    def _borne(self, plain: str, gram: str) -> Iterator[tuple[str, str]]:
+        for piece in _pieces(plain, gram):
+            for found in self._all.find(piece):
+                yield found.source, found.pointer
+                break
 
-def _shared(plain: str, at: int, text: str) -> int:
-    """The longest stretch around a position of one text that stands in another."""
-    longest = 0
-    for begin in range(max(0, at - _STRIDE + 1), at + 1):
-        if plain[begin : begin + PIECE_MIN] in text and len(plain) - begin >= PIECE_MIN:
-            longest = PIECE_MIN
-            break
-    return longest
+
+def _pieces(plain: str, gram: str) -> Iterator[str]:
+    """The stretches of a text around a part of it that are long enough to tell."""
+    at = plain.find(gram)
+    while at >= 0:
+        for begin in range(max(0, at - PIECE_MIN + _GRAM), min(at, len(plain) - PIECE_MIN) + 1):
+            yield plain[begin : begin + PIECE_MIN]
+        at = plain.find(gram, at + 1)
 
 
 def _escaped(text: str) -> str:

@@ -24,6 +24,10 @@ USER_ONLY: Final = "user"
 """Among readers: nobody but the user."""
 
 
+_KNOWN_MAX: Final = 4096
+"""Pointers whose rules are remembered: results name their keys as they like."""
+
+
 class FieldRule(NamedTuple):
     """Which leaves of a tool's results are more than free text by others.
 
@@ -99,9 +103,12 @@ class Profile:
     def rule(self, pointer: str) -> FieldRule | None:
         """The rule for a leaf of a result, by its pointer with `*` for items of lists."""
         known = self._rules
-        if pointer not in known:
-            known[pointer] = next((rule for rule in self.fields if leaf_fits(rule.glob, pointer)), None)
-        return known[pointer]
+        if pointer in known:
+            return known[pointer]
+        found = next((rule for rule in self.fields if leaf_fits(rule.glob, pointer)), None)
+        if len(known) < _KNOWN_MAX:
+            known[pointer] = found
+        return found
 
     @property
     def private(self) -> bool:
@@ -117,12 +124,15 @@ class Profile:
         return {}
 
     def _said(self, what: str, pointer: str) -> str:
-        key = (what, without_items(pointer))
-        if key not in self._known:
+        known, key = self._known, (what, pointer)
+        if (found := known.get(key)) is None:
             said: Mapping[str, str] = getattr(self, what)
-            fitting = [glob for glob in said if argument_fits(glob, key[1])]
-            self._known[key] = said[max(fitting, key=_particular)] if fitting else ""
-        return self._known[key]
+            plain = without_items(pointer)
+            fitting = [glob for glob in said if argument_fits(glob, plain)]
+            found = said[max(fitting, key=_particular)] if fitting else ""
+            if len(known) < _KNOWN_MAX:
+                known[key] = found
+        return found
 
 
 _WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
@@ -159,9 +169,12 @@ class Profiles:
         return self._profiles.get((tool.server, tool.name)) or profile_of(tool)
 
 
+_ITEM: Final = re.compile(r"/[0-9]+(?:/|\Z)")
+
+
 def without_items(pointer: str) -> str:
     """The pointer with `*` for every item of a list, which is what rules and endorsements name."""
-    if not any(mark.isdigit() for mark in pointer):
+    if not _ITEM.search(pointer):
         return pointer
     return "/".join("*" if part.isdigit() else part for part in pointer.split("/"))
 

@@ -15,7 +15,7 @@ def quote(index: Index, evidence: Evidence) -> Quote:
     """The place in its normal form; empty texts for a source that has none, as a definition."""
     source, pointer, begin, end = evidence
     if source == WORDS and begin >= 0:
-        text = dict(index.words.messages()).get(pointer, "") or index.leaf(source, pointer)
+        text = index.words.message(pointer) or index.leaf(source, pointer)
     else:
         text = index.leaf(source, pointer)
     if begin < 0:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from posixpath import normpath
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 from interlock.grounding.dates import read_date, read_time
 
@@ -27,6 +26,11 @@ _PHONE: Final = re.compile(r"\+?[0-9(][0-9 ().-]{5,22}[0-9]")
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ID: Final = re.compile(r"[\w.:#@/+-]+")
+_FIGURES_MAX: Final = 64
+_FIGURE: Final = re.compile(r"\d")
+_FIGURES_FIRST: Final = frozenset("+-.(0123456789")
+_FIGURED: Final = ("number", "date", "time", "money", "uuid", "phone")
+_LETTERED: Final = ("date", "iban", "money", "uuid")
 _MONEY: Final = re.compile(r"([^\d\s.,+-]{0,3})\s*([+-]?[0-9][0-9,]*(?:\.[0-9]+)?)\s*([A-Za-z]{0,12}|[^\w\s]?)")
 _PORTS: Final = {"http": 80, "https": 443, "ftp": 21, "ws": 80, "wss": 443}
 CURRENCIES: Final = {
@@ -70,7 +74,7 @@ def typed(value: object, shape: str = "") -> Typed | None:
     if isinstance(value, int | float):
         if shape and shape not in ("number", "money", "text", "id", "exact"):
             raise Unfit("a number")
-        return Typed("number", number(repr(value))) if not shape or shape in ("number", "money") else None
+        return Typed("number", plainly(Decimal(repr(value)))) if shape in ("", "number", "money") else None
     text = str(value).strip()
     if shape in _OPEN:
         if shape in ("id", "exact") and not _ID.fullmatch(text):
@@ -113,10 +117,9 @@ def number(text: str) -> str:
 
 def plainly(amount: Decimal) -> str:
     """A decimal in its one form."""
-    try:
-        text = format(amount, "f")
-    except InvalidOperation:  # pragma: no cover - more digits than any context has
-        raise Unfit("no number") from None
+    if not amount.is_finite():
+        raise Unfit("no number")
+    text = format(amount, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
@@ -266,10 +269,9 @@ def _date(text: str) -> Typed:
 
 
 def _uuid(text: str) -> Typed:
-    try:
-        return Typed("uuid", str(UUID(text)))
-    except ValueError:
-        raise Unfit("no UUID") from None
+    if not _UUID.fullmatch(text):
+        raise Unfit("no UUID")
+    return Typed("uuid", text.lower())
 
 
 def _time(text: str) -> Typed:
@@ -303,10 +305,8 @@ def _guessed(text: str) -> tuple[str, ...]:
         return ("url",)
     if "@" in text:
         return ("email",)
-    if any(mark.isdigit() for mark in text):
-        if len(text) <= 64:
-            return ("number", "uuid", "iban", "date", "time", "money", "phone")
-        return ()
+    if len(text) <= _FIGURES_MAX and _FIGURE.search(text):
+        return _FIGURED if text[0] in _FIGURES_FIRST else _LETTERED if text[0].isalpha() else ("money",)
     if text[0] == "/" or text.startswith(("./", "../", "~/")):
         return ("path",)
     return ()

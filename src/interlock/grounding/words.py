@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from interlock.core.provenance import WORDS, Evidence
+from interlock.grounding.dates import days_meant, spans_in
 from interlock.grounding.entities import entities
 from interlock.grounding.haystack import Found, Haystack
 from interlock.grounding.normal import normal
@@ -20,6 +21,7 @@ _REFUSED: Final = re.compile(
 _NUMBERED: Final = re.compile(r"(?:#|\b(?:no\.?|nr\.?|number|id|ids)(?: is| of)?)[\s:=]*[\"'`]?\Z")
 _QUOTED: Final = frozenset(zip("\"'`\u201c\u2018\u00ab", "\"'`\u201d\u2019\u00bb", strict=True))
 _BETWEEN_MAX: Final = 6
+_DAY_US: Final = 86_400_000_000
 _PLAIN_MAX: Final = 4
 _NAME: Final = 3
 _RUN_ON: Final = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z])")
@@ -37,7 +39,9 @@ class Words:
         self.entities: dict[Typed, Evidence] = {}
         self.hosts: set[Typed] = set()
         self._said = 0
-        self._messages: list[tuple[str, str]] = []
+        self._messages: dict[str, str] = {}
+        self._spans: list[tuple[int, Evidence]] = []
+        self._days: tuple[tuple[int, int], dict[str, Evidence]] = ((0, -1), {})
         self._asked: dict[tuple[tuple[str, ...], int], bool] = {}
 
     def say(self, text: str) -> set[str]:
@@ -45,7 +49,8 @@ class Words:
         folded, self._said = normal(text), self._said + 1
         pointer = f"/{self._said - 1}"
         self.text.add(WORDS, pointer, folded)
-        self._messages.append((pointer, folded))
+        self._messages[pointer] = folded
+        self._spans += [(days, Evidence(WORDS, pointer, *span)) for days, span in spans_in(folded)]
         exact = normal(text, exact=True)
         self.exact.add(WORDS, pointer, exact)
         for found, (begin, end) in (*entities(exact), *_before_a_stop(exact)):
@@ -94,9 +99,31 @@ class Words:
         return next((Evidence(WORDS, found.pointer, found.begin, found.end)
                      for found in self.text.find(needle) if found.bounded), None)  # fmt: skip
 
-    def messages(self) -> list[tuple[str, str]]:
-        """Each message's pointer and its own words, in their normal form."""
-        return self._messages
+    def message(self, pointer: str) -> str:
+        """The own words of one message, in their normal form; empty where there is none."""
+        return self._messages.get(pointer, "")
+
+    def is_share(self, where: Evidence) -> bool:
+        """Whether what stands there is given in hundredths."""
+        return self.message(where.pointer)[where.begin : where.end].endswith(("%", "percent"))
+
+    def days(self, now_us: int) -> dict[str, Evidence]:
+        """Days that day words mean on the day of the run's clock, and where they stand."""
+        key = (now_us // _DAY_US, self._said)
+        if self._days[0] != key:
+            self._days = (
+                key,
+                {
+                    day: Evidence(WORDS, pointer, *span)
+                    for pointer, text in reversed(self._messages.items())
+                    for day, span in days_meant(text, now_us).items()
+                },
+            )
+        return self._days[1]
+
+    def spans(self) -> list[tuple[int, Evidence]]:
+        """Whole days that the words count out, and where."""
+        return self._spans
 
     def asks(self, phrases: tuple[str, ...]) -> bool:
         """Whether the words ask for what one of the phrases means."""
