@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from interlock.approvals.endorsing import endorsed
 from interlock.approvals.people import Standing
 from interlock.core.approval import ApprovalState, as_one
 from interlock.core.canonical import Json
@@ -35,6 +36,8 @@ class Answer:
         arguments: The whole arguments of an edit, JSON text or object.
         value: The value of a response, JSON.
         viewed_ms: Milliseconds for which they looked at the request; None where nobody knows.
+        endorse: With an approval: pointers of arguments whose place of origin the person answers for until the run
+            ends, or `tool` for a mandate; see `approvals/endorsing.py`.
     """
 
     decision: Said
@@ -44,6 +47,7 @@ class Answer:
     arguments: str | bytes | Mapping[str, Any] | None = None
     value: Json = None
     viewed_ms: int | None = None
+    endorse: tuple[str, ...] = ()
 
 
 def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> Fact:
@@ -56,7 +60,7 @@ def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> 
         NotEntitled: A service, the run's own subject, an editor of its arguments, somebody in none of the groups, or a
             second answer of the same person.
         Conflict: The request is decided or expired already.
-        BadInput: The digest or the nonce is not this request's, or the answer is none.
+        BadInput: The digest or the nonce is not this request's, the answer is none, or it endorses what is no argument.
     """
     request, person = asked.request, who.person
     if asked.status != "pending":
@@ -95,6 +99,8 @@ def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> 
             remedy="The quorum needs somebody else.",
         )  # fmt: skip
     body |= _said(answer, request["effect"])
+    if answer.endorse:
+        body["endorse"] = endorsed(request, answer.endorse)
     return Fact(
         Kind.APPROVAL_DECIDED, body, asked.call_id, 0, 0, person.id, decision=answer.decision,
         approval_id=asked.approval_id,
@@ -128,6 +134,8 @@ def _bound(request: Mapping[str, Any], answer: Answer) -> None:
         raise BadInput("arguments go with an edit, and only with it", code="approval.arguments")
     if arguments is not None and not isinstance(arguments, str | bytes | Mapping):
         raise BadInput("arguments: neither JSON text nor an object", code="approval.arguments")
+    if answer.endorse and answer.decision != "approve":
+        raise BadInput("an endorsement goes only with an approval", code="approval.endorse")
     if answer.value is not None and answer.decision != "respond":
         raise BadInput("a value goes only with a response", code="approval.value")
     viewed_ms = answer.viewed_ms

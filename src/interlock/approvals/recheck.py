@@ -27,6 +27,7 @@ async def difference(verified: VerifiedCall, asked: ApprovalState, who: Entitlem
     found = _of_call(verified.limited.allowed.valid, asked.request)
     if verified.hold is not None:
         found += _of_hold(verified.hold, asked.request)
+        found += _of_origins(verified.limited.allowed.valid, asked.request)
         if asked.status == "approved":
             found += await _of_approvers(asked, verified.limited.allowed.valid.call.principal.tenant, who, now_us)
     return found
@@ -62,6 +63,19 @@ def _of_hold(hold: Hold, request: Mapping[str, Any]) -> Difference:
     if hold.expires_s < open_s:
         found += _differ(("expires_s", open_s, hold.expires_s))
     return found
+
+
+def _of_origins(valid: ValidCall, request: Mapping[str, Any]) -> Difference:
+    """Whether more lacks of where its values come from than was shown: the run may have read something since."""
+    if not valid.traced.lacks:
+        return []
+    shown = {(each["code"], each.get("pointer", "")) for each in request.get("origins", {}).get("lacks", ())}
+    more = {(lack.code, lack.pointer) for lack in valid.traced.provenance.lacks} - shown
+    return _differ(("origins", _said(shown), _said(shown | more))) if more else []
+
+
+def _said(lacks: set[tuple[str, str]]) -> list[Json]:
+    return [" ".join(filter(None, lack)) for lack in sorted(lacks)]
 
 
 async def _of_approvers(asked: ApprovalState, tenant: str, who: Entitlement, now_us: int) -> Difference:

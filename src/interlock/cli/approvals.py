@@ -75,19 +75,26 @@ _WORDS = click.option("--words", default="", metavar="TEXT", help="Why, for the 
 
 
 @command("approve", approvals, example="interlock approvals approve appr_0194f3a2b1c4\n"
-         "interlock approvals approve appr_0194f3a2b1c4 --digest 9f86d081 --yes --json")  # fmt: skip
+         "interlock approvals approve appr_0194f3a2b1c4 --endorse /recipient --yes --json")  # fmt: skip
 @click.argument("approval_id")
+@click.option("--endorse", multiple=True, metavar="POINTER",
+              help="Answer for where this argument comes from, or for the `tool`, until the run ends.")  # fmt: skip
 @_DIGEST
 @_YES
-def approve(deployment: Deployment, approval_id: str, digest: str | None, yes: bool) -> Report:
+def approve(
+    deployment: Deployment, approval_id: str, endorse: tuple[str, ...], digest: str | None, yes: bool
+) -> Report:  # fmt: skip
     """Approve one call: exactly what is shown, once. It then runs here, if this deployment has its tool.
 
-    How long the request was shown is recorded. Exit code 0: approved, and done where it ran. 1: not approved, or it ran
-    and was refused or failed. 3: more people must approve.
+    How long the request was shown is recorded. With --endorse, later calls of the tool in this run are not held for
+    that argument where its value stands in the same place. Exit code 0: approved, and done where it ran. 1: not
+    approved, or it ran and was refused or failed. 3: more people must approve.
     """
     asked = _asked(deployment, approval_id, deployment.person)
     _check_digest(asked, digest)
-    said = _considered(deployment, asked, _answer_to(asked, "approve"), None if yes else "Approve exactly this call")
+    answer = _answer_to(asked, "approve", endorse=endorse)
+    also = f" and answer for {', '.join(endorse)} in its run" if endorse else ""
+    said = _considered(deployment, asked, answer, None if yes else f"Approve exactly this call{also}")
     return _decided(deployment, asked, said)
 
 

@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 import click
+from rich.console import RenderableType
 
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
-from interlock.cli.layout import Listing, fields, note, told, word
+from interlock.cli.layout import Listing, fields, heading, note, told, word
+from interlock.cli.origins import origins_view
 from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
 from interlock.cli.rows import plain
@@ -68,10 +70,14 @@ def show(deployment: Deployment, call_id: str) -> Report:
     beside = [("proposed", ago(row["proposed_us"], deployment.now_us)), ("run", row["run_id"])]
     if row["grant_id"]:
         beside.append(("released by", f"grant {row['grant_id']} of {', '.join(document['released_by']['by'])}"))
+    came: list[RenderableType] = []
+    if (origins := call.provenance) is not None:
+        document["origins"] = origins
+        came = [heading("Where the values come from"), *origins_view(origins)]
     if cached is not None:
         document["cached"] = cached
         beside.append(("from", f"{cached['call_id']}, {cached['age_ms'] / 1000:.1f} s before; nothing was dialled"))
-    return Report(document, [*outcome_view(outcome), fields(beside)], exit_of_outcome(outcome))
+    return Report(document, [*outcome_view(outcome), fields(beside), *came], exit_of_outcome(outcome))
 
 
 @command("settle", calls, example='interlock calls settle call_0194f3a2b1c4 done --note "the bank shows the transfer"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.keys import named
 from interlock.cli.layout import Listing, fields, heading, told, word
+from interlock.cli.origins import origins_view
 from interlock.cli.outcome import deciders, outcome_view
 from interlock.cli.output import Exit, Report
 from interlock.cli.vocabulary import vocabulary
@@ -24,6 +26,7 @@ from interlock.core.canonical import parse_json
 from interlock.core.decision import Verdict
 from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.errors import BadInput
+from interlock.grounding.grounding import Asking, Grounding, imagined
 from interlock.policy.cases import read_cases, run_cases
 from interlock.policy.cedar import Policy
 from interlock.policy.explain import Explanation, Reading, explain
@@ -120,6 +123,9 @@ def test(deployment: Deployment, files: tuple[Path, ...]) -> Report:
 @click.option("--as", "who", metavar="ID", help="On whose behalf; yourself where left out.")
 @click.option("--roles", default="", metavar="A,B", help="Their roles, with --as.")
 @click.option("--service", is_flag=True, help="They are a service, with --as.")
+@click.option("--words", metavar="TEXT", help="What the user said; not seen where left out.")
+@click.option("--read", multiple=True, metavar="TEXT", help="Text by others that the run has read.")
+@click.option("--mandate", multiple=True, metavar="TOOL", help="A tool that was asked for.")
 @click.option("--resource", default="", metavar="JSON", help="Attributes that the lookup of the resource would return.")
 def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) -> Report:
     """Which rules decide a call, which nearly did, and what they could read. Nothing runs and nothing is recorded.
@@ -129,10 +135,12 @@ def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) ->
     registry = open_registry(deployment.settings)
     loaded = _loaded(deployment, registry)
     person = _principal(deployment, **{name: given[name] for name in ("who", "roles", "service")})
+    run = imagined(given["words"], given["read"], given["mandate"])
+    asking = Asking(run, lambda call: None, deployment.now_us)
     call = ToolCall(
-        run_id="run_explain", call_id="call_explain", tool=tool, arguments=read_arguments(arguments), principal=person
+        run_id=run.run_id, call_id="call_explain", tool=tool, arguments=read_arguments(arguments), principal=person
     )
-    valid = validate(call, registry)
+    valid = validate(call, registry, trace=partial(Grounding().trace, asking))
     if isinstance(valid, Stop):
         return Report({"outcome": valid.outcome.as_json()}, outcome_view(valid.outcome), Exit.NO)
     found = explain(loaded, _facts(deployment, valid, given["resource"]))
@@ -154,6 +162,9 @@ def _explained(found: Explanation) -> list[RenderableType]:
     unmet = [(reading.rule.rule_id, part) for reading in found.readings for part in reading.unmet]
     if unmet:
         view += [heading("What does not hold"), fields(unmet)]
+    if origins := found.facts.get("provenance"):
+        assert isinstance(origins, dict), "as it is written"
+        view += [heading("Where the values come from"), *origins_view(origins)]
     if found.read:
         view += [heading("What they can read"), fields((path, _shown(said)) for path, said in found.read.items())]
     return view
@@ -192,7 +203,7 @@ def _facts(deployment: Deployment, valid: ValidCall, resource: str) -> Facts:
     else:
         acts_on = Resource(entity.type, str(said), attributes)
     call = valid.call
-    return Facts(call.principal, tool, valid.arguments, valid.text, Session(), deployment.now_us, acts_on)
+    return Facts(call.principal, tool, valid.arguments, valid.text, Session(), deployment.now_us, acts_on, valid.traced)
 
 
 def _verb(rule: Rule) -> str:

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from interlock.cli.layout import Cell, Sheet, fields, heading, lines, note, told, value, warning, word
+from interlock.cli.origins import origins_view
 from interlock.cli.outcome import deciders
 from interlock.cli.times import ago, local
 from interlock.core.approval import ApprovalState
@@ -101,6 +102,8 @@ def request_view(asked: Asked, now_us: int) -> RenderableType:
             )
         ),
     ]
+    if origins := request.get("origins"):
+        parts += [heading("Where the values come from"), *origins_view(origins)]
     if verdict := request.get("verify"):
         parts += [heading("What a second reader says"), fields(_verdict(verdict))]
     if changed := request.get("difference"):
@@ -131,6 +134,7 @@ def request_document(asked: Asked) -> dict[str, Json]:
         "subject": {"id": asked.subject.id, "roles": sorted(asked.subject.roles), "kind": asked.subject.kind},
         "words": asked.words,
         "verify": request.get("verify"),
+        "origins": request.get("origins"),
         "digest": request["approval"],
         "call_digest": request["digest"],
         "approved_by": list(state.approvals),

@@ -12,6 +12,7 @@ from interlock.agent.result import listens
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, told, word
+from interlock.cli.origins import lacks_line
 from interlock.cli.outcome import outcome_word, settle_hint
 from interlock.cli.output import Exit, Report
 from interlock.cli.rows import plain
@@ -182,9 +183,10 @@ def _timeline(row: Row, tables: dict[str, list[Row]], state: RunState) -> Row:
     decision = _last(tables["authz_decision"], call_id)
     approval = _last(tables["approval"], call_id)
     result = _last(tables["tool_result"], call_id)
-    told_last = state.calls[call_id].outcome
+    told_last, origins = state.calls[call_id].outcome, state.calls[call_id].provenance
     return {
         **plain(row),
+        "origins": origins,
         "decision": decision["decision"] if decision else None,
         "reasons": plain(decision, "reasons")["reasons"] if decision else [],
         "approved_by": [who["id"] for who in plain(approval, "approvers")["approvers"]] if approval else [],
@@ -201,6 +203,8 @@ def _why(call: Row) -> str:
     said = []
     if call["decision"]:
         said.append(f"{call['decision']} ({', '.join(each.removeprefix('rule:') for each in call['reasons'])})")
+    if lacks := lacks_line(call["origins"]):
+        said.append(lacks)
     if call["code"] and call["outcome"] != "done":
         said.append(f"{call['code']}: {call['message']}")
     if call["approved_by"]:

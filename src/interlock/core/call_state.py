@@ -90,6 +90,13 @@ class CallState:
         return outcome_from_json(json.loads(self.told)["outcome"], self.call_id, self.tool) if self.told else None
 
     @property
+    def provenance(self) -> dict[str, Any] | None:
+        """Where its arguments come from, as its last decision keeps it; None where that was not asked, or is erased."""
+        decided = json.loads(self.decided) if self.decided else {}
+        found: dict[str, Any] | None = decided.get("facts", {}).get("provenance")
+        return found
+
+    @property
     def cached(self) -> dict[str, Any] | None:
         """From which call its result is and how old it was then, where nothing was dialled for this one; else None."""
         found: dict[str, Any] | None = json.loads(self.told).get("cached") if self.told else None

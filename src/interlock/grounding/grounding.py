@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -164,6 +164,15 @@ class Grounding:
             index.sent(call.tool, (), outward=True)
             return
         sent(index, tool, self.profiles.of(tool), json.loads(call.decided)["arguments"])
+
+
+def imagined(words: str | None, read: Iterable[str], mandates: Iterable[str]) -> RunState:
+    """A run of which no more is known than what its user said, what of others it read, and what was asked for."""
+    run = RunState("run_imagined", "", words=words)
+    run.entered += [] if words is None else [Entered(Door.WORDS, words)]
+    run.entered += [Entered(Door.TASK, {"text": text}, "text by others") for text in read]
+    run.entered += [Entered(Door.MANDATE, tool) for tool in mandates]
+    return run
 
 
 def endorsement_from(said: Mapping[str, Any]) -> Endorsement:
