@@ -24,9 +24,7 @@ def asked(shell: Shell) -> Shell:
     [module] = shell.folder.glob("shop_tools_*.py")
     module.write_text(module.read_text() + SEND)
     told = shell.json("call", "send_money", ASKED, "--words", WORDS, code=3)
-    assert told["problems"] == [
-        {"field": "/to", "code": "origin", "message": "must come from the user, and does not"}
-    ]
+    assert told["problems"] == [{"field": "/to", "code": "origin", "message": "must come from the user, and does not"}]
     return shell
 
 
