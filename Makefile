@@ -72,6 +72,10 @@ waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits
 evals: $(VENV)/.stamp ## recorded runs held against golden cases by `eval`; exits 0 only if its figures are the labels of the data
 	@$(PY) -m proof.evals $(ARGS)
 
+.PHONY: backtest
+backtest: $(VENV)/.stamp ## recorded runs into a ledger, changed policies asked about it, the same calls made under them; exits 0 only if every prediction came true
+	@$(PY) -m proof.backtest $(ARGS)
+
 .PHONY: openapi
 openapi: $(VENV)/.stamp .openapi/.stamp ## real documents of OpenAPI become tools; services that answer by three of them are called; exits 0 only if all arrives
 	@$(PY) -m proof.openapi --documents .openapi $(ARGS)
@@ -93,7 +97,7 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding screening evals personal
+EVIDENCE := grounding screening evals personal backtest
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

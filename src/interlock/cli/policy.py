@@ -68,7 +68,7 @@ def check(deployment: Deployment, schema: bool) -> Report:
         "rules": rules, "untyped": untyped,
     }  # fmt: skip
     rows = [
-        (rule.rule_id, _verb(rule), rule.place, ", ".join(reach[rule.rule_id]) or told("nothing", "wait"))
+        (rule.rule_id, verb(rule), rule.place, ", ".join(reach[rule.rule_id]) or told("nothing", "wait"))
         for rule in loaded.rules
     ]
     view: list[RenderableType] = [
@@ -150,7 +150,7 @@ def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) ->
 def _explained(found: Explanation) -> list[RenderableType]:
     decision = found.decision
     rows = [
-        (_role(reading), reading.rule.rule_id, _verb(reading.rule), reading.rule.place) for reading in found.readings
+        (_role(reading), reading.rule.rule_id, verb(reading.rule), reading.rule.place) for reading in found.readings
     ]
     view: list[RenderableType] = [
         Text.assemble(word(decision.verdict.value), "  ", told(", ".join(decision.reasons), "quiet")),
@@ -206,7 +206,8 @@ def _facts(deployment: Deployment, valid: ValidCall, resource: str) -> Facts:
     return Facts(call.principal, tool, valid.arguments, valid.text, Session(), deployment.now_us, acts_on, valid.traced)
 
 
-def _verb(rule: Rule) -> str:
+def verb(rule: Rule) -> str:
+    """What a rule says, in a word or a few."""
     if rule.permits:
         return "permits"
     return f"holds for {', '.join(sorted(rule.approvers))}" if rule.holds else "forbids"

@@ -62,15 +62,13 @@ def backtest_(deployment: Deployment, new: Path, against: Path | None, **given: 
     the rules read was not recorded, or depends on a decision before it that would be another. Exit code 1 beyond one of
     the --max options, 8 where a chain was changed.
     """
-    window = _window(deployment, given["tenant"], given["since"], given["until"])
+    window = window_of(deployment, given["tenant"], given["since"], given["until"])
     bounds = _Bounds.read(given["max_changed"], given["max_holds"], given["max_undecided"])
     picture: Path | None = given["picture"]
     if picture is not None and picture.exists():
         raise Conflict(f"{picture} is there already", code="backtest.exists", remedy="Name a new file.")
     sources = [read_sources(new), *([] if against is None else [read_sources(against)])]
-    recorded = deployment.with_store(lambda store: store.rows("authz_decision", {"tenant": window.tenant}, 1))
-    if not recorded:
-        raise NotFound("no call was decided yet", code="backtest.nothing", remedy="Let the client work for a while.")
+    recorded(deployment, window.tenant)
     tools = anyio.run(tools_of_now, deployment)
     policies = [Policy(source, tools) for source in sources]
     found = deployment.with_store(partial(_asked, policies, Known(tools), window, given["examples"]))
@@ -92,7 +90,17 @@ async def _asked(policies: list[Policy], known: Known, window: Window, examples:
     return await backtest(store, window, Candidates(new=new, old=old[0] if old else None), examples)
 
 
-def _window(deployment: Deployment, tenant: str | None, since: str | None, until: str | None) -> Window:
+def recorded(deployment: Deployment, tenant: str) -> None:
+    """Make sure that there is anything to look at.
+
+    Raises:
+        NotFound: No call of the tenant was ever decided.
+    """
+    if not deployment.with_store(lambda store: store.rows("authz_decision", {"tenant": tenant}, 1)):
+        raise NotFound("no call was decided yet", code="backtest.nothing", remedy="Let the client work for a while.")
+
+
+def window_of(deployment: Deployment, tenant: str | None, since: str | None, until: str | None) -> Window:
     """Whose calls, and of when.
 
     Raises:

@@ -123,7 +123,8 @@ async def walk(store: Store, window: Window, follow: Callable[[str], F], broken:
         name = event.chain
         chain = chains.pop(name, None)
         if chain is None:
-            if event.fact.kind not in _TELLING:
+            kind = event.fact.kind
+            if kind not in _TELLING and not (kind is Kind.RUN_CLAIMED and event.seq == 1):
                 continue
             chain = _Chain(follow(name))
             if event.seq > 1:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from cedarpy import Schema, pst, validate_policies
+from cedarpy import Schema, validate_policies
 
 from interlock.core.canonical import canonical
 from interlock.errors import PolicyError
@@ -43,12 +43,12 @@ def check(rules: Iterable[Rule], tools: Iterable[ToolTypes]) -> None:
 
 
 def _check_principals(rule: Rule) -> None:
-    for uid in _uids(rule):
-        if str(uid.type) == "Principal" and "/" not in uid.id:
+    for name in sorted(rule.names("Principal")):
+        if "/" not in name:
             raise PolicyError(
-                f'{rule.place}: Principal::"{uid.id}" names no tenant',
+                f'{rule.place}: Principal::"{name}" names no tenant',
                 code="policy.principal",
-                remedy=f'Write Principal::"default/{uid.id}", with the tenant before the slash.',
+                remedy=f'Write Principal::"default/{name}", with the tenant before the slash.',
             )
 
 
@@ -101,8 +101,4 @@ def _representatives(tools: Iterable[ToolTypes], reads: frozenset[Path], named: 
 
 
 def _named(rules: Iterable[Rule]) -> frozenset[str]:
-    return frozenset(uid.id for rule in rules for uid in _uids(rule) if str(uid.type) == "Action")
-
-
-def _uids(rule: Rule) -> Iterator[pst.EntityUid]:
-    yield from sorted(pst.entity_uids(rule.form), key=str)
+    return frozenset(name for rule in rules for name in rule.names("Action"))

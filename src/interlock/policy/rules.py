@@ -79,6 +79,10 @@ class Rule:
         expires_s = usual_s if self.expires_s is None else self.expires_s
         return Hold(groups=self.approvers, quorum=self.quorum, expires_s=expires_s, rules=(self.rule_id,))
 
+    def names(self, kind: str) -> frozenset[str]:
+        """Ids of the entities of a type that it names: of `Role`, the roles; of `Action`, tools and their groups."""
+        return frozenset(uid.id for uid in pst.entity_uids(self.form) if str(uid.type) == kind)
+
     def concerns(self, action: str, groups: frozenset[str]) -> bool:
         """Whether its action scope admits a tool: its action id, and that with all of its groups."""
         scope = self.form.action
