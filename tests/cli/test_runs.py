@@ -110,3 +110,42 @@ def test_a_record_that_was_changed_does_not_hold(shell: Shell) -> None:
 
 def test_a_run_of_nobody_here_is_not_replayed(shell: Shell) -> None:
     assert shell.json("runs", "replay", "run_9", code=2)["error"]["code"] == "run.not_found"
+
+
+def test_a_replay_names_the_decisions_that_would_be_others_now(shell: Shell) -> None:
+    """D3: by the policy of now, on the facts of then; nothing runs, and the run's record stays as it is."""
+    approval_id = shell.held()
+    shell.run("approvals", "approve", approval_id, "--yes", who="maria")
+    before = len(shell.events("run_1"))
+    same = shell.json("runs", "replay", "run_1", "--decide")
+    assert (same["differ"], [each["now"] for each in same["again"]]) == (0, ["require_approval"] * 2)
+    (shell.folder / "next.cedar").write_text(
+        '@id("all") permit (principal, action, resource); '
+        '@id("dear") forbid (principal, action == Action::"refund", resource) when { context.arguments.cents > 100 };'.replace(
+            "; @id", ";\n@id"
+        )
+    )
+    said = shell.json("runs", "replay", "run_1", "--decide", "--policy", "next.cedar", code=1)
+    assert said["differ"] == 2
+    assert said["again"][0] | {"seq": 0} == {
+        "seq": 0, "call_id": "call_1", "was": "require_approval", "was_reasons": ["rule:irreversible-held",
+        "rule:irreversible"], "now": "deny", "now_reasons": ["rule:dear"], "differs": True, "why": "", "fact": "",
+    }  # fmt: skip
+    out = " ".join(shell.run("runs", "replay", "run_1", "--decide", "--policy", "next.cedar").out.split())
+    assert "Asked again: otherwise, deny: rule:dear; it was require approval." in out
+    assert "2 of 2 decisions would be another now" in out
+    assert len(shell.events("run_1")) == before
+    assert shell.json("runs", "replay", "run_1", "--policy", "next.cedar", code=2)["error"]["code"] == "cli.usage"
+
+
+def test_a_replay_goes_on_at_each_enter_and_stops_when_asked_to(shell: Shell) -> None:
+    shell.run("call", "look", '{"order_id": 7}')
+    steps = shell.json("runs", "replay", "run_1")["steps"]
+    whole = shell.run("runs", "replay", "run_1", "--step", "--decide", typed="\n" * len(steps))
+    assert whole.code == 0
+    assert f"{len(steps)} of {len(steps)}: event" in whole.out and "Asked again: the same, allow" in whole.out
+    few = shell.run("runs", "replay", "run_1", "--step", typed="\nq\n")
+    assert f"2 of {len(steps)}: event" in few.out and f"3 of {len(steps)}: event" not in few.out
+    alone = shell.run("runs", "replay", "run_1", "--step")
+    assert f"1 of {len(steps)}: event" in alone.out and f"2 of {len(steps)}: event" not in alone.out
+    assert shell.json("runs", "replay", "run_1", "--step", code=2)["error"]["code"] == "cli.usage"

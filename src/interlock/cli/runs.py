@@ -1,4 +1,4 @@
-"""`interlock runs`: what happened in a run, call by call, and the same run again from its record alone."""
+"""`interlock runs`: what happened in a run, call by call."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, told, word
 from interlock.cli.origins import lacks_line
 from interlock.cli.outcome import outcome_word, settle_hint
-from interlock.cli.output import Exit, Report
+from interlock.cli.output import Report
 from interlock.cli.rows import plain
 from interlock.cli.timeline import graph_of, graph_view, turns_of, turns_view
 from interlock.cli.times import ago, local, took
 from interlock.core.event import Event
 from interlock.core.run import RunState
-from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
-from interlock.ledger.replay import replay
 from interlock.ledger.store import Store
 
 Row = dict[str, Any]
@@ -85,44 +83,6 @@ def show(deployment: Deployment, run_id: str) -> Report:
     if "graph" in state.course:
         document["graph"] = graph_of(state)
     return Report(document, [Sheet("run", *_page(state, tables, document, deployment.now_us))])
-
-
-@command(
-    "replay",
-    runs,
-    example="interlock runs replay run_0194f3a2b1c4\ninterlock runs replay run_0194f3a2b1c4 --to 12 --json",
-)
-@click.argument("run_id")
-@click.option(
-    "--to", "last", type=click.IntRange(1), metavar="EVENT", help="Up to this event; to the end where left out."
-)
-def replay_(deployment: Deployment, run_id: str, last: int | None) -> Report:
-    """Go through a run again, event by event, from its record alone.
-
-    Nothing is dialled, decided or written. The record is checked on the way. Exit code 1 where it was changed or
-    contradicts itself.
-    """
-    events = deployment.with_store(partial(_events, run_id, deployment.person.tenant))
-    steps = list(replay(events[:last]))
-    problem = next((step.problem for step in steps if step.problem), "")
-    document = {"run_id": run_id, "steps": [step.as_json() for step in steps], "holds": not problem, "problem": problem}
-    numbers = {event.fact.call_id: str(event.fact.step) for event in events if event.fact.step}
-    rows = [
-        (
-            str(step.seq),
-            "+" + took(max(step.at_us - events[0].at_us, 0)),
-            numbers.get(step.call_id, ""),
-            step.gate,
-            step.text,
-            word(step.status) if step.status else "",
-        )
-        for step in steps
-    ]
-    view: list[RenderableType] = [
-        Listing(("event", "when", "step", "gate", "what happened", "then"), rows, empty="None.")
-    ]
-    ending = told(f"The record does not hold: {problem}.", "bad") if problem else note("The record holds.")
-    return Report(document, [*view, told(""), ending], Exit.NO if problem else Exit.DONE)
 
 
 def _page(state: RunState, tables: dict[str, list[Row]], document: Row, now_us: int) -> list[RenderableType]:
@@ -216,17 +176,6 @@ def _why(call: Row) -> str:
 
 def _last(rows: list[Row], call_id: str) -> Row | None:
     return next((row for row in reversed(rows) if row["call_id"] == call_id), None)
-
-
-async def _events(run_id: str, tenant: str, store: Store) -> list[Event]:
-    """The events of a run, read and not folded: replay folds them, and says where they do not fit.
-
-    Raises:
-        NotFound: No such run of this tenant.
-    """
-    if not await store.rows("run", {"run_id": run_id, "tenant": tenant}):
-        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
-    return await store.read(run_id)
 
 
 async def _run(run_id: str, tenant: str, store: Store) -> tuple[RunState, dict[str, list[Row]], list[Event]]:
