@@ -120,10 +120,8 @@ def test_a_replay_names_the_decisions_that_would_be_others_now(shell: Shell) -> 
     same = shell.json("runs", "replay", "run_1", "--decide")
     assert (same["differ"], [each["now"] for each in same["again"]]) == (0, ["require_approval"] * 2)
     (shell.folder / "next.cedar").write_text(
-        '@id("all") permit (principal, action, resource); '
-        '@id("dear") forbid (principal, action == Action::"refund", resource) when { context.arguments.cents > 100 };'.replace(
-            "; @id", ";\n@id"
-        )
+        '@id("all") permit (principal, action, resource);\n'
+        '@id("dear") forbid (principal, action == Action::"refund", resource) when { context.arguments.cents > 100 };'
     )
     said = shell.json("runs", "replay", "run_1", "--decide", "--policy", "next.cedar", code=1)
     assert said["differ"] == 2
