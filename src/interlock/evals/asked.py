@@ -167,12 +167,18 @@ _CONTEXT: Final = ("arguments", "session", "time", "provenance")
 
 
 def _is_judged(tool: Tool, whole: bool) -> bool:
-    """Whether it counts, in every deployment, where the arguments of the tool's writes and outward reads come from.
+    """Whether it counts, in every deployment, where the arguments of the tool's calls come from.
 
-    It does where its author said what they are for, and where it is a server's.
+    It does of writes and outward reads whose author said what arguments are for, or that are a server's; of a plain
+    read where one of them is a credential or the like.
     """
     theirs = not tool.sealed and tool.server != "local"
-    return (tool.writes or tool.outward) and (not whole or theirs or bool(tool.roles))
+    if tool.writes or tool.outward:
+        return not whole or theirs or bool(tool.roles)
+    return not _ALWAYS.isdisjoint(tool.roles.values())
+
+
+_ALWAYS: Final = frozenset({"credential", "command", "fetch"})
 
 
 def terms_of(decision: Decision) -> Terms:
