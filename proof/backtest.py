@@ -53,7 +53,7 @@ from interlock.evals.asked import Asked, Reader, Terms
 from interlock.evals.backtest import Candidates, backtest
 from interlock.evals.tally import Judged, Tally
 from interlock.evals.walk import Window
-from interlock.ledger.redact import redact
+from interlock.ledger.redact import erasable, redact
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Store
 from interlock.policy.cedar import Policy
@@ -135,7 +135,9 @@ POLICIES = {
     "when { resource has tier && resource.tier == 2 };",
     "by origin": BASE
     + '@id("origin") @approvers("approver") forbid (principal, action in Action::"call", resource) '
-    "when { !context.provenance.lacks.isEmpty() };",
+    "when { !context.provenance.lacks.isEmpty() };"
+    '\n@id("third") @approvers("lead") forbid (principal, action in Action::"effect/irreversible", resource) '
+    "when { context.provenance.saw_third };",
 }  # fmt: skip
 """What is asked: the policy of the record itself, which must change nothing, and changed ones."""
 
@@ -352,10 +354,10 @@ class Erased(NamedTuple):
 async def _erased(store: SqliteStore, tools: Sequence[Tool], base: Made) -> Erased:
     """Erase the record of every so manieth decision, and predict again."""
     _, before = await predict(store, "", POLICIES["by counters"], tools)
-    wanted = [each.asked for each in before[::ERASED_EVERY]]
-    gone = set()
-    for asked in wanted:
-        gone |= {(asked.run_id, seq) for seq in await redact(store, asked.run_id, [asked.seq], "proof", BOSS)}
+    gone: set[tuple[str, int]] = set()
+    for asked in (each.asked for each in before[::ERASED_EVERY]):
+        if asked.seq in erasable(await store.read(asked.run_id)):  # what still waits for a person is needed
+            gone |= {(asked.run_id, seq) for seq in await redact(store, asked.run_id, [asked.seq], "proof", BOSS)}
     _, after = await predict(store, "", POLICIES["by counters"], tools)
     was = {(each.asked.run_id, each.asked.seq): each for each in before}
     undecidable = hanging = other = 0

@@ -11,7 +11,7 @@ from interlock.evals.tally import HOLD, VERDICTS, Tally
 WORDS: Final = {"allow": "allow", HOLD: "hold", "deny": "deny"}
 """The answers as people say them."""
 
-_WIDTH, _LEFT, _BAR, _ROW = 720, 150, 480, 34
+_WIDTH, _LEFT, _BAR, _ROW = 720, 150, 420, 34
 _LIGHT: Final = {"allow": "#1d6fa5", HOLD: "#8a6100", "deny": "#a8323e", "none": "#5f6672"}
 _DARK: Final = {"allow": "#6db6e8", HOLD: "#e3b341", "deny": "#f28b94", "none": "#a6adba"}
 
