@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock import CallContext, foreign_tool
 from interlock.core.canonical import canonical
-from interlock.evals.chaos import GARBAGE, Chaos, Fault, lied
+from interlock.evals.chaos import GARBAGE, Chaos, Fault, lied, lies
 from interlock.evals.evaluate import Result
-from tests.evals.makers import desk, played, says, stage, suite
+from tests.evals.makers import ORDER, desk, played, says, stage, suite
 
 ANSWERS = {"look": [{"value": {"state": "sent"}}], "note": [{"value": {"state": "noted"}}]}
 
@@ -116,6 +118,28 @@ def test_a_lie_has_the_shape_of_the_truth(value: Any) -> None:
     assert type(false) is type(value)
     if isinstance(value, dict):
         assert set(false) == set(value)  # type: ignore[call-overload]
+
+
+@pytest.mark.anyio
+async def test_a_lie_is_one_that_the_tools_schema_takes_so_that_it_deceives(tmp_path: Path) -> None:
+    """All of it backwards would be no state that there is: the part that can be false is."""
+    closed = {"type": "object", "properties": {"state": {"enum": ["sent", "lost"]}, "days": {"type": "integer"}}}
+
+    async def unreached(arguments: dict[str, Any], context: CallContext) -> object:
+        raise AssertionError("a far end was reached")
+
+    track = foreign_tool("track", "local", "Tracks.", ORDER, unreached, effect="read", output_schema=closed)
+    where = stage(desk(says("", ("track", {"order": 7})), says("Over.")), tmp_path)
+    where = replace(where, tools=(*where.tools, track))
+    made = suite(
+        answers={"track": [{"value": {"state": "sent", "days": 3}}]}, chaos=[{"lie": 1.0}],
+        case={"expect": {"calls": [{"tool": "track", "outcome": "done"}]}},
+    )  # fmt: skip
+    assert (await played(made, where)).passed == (1, 1)
+    assert next(lie for lie in lies({"state": "sent", "days": 3}) if lie["state"] == "sent") == {  # type: ignore[index]
+        "state": "sent",
+        "days": 4,
+    }
 
 
 @pytest.mark.parametrize("value", [True, 7, "sent", [1], {"state": "sent"}])

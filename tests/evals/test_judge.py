@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from interlock.core.message import Finish, Message, Proposal, Role, Usage
@@ -33,6 +34,7 @@ class Reader:
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Offer]) -> Message:
         self.asked.append(tuple(messages))
+        await anyio.lowlevel.checkpoint()  # a model takes its time, and others are asked meanwhile
         said = self._says(json.loads(messages[-1].text))
         return said if isinstance(said, Message) else Message(role=Role.MODEL, text=said, usage=Usage(100, 10))
 
@@ -123,6 +125,22 @@ async def test_judging_is_paid_for_and_ends_where_its_purse_is_empty() -> None:
     assert words[-1] is Word.NONE
     assert words.index(Word.NONE) == len(reader.asked) == asked.spent.micro_usd / 110
     assert asked.spent.micro_usd <= 7_000
+
+
+async def test_askings_at_the_same_time_share_one_purse() -> None:
+    """What is reserved counts before it is spent."""
+    asked, reader = judge(verdict, price=Price(1_000_000, 1_000_000), most=2_500)
+    words: list[Word] = []
+
+    async def once() -> None:
+        words.append((await asked("q", "a", "r")).word)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(once)
+    assert 0 < len(reader.asked) < 10
+    assert words.count(Word.NONE) == 10 - len(reader.asked)
+    assert asked.spent.micro_usd <= 2_500
 
 
 async def test_a_model_that_fails_or_stalls_gives_no_verdict() -> None:

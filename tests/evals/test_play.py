@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from interlock.errors import BadInput
+from interlock.evals.compare import compare, kept_trials
 from interlock.evals.evaluate import evaluate
 from interlock.models.metered import Price
 from interlock.testing import FrozenClock
@@ -126,3 +128,33 @@ async def test_latency_is_the_runs_own_time(tmp_path: Path) -> None:
     assert trial.run is not None
     assert trial.run.latency_ms >= 30_000, "a stalled tool takes as long as its call may"
     assert any(failure.startswith("latency_ms") for failure in trial.failures)
+
+
+async def test_trials_at_the_same_time_are_told_in_their_order(tmp_path: Path) -> None:
+    agent = desk(says("", ("look", {"order": 7})), says("Done."))
+    made = suite(answers=LOOK, chaos=[{"fail": 0.3, "lie": 0.3}], repeat=6, case={"expect": {"end": "answer"}})
+    one = await evaluate(made, stage(agent, tmp_path), None, unheard)
+    many = await evaluate(made, stage(agent, tmp_path), None, unheard, 4)
+    assert [(trial.number, trial.passed, trial.injected) for trial in many.trials] == [
+        (trial.number, trial.passed, trial.injected) for trial in one.trials
+    ]
+    with pytest.raises(BadInput, match="no agent 'nobody'"):
+        await evaluate(suite(agent="nobody", repeat=6, case={}), stage(agent, tmp_path), None, unheard, 4)
+
+
+async def test_a_changed_policy_loses_the_case_that_it_forbids(tmp_path: Path) -> None:
+    """F1: regression on a change of the policy."""
+    agent = desk(says("", ("look", {"order": 7})), says("Done."))
+    made = suite(answers=LOOK, case={"expect": {"calls": [{"tool": "look", "outcome": "done"}]}})
+    where = stage(agent, tmp_path)
+    before = kept_trials((await played(made, where)).baseline())
+    (tmp_path / "policy").mkdir()
+    rules = (
+        '@id("all")\npermit (principal, action, resource);\n'
+        '@id("no-look")\nforbid (principal, action == Action::"look", resource);\n'
+    )
+    (tmp_path / "policy" / "rules.cedar").write_text(rules, encoding="utf-8")
+    changed = replace(where, settings=where.settings.model_copy(update={"policy": tmp_path / "policy"}))
+    after = await played(made, changed)
+    assert compare(before, kept_trials(after.baseline()), 1).lost == ("one",)
+    assert after.trials[0].failures == ("outcome: look is refused authorize.not_available, not done",)

@@ -51,6 +51,7 @@ def eval() -> None:  # the name by which the command is found
 @click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write the report as one page of HTML.")
 @click.option("--junit", "junit_file", metavar="FILE", type=_FILE, help="Write it as JUnit XML.")
 @click.option("--since", metavar="WHEN", default="", help="Of recorded runs, those since then: 7d, 2026-11-01.")
+@click.option("--at-once", type=click.IntRange(1, 64), default=1, show_default=True, help="So many trials at a time.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), help="Play each case so often, whatever the suite says.")
 def run(deployment: Deployment, file: Path, **given: Any) -> Report:
     """Hold an agent, or recorded runs, against a suite of golden cases.
@@ -63,7 +64,7 @@ def run(deployment: Deployment, file: Path, **given: Any) -> Report:
     suite = _repeated(load_suite(file), given["repeat"])
     before = None if given["baseline"] is None else load_baseline(given["baseline"], suite.name)
     judge = None if suite.judge is None else open_judge(suite.judge, deployment.settings, deployment.world)
-    result = _evaluated(deployment, suite, judge, given["since"])
+    result = _evaluated(deployment, suite, judge, given["since"], given["at_once"])
     kept = result.baseline()
     comparison = None if before is None else compare(before.cases, kept_trials(kept), suite.seed)
     _write(given["save"], canonical(kept).decode() + "\n")
@@ -95,11 +96,11 @@ def _repeated(suite: Suite, repeat: int | None) -> Suite:
     return replace(suite, cases=tuple(replace(case, repeat=repeat) for case in suite.cases))
 
 
-def _evaluated(deployment: Deployment, suite: Suite, judge: Judge | None, since: str) -> Result:
+def _evaluated(deployment: Deployment, suite: Suite, judge: Judge | None, since: str, at_once: int) -> Result:
     told = _progress(deployment, sum(case.repeat for case in suite.cases))
     if not suite.recorded:
         stage = Stage(settings=deployment.settings, world=deployment.world)
-        return anyio.run(evaluate, suite, stage, judge, told)
+        return anyio.run(evaluate, suite, stage, judge, told, at_once)
     typed = since or suite.since
     since_us = moment(typed, deployment.now_us) if typed else 0
     find = partial(recorded_runs, suite=suite, tenant=deployment.person.tenant, since_us=since_us)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from interlock.core.canonical import canonical
 from interlock.core.tool import Body, CallContext, Tool
 from interlock.errors import TryLater
+from interlock.registry.schema import compile_schema
 
 _TURN = 1 << 64
 
@@ -98,6 +99,7 @@ class Injector:
         rule = next((rule for rule in self.rules if not rule.tools or tool.name in rule.tools), None)
         if rule is None:
             return body
+        matches = _matching(tool)
 
         async def wrapping(arguments: dict[str, Any], context: CallContext) -> object:
             fault = self._draw(rule, tool.name, arguments, context.call_id)
@@ -108,7 +110,7 @@ class Injector:
                 raise TimeoutError("injected: no answer")
             value = await body(arguments, context)
             if fault is Fault.LIE:
-                return lied(value)
+                return next((lie for lie in lies(value) if matches(lie)), lied(value))
             return GARBAGE if fault is Fault.GARBAGE else value
 
         return wrapping
@@ -122,6 +124,26 @@ class Injector:
         if fault is not None:
             self.injected.append(Injected(tool, call_id, self._tries[asked], fault))
         return fault
+
+
+def _matching(tool: Tool) -> Callable[[object], bool]:
+    """Whether a value is one that the tool declares: a lie that its schema refuses deceives nobody."""
+    if tool.output_schema is None:
+        return lambda value: True
+    return compile_schema(tool.output_schema).is_valid
+
+
+def lies(value: object) -> Iterator[object]:
+    """Other values of the same shape, the greatest lie first: all of it false, or one part alone."""
+    yield lied(value)
+    if isinstance(value, dict):
+        for key, part in value.items():
+            for lie in lies(part):
+                yield {**value, key: lie}
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            for lie in lies(part):
+                yield [*value[:place], lie, *value[place + 1 :]]
 
 
 def lied(value: object) -> object:

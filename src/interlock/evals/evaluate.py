@@ -1,4 +1,4 @@
-"""A suite evaluated: every trial of every case, one after the other, and the figures that come of them."""
+"""A suite evaluated: every trial of every case, and the figures that come of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
+import anyio
+
 from interlock.core.canonical import Json
+from interlock.errors import InterlockError
 from interlock.evals.grade import grade
 from interlock.evals.judge import Judge, Verdict
 from interlock.evals.play import Stage
@@ -102,24 +105,41 @@ class Result:
         return {"format": BASELINE, "suite": self.suite.name, "cases": cases}
 
 
-async def evaluate(suite: Suite, stage: Stage, judge: Judge | None, told: Told) -> Result:
+async def evaluate(suite: Suite, stage: Stage, judge: Judge | None, told: Told, at_once: int = 1) -> Result:
     """Play every case as often as it says.
 
+    Args:
+        at_once: So many trials at the same time; they share nothing but the machine.
+
     Raises:
-        InterlockError: See `Stage.play`.
+        InterlockError: See `Stage.play`; the other trials were cut off.
     """
-    trials = []
-    for case in suite.cases:
-        for number in range(1, case.repeat + 1):
-            played = await stage.play(suite, case, number)
-            verdict = await _judged(judge, case, played.run)
-            trial = Trial(
+    wanted = [(case, number) for case in suite.cases for number in range(1, case.repeat + 1)]
+    trials: dict[int, Trial] = {}
+    failed: list[InterlockError] = []
+    left = iter(range(len(wanted)))
+
+    async def work() -> None:
+        for place in left:
+            case, number = wanted[place]
+            try:
+                played = await stage.play(suite, case, number)
+            except InterlockError as error:
+                failed.append(error)  # told as itself, not within the task group's
+                tasks.cancel_scope.cancel()
+                return
+            trials[place] = Trial(
                 case=case.name, number=number, run=played.run, grade=grade(played.run, case.expect),
-                verdict=verdict, injected=came_of(played),
+                verdict=await _judged(judge, case, played.run), injected=came_of(played),
             )  # fmt: skip
-            trials.append(trial)
-            await told(trial)
-    return Result(suite=suite, trials=tuple(trials), judging=_spent(judge))
+            await told(trials[place])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(at_once, len(wanted))):
+            tasks.start_soon(work)
+    if failed:
+        raise failed[0]
+    return Result(suite=suite, trials=tuple(trials[place] for place in range(len(wanted))), judging=_spent(judge))
 
 
 async def evaluate_recorded(

@@ -89,11 +89,19 @@ class Purse(Sum):
     def __init__(self, micro_usd_max: int) -> None:
         super().__init__()
         self._max = micro_usd_max
+        self._reserved: dict[str, int] = {}
 
     async def reserve(self, ref: str, worst: Cost) -> None:
         """See `Meter`."""
-        if self.spent.micro_usd + worst.micro_usd > self._max:
-            raise GuardRefused("judge", value=self.spent.micro_usd)
+        taken = self.spent.micro_usd + sum(self._reserved.values())
+        if taken + worst.micro_usd > self._max:
+            raise GuardRefused("judge", value=taken)
+        self._reserved[ref] = worst.micro_usd
+
+    async def settle(self, ref: str, actual: Cost) -> None:
+        """See `Meter`."""
+        self._reserved.pop(ref, None)
+        await super().settle(ref, actual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,9 @@ TAKEN = {"steps": "Steps", "tokens": "Tokens", "latency_ms": "Latency, ms", "mic
 _BARS_MAX = 40
 """Cases that a chart shows."""
 
+_TRIALS_MAX = 10
+"""Trials of one case that a page shows in full, the failed ones first."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1d21; --soft: #5b6470; --paper: #fff; --line: #d9dee4; --good: #176f3d;
   --bad: #b3261e; --bar: #3d6fb4; --mark: #ffe08a; }
@@ -154,7 +157,10 @@ def _case(case: Case, trials: Sequence[Trial]) -> Markup:
     state = tag("span", "passed" if good else "failed", class_="good" if good else "bad")
     summary = tag("summary", state, f" {case.name} ({passed} of {len(trials)})")
     parts = [tag("p", "Words: ", case.words)] if case.words else []
-    parts += [_trial(trial) for trial in trials]
+    shown = sorted(trials, key=lambda trial: trial.passed)[:_TRIALS_MAX]
+    parts += [_trial(trial) for trial in shown]
+    if len(shown) < len(trials):
+        parts.append(tag("p", f"And {len(trials) - len(shown)} more, which the JSON has.", class_="soft"))
     return tag("details", summary, *parts) if good else tag("details", summary, *parts, open="")
 
 
