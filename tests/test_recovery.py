@@ -79,7 +79,8 @@ async def abandoned(stage: Stage) -> str:
             await run.call("put", {"n": 1}, name="mine")
     stage.store_in(store)
     stage.clock.advance(LEASE_S)
-    return run.run_id
+    run_id: str = run.run_id
+    return run_id
 
 
 class Deaf:

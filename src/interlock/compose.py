@@ -52,6 +52,7 @@ from interlock.registry.registry import Registry
 from interlock.routing import Routing
 from interlock.saga.drive import SagaDriver
 from interlock.screening.screen import Copiers, Screens
+from interlock.secret_sources import open_keeper, secret_rules
 from interlock.services import import_services
 from interlock.settings import Settings
 from interlock.sources.family import NOWHERE, Family, Kept, members
@@ -133,7 +134,7 @@ def open_registry(
     if admit is not None:
         return admit(own)
     pins = read_pins(settings.at(settings.pins)) if settings.pins is not None else None
-    return Registry(own, pins=pins)
+    return Registry(own, pins=pins, secrets=secret_rules(settings))
 
 
 def open_routing(settings: Settings) -> Routing:
@@ -305,7 +306,8 @@ def plane_of(
             deployment_key=key, clock=world.clock, bulkhead=Bulkhead(), breakers=Breakers(world.clock),
             health=health_of(registry, world, ledger.store),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
-            listeners=ProgressListeners(world.clock), pause=world.pause, reach=world.reach,
+            listeners=ProgressListeners(world.clock), keeper=open_keeper(settings, registry), pause=world.pause,
+            reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches, copiers=open_copiers(settings)),
         ledger=ledger,

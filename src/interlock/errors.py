@@ -16,6 +16,7 @@
     │   ├── StaleClaim           another worker claimed the run; this one must stop
     │   ├── DuplicateFact        the fact is there already (one intent, one closing, one consumption)
     │   └── GuardRefused         a shared row (budget, rate, uses) said no
+    ├── SecretError          a secret that a call refers to cannot be had; nothing was sent
     └── ToolError            raised by a tool's own code to say what happened; the path turns it into an outcome
         ├── NotSent              nothing left this process: the effect cannot have happened
         ├── TryLater             the far end answered that it did not do it now, and may later (429, 503)
@@ -172,6 +173,15 @@ class GuardRefused(LedgerError):
         self.value = value
         self.wait_us = wait_us
         self.mended = mended
+
+
+class SecretError(InterlockError):
+    """A secret cannot be had, or cannot be used. The message names its reference and says nothing of its value.
+
+    Retry: once the cause is mended; nothing was sent.
+    """
+
+    code = "secret.failed"
 
 
 class ToolError(InterlockError):

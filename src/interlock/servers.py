@@ -27,6 +27,7 @@ from interlock.registry.accepted import Accepted
 from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins
 from interlock.registry.registry import Registry
+from interlock.secret_sources import secret_rules
 from interlock.server_book import Book, objection, read_book
 from interlock.server_settings import TOKENS, ServerSettings
 from interlock.settings import Settings, named_environment
@@ -176,7 +177,7 @@ class Fleet:
 
     def admit(self, own: Iterable[Tool]) -> Registry:
         """The registry of own tools and of those that the servers list now, by what was accepted before."""
-        self._own = Registry(own, pins=self._pins())
+        self._own = Registry(own, pins=self._pins(), secrets=secret_rules(self._settings))
         return with_servers(self._own, self.listings(), self._accepted)[0]
 
     async def join(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:

@@ -16,12 +16,12 @@ from interlock.core.call import (
     call_digest,
     outcome_from_json,
     outcome_to_json,
-    proposal_digest,
     refuse,
 )
 from interlock.core.canonical import canonical, parse_json
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
+from interlock.core.proposal import proposal_digest
 from interlock.core.tool import Effect
 from tests.planes import Far
 

@@ -30,6 +30,7 @@ from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.routing_settings import RoutingSettings
 from interlock.screening_settings import ScreeningSettings, ToolScreening
+from interlock.secret_settings import AllowSettings, SecretSettings, VaultSettings
 from interlock.server_settings import ServerSettings, TokenSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import (
@@ -38,8 +39,8 @@ from interlock.settings import (
     LimitSettings,
     RateSettings,
     SealSettings,
-    VerifySettings,
 )
+from interlock.verify_settings import VerifySettings
 from interlock.wrapping.checklist import CHECKS, Check
 from tests.docs.page import DOCS, blocks, first_codes, rows
 
@@ -149,7 +150,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "oauth",
                 "servers",
                 "screening",
-            ):
+            ) or (not prefix and name == "secrets"):
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
@@ -183,6 +184,12 @@ def test_every_key_of_a_server_is_described_and_no_other() -> None:
 def test_every_key_of_a_service_is_described_and_no_other() -> None:
     told = first_codes(REFERENCE / "settings.md", "Services")
     assert sorted(told) == sorted([*ServiceSettings.model_fields, *AuthSettings.model_fields])
+
+
+def test_every_key_of_the_secrets_is_described_and_no_other() -> None:
+    told = first_codes(REFERENCE / "settings.md", "Secrets")
+    models = (SecretSettings, AllowSettings, VaultSettings)
+    assert sorted(told) == sorted(name for model in models for name in model.model_fields)
 
 
 def test_every_environment_variable_is_described() -> None:

@@ -28,6 +28,7 @@ GRAB_BAG = re.compile(r"_*(utils?|helpers?|common|types?|base|shared|misc)")
 
 BROAD_EXCEPTS = {
     "execution/attempt.py": 1,  # round the tool's body: whatever a tool raises is data
+    "execution/secrets.py": 1,  # the same, where what it raises may have a secret that it was given
     "execution/health.py": 1,  # round a health check, which is the operator's code: whatever it raises, it is not well
     "engine/engine.py": 1,  # round the advancing of one run: a defect there must not stop the others
     "notices/notifier.py": 2,  # round one channel's look and one message: a defect there stops neither path nor line

@@ -71,6 +71,8 @@ def request(verified: VerifiedCall, approvals: Approvals, step: int, instead_of:
         body["origins"] = origins
     if verified.verdict is not None:
         body["verify"] = dict(verified.verdict)
+    if valid.secrets:
+        body["secrets"] = _references(valid)
     if call.edited_by:
         body["editors"] = list(call.edited_by)
     body["approval"] = approval_digest(valid, body)
@@ -104,8 +106,13 @@ def approval_digest(valid: ValidCall, request_body: Mapping[str, Json]) -> str:
         "tenant": call.principal.tenant,
         "subject": call.principal.id,
         "effect": valid.tool.effect.value,
-        "secrets": [],
+        "secrets": _references(valid),
         "not_before": request_body["requested_us"],
         "expires": request_body["expires_us"],
     }
     return digest("interlock/approval/1", bytes.fromhex(valid.digest), canonical(bound)).hex()
+
+
+def _references(valid: ValidCall) -> list[Json]:
+    """The references to secrets, with where each stands."""
+    return [{"argument": use.pointer, "reference": use.reference.text} for use in valid.secrets]

@@ -14,7 +14,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from interlock.core.canonical import Json, canonical, digest
+from interlock.core.canonical import Json
 from interlock.core.charge import Charge
 from interlock.core.decision import Decision, Hold
 from interlock.core.event import Fact, GuardChange
@@ -22,6 +22,7 @@ from interlock.core.finding import Finding, finding_from_json
 from interlock.core.principal import Principal
 from interlock.core.problem import Problem
 from interlock.core.provenance import UNTRACED, Traced
+from interlock.core.secret import SecretUse
 from interlock.core.selected import Selected
 from interlock.core.tool import Tool
 
@@ -75,6 +76,7 @@ class ValidCall:
             where it has neither.
         selected: How its version was chosen, of a tool that has several or is rolled out; else None.
         traced: Where its arguments come from.
+        secrets: The references to secrets among the arguments, each allowed where it stands.
     """
 
     call: ToolCall
@@ -85,6 +87,7 @@ class ValidCall:
     outline: str = ""
     selected: Selected | None = None
     traced: Traced = field(default=UNTRACED, compare=False, repr=False)
+    secrets: tuple[SecretUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,15 +389,3 @@ def refuse(
 def call_digest(tool: Tool, text: bytes) -> str:
     """Hex SHA-256 that binds a tool's identity and the canonical arguments."""
     return sha256(b"".join((tool.call_frame, len(text).to_bytes(8, "big"), text))).hexdigest()
-
-
-def proposal_digest(tool: str, arguments: str | bytes | Mapping[str, Any]) -> str:
-    """Hex SHA-256 of a call as it was proposed: tells whether a named call is asked again or is another one.
-
-    An object and a JSON text never share a digest: what a client resends is what it sent.
-    """
-    name = tool.encode("utf-8", "surrogatepass")
-    if isinstance(arguments, Mapping):
-        return digest("interlock/proposal/object/1", name, canonical(arguments)).hex()
-    text = arguments.encode("utf-8", "surrogatepass") if isinstance(arguments, str) else arguments
-    return digest("interlock/proposal/text/1", name, text).hex()

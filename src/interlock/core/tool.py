@@ -139,6 +139,8 @@ class Tool:
         idempotent: Running it twice with the same arguments is running it once.
         resource: Argument that names what the call acts on: orders writes and is the policy's resource.
         entities: Argument name to the check of what it names.
+        secrets: Argument name to the references that may stand there instead of a secret (`core.secret`): names
+            without a version, or the beginning of names with a `*` behind it.
         roles: Argument name to its role (target, selector, credential, command, amount, content, control, fetch).
         timeout_s: Seconds that one attempt may take.
         attempts_max: Tries of one call, the first included.
@@ -180,6 +182,7 @@ class Tool:
     resource: str = ""
     entities: Mapping[str, Entity] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     timeout_s: float = 30.0
     attempts_max: int = 3
     at_once: int = 32

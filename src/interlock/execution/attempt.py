@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from traceback import format_exception_only
 from typing import Any
@@ -69,18 +70,23 @@ async def attempt(
         return failure_of(tool, error)
 
 
-def failure_of(tool: Tool, error: Exception) -> Failure:
-    """What an exception of the body says, by its type."""
+def failure_of(tool: Tool, error: Exception, clean: Callable[[str], str] = str) -> Failure:
+    """What an exception of the body says, by its type.
+
+    Args:
+        clean: Takes out of its texts what may be in none, before they are cut.
+    """
+    told = _told(error, clean)
     if isinstance(error, NotSent):
-        return Failure("unavailable", maybe_done=False, error=_told(error))
+        return Failure("unavailable", maybe_done=False, error=told)
     if isinstance(error, TryLater):
-        return Failure("busy", maybe_done=False, error=_told(error), retry_after_s=_seconds(error.retry_after_s))
+        return Failure("busy", maybe_done=False, error=told, retry_after_s=_seconds(error.retry_after_s))
     if isinstance(error, Rejected):
-        said = str(error.reason)[:2000].encode(errors="backslashreplace").decode()
-        return Failure("rejected", maybe_done=False, said=said, error=_told(error), answer=error.said)
+        said = clean(str(error.reason))[:2000].encode(errors="backslashreplace").decode()
+        return Failure("rejected", maybe_done=False, said=said, error=told, answer=error.said)
     if isinstance(error, TimeoutError):
-        return Failure("timeout", maybe_done=tool.writes, error=_told(error))
-    return Failure("broken", maybe_done=tool.writes, error=_told(error))
+        return Failure("timeout", maybe_done=tool.writes, error=told)
+    return Failure("broken", maybe_done=tool.writes, error=told)
 
 
 def _seconds(asked: object) -> float:
@@ -90,7 +96,7 @@ def _seconds(asked: object) -> float:
     return 0.0
 
 
-def _told(error: BaseException) -> str:
+def _told(error: BaseException, clean: Callable[[str], str]) -> str:
     """Type and text, as the ledger can keep them, whatever the error makes of being asked for its text."""
-    said = "".join(format_exception_only(error)).strip()[:2000]
+    said = clean("".join(format_exception_only(error)).strip())[:2000]
     return said.encode(errors="backslashreplace").decode()

@@ -19,7 +19,8 @@ from interlock.execution.bulkhead import Full
 from interlock.execution.executor import Executor
 from interlock.execution.idempotency import idempotency_key
 from interlock.execution.reconcile import FarEnd
-from interlock.execution.together import Paid, Seat
+from interlock.execution.secrets import sending
+from interlock.execution.together import Alone, Paid, Seat
 from interlock.ledger.record import Entry
 from interlock.ledger.refused import refused_by_limit
 
@@ -43,13 +44,20 @@ async def execute(
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
     key = idempotency_key(executor.deployment_key, valid)
     context = context_of(valid, key, entry.spent, executor.listeners)
-    started_s = executor.clock.mono_s()
+    started_s, mark = executor.clock.mono_s(), ""
 
     async def run(body: Body) -> Answer | Stop:
-        nonlocal started_s
+        nonlocal started_s, mark
         try:
             async with executor.bulkhead.room(tool, valid.call):
-                stop = await _begin(approved, context.idempotency_key, executor, entry, far_end)
+                if not entry.lost and (stop := _left_alone(approved, executor)):
+                    return stop
+                if valid.secrets:
+                    made = await sending(approved, body, executor, entry, far_end.registry)
+                    if isinstance(made, Stop):
+                        return made
+                    body, mark = made
+                stop = await _begin(approved, key, executor, entry, far_end, mark)
                 if stop is not None:
                     return stop
                 started_s = executor.clock.mono_s()
@@ -57,6 +65,9 @@ async def execute(
         except Full:  # a lost call was sent once, whatever becomes of it now
             return Answer(Failure("full", maybe_done=tool.writes and entry.lost > 0), entry.lost)
 
+    if valid.secrets:  # what several calls are run by together is given the arguments of all of them
+        seat.leave()
+        seat = Alone()
     if not entry.lost:
         seat = Paid(seat, partial(_reserve, approved, executor, entry))
     answer = await executor.reads.answer(approved, context, entry.tags, seat, run)
@@ -70,23 +81,36 @@ async def execute(
     return RawResult(approved, answer.value, answer.tries, took_us, asked, answer.source)
 
 
-async def _begin(
-    approved: ApprovedCall, key: str, executor: Executor, entry: Entry, far_end: FarEnd
-) -> Stop | None:  # fmt: skip
-    """Make durable that an effect may leave now; why it may not where something objects."""
-    valid = approved.valid
-    tool = valid.tool
-    if entry.lost:
-        return await _take_up(approved, executor, entry)
+def _left_alone(approved: ApprovedCall, executor: Executor) -> Stop | None:
+    """Why the tool is not called just now."""
+    tool = approved.valid.tool
     if executor.breakers.shut(tool):
         return _failed(approved, Answer(Failure("open", maybe_done=False), 0))
     if down := executor.health.objection(tool):
         return _failed(approved, Answer(Failure("down", maybe_done=False, error=f"{down} does not answer"), 0))
+    return None
+
+
+async def _begin(
+    approved: ApprovedCall, key: str, executor: Executor, entry: Entry, far_end: FarEnd, mark: str
+) -> Stop | None:  # fmt: skip
+    """Make durable that an effect may leave now; why it may not where something objects.
+
+    Args:
+        mark: Of the secrets that it leaves with; empty for none.
+    """
+    valid = approved.valid
+    tool = valid.tool
+    if entry.lost:
+        return await _take_up(approved, executor, entry)
     if not tool.needs_intent and not approved.released:
         return None
     executor.reach("intent.before")
     try:
-        await entry.intend(approved, _intent(approved, key, executor, far_end))
+        intent = _intent(approved, key, executor, far_end)
+        if mark:
+            intent["secrets"] = {"references": [use.reference.text for use in valid.secrets], "mark": mark}
+        await entry.intend(approved, intent)
     except GuardRefused as refused:
         if approved.grant is not None and refused.guard == approved.grant.guard.name:
             return approved.grant.otherwise()

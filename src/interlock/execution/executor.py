@@ -14,6 +14,7 @@ from interlock.core.progress import ProgressListeners
 from interlock.execution.breaker import Breakers
 from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.health import Health
+from interlock.execution.keeper import Keeper, NoKeeper
 from interlock.execution.reads import Reads
 
 
@@ -29,6 +30,7 @@ class Executor:
         health: Whether what tools depend on answers.
         reads: Which reads need not ask their tool by themselves.
         listeners: Who hears how far a call is.
+        keeper: Where the secrets are kept that calls refer to.
         pause: Waits that many seconds between attempts.
         jitter: A number from -1 to 1.
         reach: Told the name of each crash point as it is passed.
@@ -41,6 +43,7 @@ class Executor:
     health: Health
     reads: Reads
     listeners: ProgressListeners
+    keeper: Keeper = field(default_factory=NoKeeper)
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
     reach: Points = pass_by

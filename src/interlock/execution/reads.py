@@ -45,7 +45,7 @@ class Reads:
 
         A call with an intent is always run: it has an effect, carries data out, or is what a person approved. A call
         that was made for another one is run too: policy decides by a look-up, and a retry by what the far end says,
-        and neither may be about an earlier moment.
+        and neither may be about an earlier moment. One that holds a secret is nobody else's either.
 
         Args:
             context: What the tool's function may know of the call.
@@ -57,7 +57,7 @@ class Reads:
         if tool.needs_intent or approved.released:
             seat.leave()
             return await run(tool.body)
-        if not tool.cache_s or call.parent_id:
+        if not tool.cache_s or call.parent_id or approved.valid.secrets:
             return await seat.answer(approved.valid, context, run)
         name = cache_key(approved.valid)
         while True:

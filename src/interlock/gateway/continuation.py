@@ -55,7 +55,7 @@ class Continuations:
         self._used: OrderedDict[str, int] = OrderedDict()
 
     def seal(self, ref: Ref, principal: Principal, proposal: str) -> str:
-        """A fresh one for a call, for the principal and exactly that proposal (`core.call.proposal_digest`)."""
+        """A fresh one for a call, for the principal and exactly that proposal (`core.proposal.proposal_digest`)."""
         until_us = self._clock.wall_us() + int(LIFE_S * SECOND_US)
         said = canonical([ref.run_id, ref.call_id, until_us, self._entropy(12).hex()])
         return _text(self._mac(said, principal, proposal) + said)

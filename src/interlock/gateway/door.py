@@ -12,11 +12,12 @@ import anyio
 
 from interlock.app import Interlock
 from interlock.compose import World
-from interlock.core.call import Outcome, OutcomeKind, ToolCall, ValidCall, proposal_digest
+from interlock.core.call import Outcome, OutcomeKind, ToolCall, ValidCall
 from interlock.core.canonical import Json
 from interlock.core.decision import Mode
 from interlock.core.ids import named_call_id
 from interlock.core.progress import Heard
+from interlock.core.proposal import proposal_digest
 from interlock.core.run import speaker
 from interlock.core.tool import Tool
 from interlock.engine.beside import beside

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from interlock.core.call import Outcome, proposal_digest
+from interlock.core.call import Outcome
 from interlock.core.canonical import canonical
 from interlock.core.principal import Principal
+from interlock.core.proposal import proposal_digest
 from interlock.gateway.caller import CALL, RUN, Asked
 from interlock.gateway.continuation import STATE, Continuations
 from interlock.gateway.door import Reply

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.core.call import ToolCall, ValidCall, proposal_digest
+from interlock.core.call import ToolCall, ValidCall
 from interlock.core.canonical import Json, canonical, check_json, reread
+from interlock.core.proposal import proposal_digest
 from interlock.errors import BadInput
 
 _TEXT = (str, bytes)

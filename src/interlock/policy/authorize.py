@@ -15,7 +15,7 @@ from interlock.core.principal import Principal
 from interlock.core.problem import Problem
 from interlock.core.run import RunState
 from interlock.core.tool import Entity, Tool
-from interlock.policy.facts import Facts, Resource, facts_of
+from interlock.policy.facts import Facts, Resource, facts_of, shown
 from interlock.policy.flags import Flags
 
 _SUGGESTIONS_MAX = 5
@@ -153,8 +153,9 @@ async def _resolved(valid: ValidCall, ask: Ask) -> Resource | Stop | None:
     Every value of a list is looked up, one after the other.
     """
     resource: Resource | None = None
+    arguments = shown(valid) if valid.tool.entities else {}
     for name, entity in valid.tool.entities.items():
-        given = valid.arguments.get(name)
+        given = arguments.get(name)
         values = given if isinstance(given, list) else [given]
         if len(values) > _VALUES_MAX:
             return _unchecked(valid, [name], entity, f"more than {_VALUES_MAX} values to look up")

@@ -17,6 +17,7 @@ from interlock.core.clock import SECOND_US
 from interlock.core.principal import Principal
 from interlock.core.provenance import ROLES, UNTRACED, Level, Traced
 from interlock.core.run import RunState
+from interlock.core.secret import standing
 from interlock.core.tool import Tool
 from interlock.policy.shape import RESERVED
 
@@ -70,7 +71,7 @@ class Facts(NamedTuple):
     Attributes:
         principal: On whose behalf.
         tool: The definition.
-        arguments: As validated.
+        arguments: As validated; in the place of a secret stands the text of its reference.
         text: Their canonical form.
         session: The run so far.
         now_us: When, microseconds UTC.
@@ -94,13 +95,18 @@ def facts_of(valid: ValidCall, run: RunState, now_us: int, resource: Resource | 
     return Facts(
         call.principal,
         tool,
-        valid.arguments,
+        shown(valid),
         valid.text,
         _session(run, call.call_id, tool.name, now_us),
         now_us,
         resource if resource is not None else server_resource(tool.server),
         valid.traced,
     )
+
+
+def shown(valid: ValidCall) -> dict[str, Any]:
+    """The arguments as rules and look-ups see them: each reference to a secret is the text that it is."""
+    return standing(valid.arguments) if valid.secrets else valid.arguments
 
 
 @lru_cache(maxsize=1024)

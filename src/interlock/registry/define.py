@@ -29,6 +29,7 @@ class ToolOptions(TypedDict, total=False):
     resource: str
     entities: Mapping[str, Entity]
     roles: Mapping[str, str]
+    secrets: Mapping[str, str | Sequence[str]]
     timeout_s: float
     attempts_max: int
     at_once: int
@@ -159,6 +160,11 @@ def _given(options: dict[str, Any], name: str) -> dict[str, Any]:
                     f"tool {name!r}: {several} is a text", code="definition.option", remedy="Give a list."
                 )
             options[several] = tuple(options[several])
+    if "secrets" in options:
+        options["secrets"] = {
+            argument: (names,) if isinstance(names, str) else tuple(names)
+            for argument, names in options["secrets"].items()
+        }
     return options
 
 

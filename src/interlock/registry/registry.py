@@ -17,13 +17,14 @@ from interlock.core.call import ToolCall
 from interlock.core.principal import Principal
 from interlock.core.selected import Selected
 from interlock.core.tool import Tool
-from interlock.errors import DefinitionError
+from interlock.errors import BadInput, DefinitionError
 from interlock.registry.defaults import Fill, filler
 from interlock.registry.names import NameIndex, check_name, skeleton
 from interlock.registry.outline import Outline, outliner
 from interlock.registry.pin import Pins
 from interlock.registry.rollout import Rollouts, choose, choose_for
 from interlock.registry.schema import Schema, compile_schema
+from interlock.registry.secrets import SecretRules
 from interlock.registry.soundness import check_definition, check_references
 
 
@@ -59,6 +60,7 @@ class Registry:
         pins: Reviewed definitions. Where given, a tool that is not pinned, or not as it is now, is withheld;
             a pinned tool that is not among `tools` is remembered as removed.
         withdrawn: Names of tools that are gone, each with what to use instead, for the model.
+        secrets: Which references to secrets may stand in arguments, beside those that tools declare.
 
     Raises:
         DefinitionError: A name is not acceptable, taken, or looks like another; a schema is not acceptable;
@@ -66,12 +68,15 @@ class Registry:
 
     Attributes:
         several: Name to all versions, of the tools that have more than one.
+        secrets: Which references to secrets may stand in arguments.
     """
 
     def __init__(
-        self, tools: Iterable[Tool] = (), *, pins: Pins | None = None, withdrawn: Mapping[str, str] | None = None
-    ) -> None:
+        self, tools: Iterable[Tool] = (), *, pins: Pins | None = None, withdrawn: Mapping[str, str] | None = None,
+        secrets: SecretRules = (),
+    ) -> None:  # fmt: skip
         self._pins = pins
+        self.secrets = secrets
         self._tools: dict[str, Registered] = {}
         self.several: dict[str, tuple[Registered, ...]] = {}
         looks: dict[str, str] = {}
@@ -244,14 +249,32 @@ class Registry:
 
     def output_matches(self, tool: Tool, value: Any) -> bool:
         """Whether a result is what the tool declares; true for a tool that declares nothing."""
-        known = self._tools.get(tool.name)
-        if known is None or known.tool is not tool:  # a further version
-            known = next((each for each in self.several.get(tool.name, ()) if each.tool is tool), None)
+        known = self._compiled_of(tool)
         if known is None:  # the registry was replaced while the call ran
             schema = None if tool.output_schema is None else compile_schema(tool.output_schema)
         else:
             schema = known.output
         return schema is None or (schema.affords(value) and schema.is_valid(value))
+
+    def input_matches(self, tool: Tool, value: dict[str, Any]) -> bool:
+        """Whether arguments are what the tool takes: those of a call, once its secrets are among them."""
+        known = self._compiled_of(tool)
+        schema = compile_schema(tool.input_schema) if known is None else known.input
+        if not schema.affords(value) or not schema.is_valid(value):
+            return False
+        try:
+            if tool.accept is not None:
+                tool.accept(value)
+        except BadInput:
+            return False
+        return True
+
+    def _compiled_of(self, tool: Tool) -> Registered | None:
+        """What was compiled for just this definition; None where it is not here any more."""
+        known = self._tools.get(tool.name)
+        if known is None or known.tool is not tool:  # a further version
+            known = next((each for each in self.several.get(tool.name, ()) if each.tool is tool), None)
+        return known
 
     def _add_version(self, first: Registered, tool: Tool) -> None:
         """Take a further version of a tool; one that is there already counts once."""

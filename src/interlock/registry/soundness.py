@@ -11,6 +11,7 @@ from typing import Final
 from interlock.core.canonical import canonical, pointer
 from interlock.core.charge import SPENT_MAX, UNIT
 from interlock.core.provenance import ROLES
+from interlock.core.secret import check_allowed
 from interlock.core.tool import Effect, Tool
 from interlock.core.undo import ARGUMENTS, RESULT
 from interlock.errors import BadInput, DefinitionError
@@ -47,12 +48,25 @@ def check_definition(tool: Tool, compiled: Schema, fill: Fill | None) -> None:
     for name, role in tool.roles.items():
         if role not in ROLES:
             raise _wrong("roles", f"gives {name!r} the unknown role {role!r}", f"Roles are {', '.join(sorted(ROLES))}.")
+    _check_secrets(tool)
     _check_reuse(tool)
     _check_costs(tool)
     if tool.effect is Effect.READ and (tool.compensate or tool.reconcile):
         raise _wrong("compensate", "or reconcile is set on a read", "There is nothing to undo or to ask about.")
     _check_undo(tool)
     _check_values(tool, compiled, fill)
+
+
+def _check_secrets(tool: Tool) -> None:
+    """Where a secret may stand must be a parameter, and what may stand there a reference to one."""
+    for name, references in tool.secrets.items():
+        if name not in tool.input_schema.get("properties", {}):
+            raise _wrong("secrets", f"names {name!r}, which is no parameter", "Name an argument.")
+        for text in references:
+            try:
+                check_allowed(text)
+            except BadInput as error:
+                raise _wrong("secrets", f"allows {text!r}, which is no reference", error.remedy) from None
 
 
 def check_references(every: Iterable[Tool], tools: Mapping[str, Tool], several: Container[str] = ()) -> None:

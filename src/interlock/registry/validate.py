@@ -13,11 +13,13 @@ from interlock.core.call import Stop, ToolCall, ValidCall, call_digest, refuse
 from interlock.core.canonical import LIMITS, Json, Written, canonical, check_json, parse_json, reread
 from interlock.core.problem import Problem
 from interlock.core.provenance import UNTRACED, Traced
+from interlock.core.secret import blank, standing
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
 from interlock.registry.problems import BadArguments
 from interlock.registry.registry import Registered, Registry
 from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
+from interlock.registry.secrets import known_yet, references_in
 
 _TEXT = (str, bytes)
 
@@ -66,21 +68,28 @@ def validate(
         return _not_json(call, error)
     if len(text) > LIMITS.bytes_max or not known.input.affords(filled, len(text)):
         return _too_large(call, len(text))
-    if not known.input.is_valid(filled):
+    secrets = references_in(call, known.tool, filled, text, registry.secrets)
+    if isinstance(secrets, Stop):
+        return secrets
+    shown = standing(filled) if secrets else filled
+    if not known.input.is_valid(shown):
         # of what was proposed, where that says it: a filled default would hide which key was meant
-        return _invalid(call, known.input.problems(value) or known.input.problems(filled))
+        problems = known.input.problems(standing(value) if secrets else value) or known.input.problems(shown)
+        if left := known_yet(problems, secrets) or known_yet(known.input.problems(shown), secrets):
+            return _invalid(call, left)
     if known.tool.accept is not None:
         try:
-            known.tool.accept(reread(text))
+            known.tool.accept(standing(reread(text)) if secrets else reread(text))
         except BadInput as error:
-            return _not_accepted(call, error)
+            if not (secrets and isinstance(error, BadArguments)) or known_yet(error.problems, secrets):
+                return _not_accepted(call, error)
     outline = "" if known.outline is None else known.outline(filled)
     if selected is not None:
         others = (each.tool for each in registry.versions(call.tool) if each is not known)
         selected = selected._replace(others=tuple(call_digest(other, text) for other in others))
-    traced = trace(call, known.tool, filled)
+    traced = trace(call, known.tool, blank(filled) if secrets else filled)
     return ValidCall(
-        call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline, selected, traced
+        call, known.tool, Written(filled, text), text, call_digest(known.tool, text), outline, selected, traced, secrets
     )  # fmt: skip
 
 

@@ -17,10 +17,10 @@ from typing import Final
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
+from interlock.core.scrub import Scrub
 from interlock.errors import NotSent
 from interlock.net.egress import Guarded
 from interlock.net.reach import PUBLIC, Reach
-from interlock.net.scrub import Scrub
 from interlock.net.target import target_of
 from interlock.sources.mcp_direct import Direct
 from interlock.sources.mcp_link import TRIP, Link, Trip

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import quote
 
+from interlock.core.scrub import scrubbed
 from interlock.errors import NotSent
 from interlock.net.egress import Ask
-from interlock.net.scrub import HIDDEN, forms_of
 
 Kind = Literal["bearer", "basic", "header", "query", "cookie"]
 
@@ -68,11 +68,8 @@ class Secrets:
 
     def out_of(self, body: bytes) -> bytes:
         """An answer without them, in the forms in which a service could have repeated them."""
-        for credential, secret in self.given:
-            forms = forms_of(secret) | {_basic(credential, secret).encode()}
-            for form in sorted(forms, key=len, reverse=True):
-                body = body.replace(form, HIDDEN)
-        return body
+        given = [secret for _, secret in self.given]
+        return scrubbed(body, [*given, *(_basic(credential, secret) for credential, secret in self.given)])
 
 
 def _basic(credential: Credential, secret: str) -> str:

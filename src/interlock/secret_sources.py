@@ -1,0 +1,81 @@
+"""The secrets that the settings name: what calls may refer to, and what keeps it."""
+
+from __future__ import annotations
+
+import logging
+import resource
+from collections.abc import Callable
+from typing import Any, Final
+
+from interlock.core.held import HOLDING
+from interlock.net.resolve import Environment, Files, Source, Sources
+from interlock.registry.registry import Registry
+from interlock.registry.secrets import SecretRule, SecretRules
+from interlock.settings import Settings, named_environment
+
+_UNSAID: Final = "[withheld: it could not be looked through for secrets]"
+
+
+def secret_rules(settings: Settings) -> SecretRules:
+    """Which references to secrets the operator allows."""
+    said = settings.secrets.allow
+    return tuple(SecretRule(each.tool, each.argument, each.references, each.hosts) for each in said)
+
+
+def open_keeper(settings: Settings, registry: Registry) -> Sources:
+    """What keeps the secrets.
+
+    Where calls may refer to any, this process writes no core from here on, and logs no secret that a call holds.
+
+    Raises:
+        SettingsError: What the settings say of Vault is not acceptable.
+        MissingExtra: Vault is named, and what speaks to it is not installed.
+    """
+    said = settings.secrets
+    sources: dict[str, Source] = {"env": Environment(named_environment)}
+    if said.folder is not None:
+        sources["file"] = Files(settings.at(said.folder).absolute())
+    if said.allow or any(tool.secrets for tool in registry.tools):
+        keep_out_of_cores()
+        keep_out_of_logs()
+    return Sources(sources, said.timeout_s)
+
+
+def keep_out_of_cores() -> None:
+    """Have no core written where this process crashes: what it holds would stand there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+class _Records:
+    """Makes log records without the secrets that calls hold at the time."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **given: Any) -> logging.LogRecord:
+        record = self._make(*args, **given)
+        if HOLDING:
+            _clean(record)
+        return record
+
+
+def keep_out_of_logs() -> None:
+    """Have every logger of this process log no secret that a call holds; asking twice is asking once."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Records):
+        logging.setLogRecordFactory(_Records(make))
+
+
+def _clean(record: logging.LogRecord) -> None:
+    """Its message, and the text of its error, as they would be written."""
+    try:
+        said = record.getMessage()
+        clean = HOLDING.clean(said)
+        error = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+    except (TypeError, ValueError, KeyError, RecursionError):
+        clean, said, error = _UNSAID, "", ""
+        record.exc_info = None
+    if clean != said:
+        record.msg, record.args = clean, ()
+    if error and (without := HOLDING.clean(error)) != error:
+        record.exc_info, record.exc_text = None, without
