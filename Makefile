@@ -65,6 +65,10 @@ effects: $(VENV)/.stamp ## guessing what tools do, beside labels; exits 0 only i
 grounding: $(VENV)/.stamp ## gold arguments found in what users said, and those of another case not; exits 0 only if 85 % are found and 90 % flagged
 	@$(PY) -m proof.grounding $(ARGS)
 
+.PHONY: canaries
+canaries: $(VENV)/.stamp ## 50 secrets by reference, repeated by far ends in 8 forms, looked for in 9 places; exits 0 only if none is found
+	@$(PY) -m proof.canaries $(ARGS)
+
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)
 
@@ -97,7 +101,7 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding screening evals personal backtest
+EVIDENCE := grounding screening evals personal backtest canaries
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)

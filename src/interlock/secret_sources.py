@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+from interlock.core.clock import Clock
 from interlock.core.held import HOLDING
+from interlock.errors import SecretError, SettingsError
+from interlock.keys import read_secret
+from interlock.net.reach import reach_of
 from interlock.net.resolve import Environment, Files, Source, Sources
 from interlock.registry.registry import Registry
 from interlock.registry.secrets import SecretRule, SecretRules
+from interlock.secret_settings import VaultSettings
 from interlock.settings import Settings, named_environment
 
 _UNSAID: Final = "[withheld: it could not be looked through for secrets]"
@@ -22,7 +28,7 @@ def secret_rules(settings: Settings) -> SecretRules:
     return tuple(SecretRule(each.tool, each.argument, each.references, each.hosts) for each in said)
 
 
-def open_keeper(settings: Settings, registry: Registry) -> Sources:
+def open_keeper(settings: Settings, registry: Registry, clock: Clock) -> Sources:
     """What keeps the secrets.
 
     Where calls may refer to any, this process writes no core from here on, and logs no secret that a call holds.
@@ -35,10 +41,36 @@ def open_keeper(settings: Settings, registry: Registry) -> Sources:
     sources: dict[str, Source] = {"env": Environment(named_environment)}
     if said.folder is not None:
         sources["file"] = Files(settings.at(said.folder).absolute())
+    if said.vault is not None:
+        sources["vault"] = _vault(settings, said.vault, clock)
     if said.allow or any(tool.secrets for tool in registry.tools):
         keep_out_of_cores()
         keep_out_of_logs()
     return Sources(sources, said.timeout_s)
+
+
+def _vault(settings: Settings, said: VaultSettings, clock: Clock) -> Source:
+    """What asks Vault; dials nothing yet, and reads no token before a secret is wanted."""
+    from interlock.net.egress import Egress  # brings httpx2
+    from interlock.net.vault import Role, Terms, Vault  # brings hvac
+
+    def reading(file: Path) -> Callable[[], str]:
+        def read() -> str:
+            try:
+                return read_secret(settings.at(file))
+            except SettingsError as error:
+                raise SecretError(f"vault: {error}", code="secret.denied") from None
+
+        return read
+
+    reach = reach_of(said.reach, "secrets.vault: reach").with_literal(said.url)
+    if said.token_file is not None:
+        token: Callable[[], str] | Role = reading(said.token_file)
+    else:
+        assert said.secret_id_file is not None, "the settings have either"
+        token = Role(role_id=said.role_id, secret_id=reading(said.secret_id_file), mount=said.login_mount)
+    egress = Egress(reach, timeout_s=settings.secrets.timeout_s, keep=0)
+    return Vault(Terms(url=said.url, namespace=said.namespace, token=token), egress, clock)
 
 
 def keep_out_of_cores() -> None:

@@ -93,6 +93,18 @@ def test_a_secret_in_pieces_told_one_after_the_other_is_told_in_none() -> None:
     assert Scrubber(["sk_live_0123456789"]).pieces().next("cut off at sk_live_01…") == f"cut off at {HIDDEN}"
 
 
+def test_a_piece_of_twelve_characters_is_found_wherever_it_stands() -> None:
+    scrubber = Scrubber(["sk_live_0123456789abcdef"])
+    pieces = {"first sk_live_0123": "x", "then": ["other text", "456789abcdef", "6789abc"]}
+    assert scrubber.value(pieces) == {f"first {HIDDEN}": "x", "then": ["other text", HIDDEN, "6789abc"]}
+
+
+def test_a_text_that_was_cut_ends_in_no_beginning_of_a_secret() -> None:
+    scrubber = Scrubber(["sk_live_0123456789abcdef"])
+    assert scrubber.cut("the key sk_liv") == f"the key {HIDDEN}"
+    assert scrubber.cut("the key sk") == "the key sk"
+
+
 def test_secrets_that_overlap_leave_nothing() -> None:
     assert Scrubber(["abcdefgh", "efghijkl"]).text("-abcdefghijkl-") == f"-{HIDDEN}-"
     assert Scrubber(["abcdefgh"]).text("abcdefghabcdefgh") == HIDDEN

@@ -1,8 +1,9 @@
 """Secrets out of what a far end says, in the forms in which it could have repeated them.
 
 One set of forms for bytes as they come (`Scrub`), for JSON values (`Scrubber.value`), for a text (`Scrubber.text`)
-and for texts that are told one after the other (`Pieces`). A secret that was cut in pieces is found where the pieces
-follow each other: in one list, in the same field of a list's items, in the order of the document.
+and for texts that are told one after the other (`Pieces`). Of a secret that was cut in pieces, those of 12 characters
+and more are found wherever they stand, shorter ones where they follow each other: in one list, in the same field of a
+list's items, in the order of the document.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ HIDDEN: Final = "[secret]"
 
 CORE_MIN: Final = 8
 """Characters of a part of a secret's form, such as a line of it, that is looked for by itself."""
+
+FRAGMENT: Final = 12
+"""Characters of a form that are taken out by themselves, wherever they stand: a secret may come in pieces."""
+
+_FRAGMENTED_MAX: Final = 4096
+"""Characters of a secret that is looked for in fragments; a longer one is looked for whole, and by line."""
 
 _BEGUN_MIN: Final = 4
 """Characters at the end of a text that may be the beginning of a form and are not told."""
@@ -85,8 +92,14 @@ class Scrubber:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in forms_of(secret)}
+        by_secret = {secret: forms_of(secret) for secret in secrets}
+        forms = {form for each in by_secret.values() for form in each}
         self._forms: Final = tuple(sorted(forms, key=len, reverse=True))
+        self._fragments: Final = frozenset(
+            form[at : at + FRAGMENT]
+            for secret, each in by_secret.items() if len(secret) <= _FRAGMENTED_MAX
+            for form in each for at in range(len(form) - FRAGMENT + 1)
+        )  # fmt: skip
         self._longest = max(map(len, self._forms), default=0)
 
     def __repr__(self) -> str:
@@ -96,6 +109,11 @@ class Scrubber:
     def text(self, text: str) -> str:
         """The text without them."""
         return _masked(text, self._spans(text))
+
+    def cut(self, text: str) -> str:
+        """The same for a text that may have been cut: its end may be the beginning of one."""
+        begun = self._begun(text)
+        return self.text(text[: len(text) - begun]) + (HIDDEN if begun else "")
 
     def value(self, value: Any) -> Any:
         """The value without them, in parts of its own where it is JSON; other objects stay what they are.
@@ -149,6 +167,10 @@ class Scrubber:
             while place >= 0:
                 spans.append((place, place + len(form)))
                 place = text.find(form, place + 1)
+        fragments = self._fragments
+        spans += [
+            (at, at + FRAGMENT) for at in range(len(text) - FRAGMENT + 1) if text[at : at + FRAGMENT] in fragments
+        ]
         return _joined(spans)
 
     def _begun(self, text: str) -> int:
@@ -260,6 +282,6 @@ def _masked(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def _overlap(text: S, form: S) -> int:
     """How many of the last letters or bytes of a text begin a form."""
     for length in range(min(len(form) - 1, len(text)), 0, -1):
-        if text.endswith(form[:length]):
+        if text[-length:] == form[:length]:
             return length
     return 0

@@ -145,7 +145,7 @@ def concealed(body: Body, tool: Tool, held: Held) -> Body:
             try:
                 result = await body(filled(arguments, held.values), replace(context, report=told))
             except Exception as error:  # the body is anybody's code: its text may have what it was given
-                failure = failure_of(tool, error, scrubber.text)
+                failure = failure_of(tool, error, scrubber.cut)
                 return replace(failure, answer=_clean(failure.answer, scrubber))
             return _clean(result, scrubber)
 

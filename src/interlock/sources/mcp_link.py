@@ -23,6 +23,7 @@ class Link:
         received, sending: What the session reads and writes.
         dispatcher: What correlates both, where it is another than the SDK's.
         errors: What the server wrote to its standard error, the last of it.
+        told: It was sent a secret: nothing is kept any more of what it writes to its standard error.
         why: Why it ended, in our words; empty while it stands.
         ended: Set when nothing more comes of it.
     """
@@ -31,6 +32,7 @@ class Link:
     sending: WriteStream[SessionMessage]
     dispatcher: JSONRPCDispatcher[TransportContext] | None = None
     errors: bytearray = field(default_factory=bytearray)
+    told: bool = False
     why: str = ""
     ended: anyio.Event = field(default_factory=anyio.Event)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Any, Final
 
 import anyio
 from mcp.client.session import ClientSession
@@ -11,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ServerCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from interlock.core.tool import CallContext
 from interlock.sources.news import Wanted
 
 _PAUSE_S: Final = 0.5
@@ -80,3 +82,13 @@ async def _subscribe(session: ClientSession, wanted: Wanted) -> None:
             told &= uris  # it is followed as far as the server allows
         wanted.settle()
         await changed.wait()
+
+
+def progress_of(context: CallContext) -> Any:
+    """Hands on how far a call is, by its server's word."""
+
+    async def told(done: float, total: float | None, message: str | None) -> None:
+        if math.isfinite(done):
+            context.progress(done, total, message or "")
+
+    return told

@@ -9,6 +9,7 @@ import mcp_types as types
 from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import CallOptions
 
+from interlock.core.held import HOLDING
 from interlock.errors import NotEntitled, Rejected
 from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_link import TRIP
@@ -35,7 +36,7 @@ async def answered(asked: Questions, terms: Terms, client: Client) -> dict[str, 
     """
     answers: dict[str, Any] = {}
     for key, each in asked.items():
-        method, params = str(each.get("method")), each.get("params") or {}
+        method, params = str(each.get("method")), HOLDING.clean(each.get("params") or {})
         try:
             check_question(terms.server, terms.allow, method, params)
             answers[key] = await client.ask(terms.server, method, params)

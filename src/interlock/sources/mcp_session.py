@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +19,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import RootModel, TypeAdapter
 
+from interlock.core.held import HOLDING
 from interlock.core.tool import CallContext
 from interlock.errors import InterlockError, NotSent, Rejected, ToolError, TryLater
 from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_entries import Sorting
 from interlock.sources.mcp_link import TRIP, Link, Trip
-from interlock.sources.mcp_news import keep_hearing
+from interlock.sources.mcp_news import keep_hearing, progress_of
 from interlock.sources.mcp_questions import REQUESTS, answered, as_asked, for_whom
 from interlock.sources.relay import Relay, Way, check_question
 
@@ -230,14 +230,15 @@ class Connection:
     async def _request(
         self, method: str, params: Mapping[str, Any], trip: Trip, context: CallContext | None = None
     ) -> dict[str, Any]:
-        session = self.session
-        if session is None or not self.open:
+        session, link = self.session, self.link
+        if session is None or link is None or not self.open:
             raise NotSent(f"server {self.terms.server!r} is not connected: {self.why or self._end()}")
+        link.told = link.told or HOLDING.held_by(trip.call_id)
         request = REQUESTS[method].model_validate({"method": method, "params": dict(params)})
         with self._under_way(trip):
             try:
                 answer = await session.send_request(
-                    request, _Raw, progress_callback=None if context is None else _progress(context)
+                    request, _Raw, progress_callback=None if context is None else progress_of(context)
                 )
                 return answer.root
             except MCPError as error:
@@ -293,7 +294,7 @@ class Connection:
             return f"{self.link.why}; it said: {last}" if last else self.link.why
         if isinstance(error, TimeoutError):
             return f"did not answer within {self.terms.start_s:g} s"
-        return f"{type(error).__name__}: {error}"[:500]
+        return str(HOLDING.clean(f"{type(error).__name__}: {error}"))[:500]
 
     # ---------------------------------------------------------------- what the server says by itself
 
@@ -341,8 +342,8 @@ class Connection:
 
     async def _logged(self, params: types.LoggingMessageNotificationParams) -> None:
         trip = self._trip()
-        if trip is None or self._told >= TOLD_MAX:
-            return
+        if trip is None or self._told >= TOLD_MAX or HOLDING.held_by(trip.call_id):
+            return  # what a call with a secret is logged with could be that, in pieces
         self._told += 1
         try:
             said = params.model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -369,7 +370,7 @@ class Connection:
     async def _asked(self, method: str, params: Any) -> Mapping[str, Any] | types.ErrorData:
         """The answer of the client in front to a question that the server sent by itself."""
         said = {} if params is None else params.model_dump(by_alias=True, mode="json", exclude_none=True)
-        trip = self._trip()
+        trip, said = self._trip(), HOLDING.clean(said)
         if trip is None or not trip.call_id:
             return types.ErrorData(code=_REFUSED, message="it is not known which call this belongs to")
         try:
@@ -384,14 +385,6 @@ class Connection:
             return trip
         mine = [each for each in self._calls if each.call_id]
         return mine[0] if self.terms.alone and len(mine) == 1 else None
-
-
-def _progress(context: CallContext) -> Any:
-    async def told(done: float, total: float | None, message: str | None) -> None:
-        if math.isfinite(done):
-            context.progress(done, total, message or "")
-
-    return told
 
 
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -156,6 +156,8 @@ async def _keep_errors(process: Process, link: Link) -> None:
     assert process.stderr is not None
     with suppress(*_GONE):
         async for chunk in process.stderr:
+            if link.told:
+                continue
             link.errors += chunk
             del link.errors[:-STDERR_KEPT]
 

@@ -1,0 +1,1 @@
+"""Secrets that are planted and looked for: `python -m proof.canaries`."""
