@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,16 @@ def test_what_writing_needs_stays_as_it_is(text: str) -> None:
 def test_a_terminal_string_that_is_not_ended_takes_nothing_with_it() -> None:
     assert seen("\x1b]0;title and all the rest")[0].endswith("title and all the rest")
     assert seen("\x1b]8;;http://a.example\x07link\x1b]8;;\x07")[0] == "link"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x9d" * 65_536, "\x1b]" * 32_000, "\u200d" * 65_536, "e\u0301" * 32_000, "\x1b[0;" * 16_000]
+)
+def test_no_text_makes_the_search_slow(text: str) -> None:
+    """T31."""
+    began = time.process_time()
+    seen(text)
+    assert time.process_time() - began < 2  # the slowest takes a twentieth of it
 
 
 def test_what_ends_a_line_without_being_seen_is_an_end_of_a_line() -> None:

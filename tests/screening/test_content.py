@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,20 @@ def test_what_loads_or_acts_by_itself_does_nothing_and_can_still_be_read(text: s
 def test_what_does_nothing_by_itself_stays_as_it_is(text: str) -> None:
     if not text.startswith("javascript:"):
         assert inert(text) == (text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" * 56_000 + " onclick=" * 1_000, "<a " * 21_000, "<img " * 13_000, " onclick=" * 7_000, " style=url(" * 6_000,
+     "](" * 32_000,
+     "![a" * 3_000, "[x]: " * 13_000, "&#" * 32_000, "src=<" * 13_000],
+    ids=range(10),
+)  # fmt: skip
+def test_no_text_makes_the_search_slow(text: str) -> None:
+    """T31."""
+    began = time.process_time()
+    inert(text)
+    assert time.process_time() - began < 1  # the slowest takes a twentieth of it
 
 
 @given(st.text(alphabet="![]()<>\\:=\"'/ \nabimgonclickhrefjavscript&;lt#115"))

@@ -186,6 +186,14 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # index = true
 # encoder = "my_package.meaning"    # a model of your own that ranks too
 
+[screening]                         # what is done about what tools return, before a model reads it
+# secrets = "redact"                # or off, flag, withhold; so for characters and content
+# injection = "flag"
+# personal = "off"
+# [[screening.tools]]               # an agent that edits pages must read them as they are
+# tools = ["files_*"]
+# content = "flag"
+
 [verify]                            # a second reader of the calls that policy names
 # rules = ["my_package.checks"]
 

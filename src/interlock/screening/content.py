@@ -7,6 +7,7 @@ bracket (`&lt;`). A link to code is parted from its words by a space. Plain link
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from html import unescape
 from typing import Final, NamedTuple
 
@@ -71,6 +72,7 @@ _WHOLE: Final = re.compile(
     r"\s{0,100}(?:javascript|vbscript):|\s{0,100}data:(?:text/html|image/svg|application/x)", re.IGNORECASE
 )
 _BRACKETS: Final = re.compile(r"\\.|[\[\]]", re.DOTALL)
+_BEGINS: Final = re.compile(r"<[a-zA-Z]")
 _TAG_MAX: Final = 8192
 _LABEL_MAX: Final = 1000
 _OPEN_MAX: Final = 10_000
@@ -91,8 +93,10 @@ STOPS: Final = (
 
 def inert(text: str) -> tuple[str, dict[str, int]]:
     """The text in which nothing loads or acts by itself, and how much of each kind did; itself where nothing did."""
+    tags = [match.start() for match in _BEGINS.finditer(text)]
     edits = {
-        edit.at: edit for edit in (*_handlers(text), *_attributes(text), *_tags(text), *_images(text), *_links(text))
+        edit.at: edit
+        for edit in (*_handlers(text, tags), *_attributes(text, tags), *_tags(text), *_images(text), *_links(text))
     }
     if _WHOLE.match(text):
         colon = text.index(":")
@@ -126,32 +130,30 @@ def _kind(name: str) -> str:
     return "form" if name in ("form", "isindex") else "load"
 
 
-def _handlers(text: str) -> list[Edit]:
+def _handlers(text: str, tags: list[int]) -> list[Edit]:
     """Tags with an attribute that runs code when something happens."""
     found = []
-    for match in _HANDLER.finditer(text):
-        if match["event"].lower() in _EVENTS and (at := _tag_before(text, match.start())) is not None:
+    for match in _HANDLER.finditer(text) if tags else ():
+        if match["event"].lower() in _EVENTS and (at := _tag_before(tags, match.start())) is not None:
             found.append(Edit(at, 1, "&lt;", "handler"))
     return found
 
 
-def _attributes(text: str) -> list[Edit]:
+def _attributes(text: str, tags: list[int]) -> list[Edit]:
     """Tags with an attribute that loads something, or leads to code."""
     found = []
-    for match in _LOADS.finditer(text):
+    for match in _LOADS.finditer(text) if tags else ():
         name, value = match["name"].lower(), match["value"]
         acts = name in _ALWAYS or (name == "style" and _STYLED.search(value)) or _is_code(value.lstrip("\"'"))
-        if acts and (at := _tag_before(text, match.start())) is not None:
+        if acts and (at := _tag_before(tags, match.start())) is not None:
             found.append(Edit(at, 1, "&lt;", "code_link" if _is_code(value.lstrip("\"'")) else "load"))
     return found
 
 
-def _tag_before(text: str, at: int) -> int | None:
+def _tag_before(tags: list[int], at: int) -> int | None:
     """Where the tag begins that an attribute could be in; None where there is none."""
-    found = text.rfind("<", max(0, at - _TAG_MAX), at)
-    while found >= 0 and not text[found + 1 : found + 2].isalpha():
-        found = text.rfind("<", max(0, at - _TAG_MAX), found)
-    return found if found >= 0 else None
+    number = bisect_left(tags, at) - 1
+    return tags[number] if number >= 0 and at - tags[number] <= _TAG_MAX else None
 
 
 def _is_code(address: str) -> bool:

@@ -184,8 +184,11 @@ def _keys(text: str) -> Iterator[Span]:
 
 def _beside(text: str) -> Iterator[Span]:
     """What stands behind a name, a scheme or a user."""
+    looked_at = 0
     for name in _NAME.finditer(text):
-        match = _NAMED.match(text, name.end())
+        match = _NAMED.match(text, name.end()) if name.start() >= looked_at else None
+        if match:  # a name within a value is a part of it
+            looked_at = match.end("value")
         if match and _is_random(match["value"], _name_around(text, name)):
             yield Span(match.start("value"), match.end("value"), "named")
     for pattern, what in ((_BASIC, "authorization"), (_USER, "login"), (_IN_URL, "login")):
