@@ -5,6 +5,7 @@ ours is not looked for: an organisation, a country or a domain alone is nobody's
 covers the same characters as the label, within two at each end. Beside it stands, where the extra `pii` is installed,
 what Presidio finds by itself, with the model that is there or without one. Intervals are Wilson's, 95 %, of the recall.
 
+Our patterns were written with these sentences at hand; the ways in which numbers are introduced are few in them.
 There is no aim for a type: what is printed is what holds. Exits 0 only where each type with a checksum (cards, IBANs)
 and each that is a pattern by its nature (mail, SSN, IP) has an F1 of at least 0.9.
 """

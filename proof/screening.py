@@ -1,7 +1,8 @@
 """What the screen of results finds, misses and changes, on labelled texts of others: `python -m proof.screening`.
 
 - Secrets: the fixtures of gitleaks' rules, each text alone: found among those that its authors call secrets, flagged
-  among those that they call none (the hard negatives).
+  among those that they call none (the hard negatives). Our patterns were written with these fixtures at hand, so the
+  figures say what they cover, and not how they do on secrets that nobody has seen.
 - Clean results: texts labelled clean, and every result of the ideal runs of AgentDojo and AgentDyn and of tau-bench,
   screened by the default profile as values of a call; changed are those that are not the same character for character.
   One that holds something that loads or acts by itself is no clean one by the profile's own word, and is counted apart.
