@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
+from interlock.core.provenance import Level
+from interlock.grounding.index import Index
 from interlock.grounding.normal import normal
+from interlock.grounding.profile import FieldRule, Profile
 from interlock.grounding.words import Words
 
 NOW_US = 1_763_700_000_000_000  # Friday, 2025-11-21
@@ -116,3 +121,45 @@ def test_day_words_are_read_by_the_runs_clock(message: str, day: str) -> None:
 def test_numbers_are_read_as_people_write_them(message: str, numbers: list[str]) -> None:
     found = {each.text for each in words(message).entities if each.kind == "number"}
     assert set(numbers) <= found
+
+
+MARKS = [
+    "a",
+    "1",
+    "a.",
+    "a@",
+    "//",
+    "a ",
+    "\u201c",
+    '"',
+    "'",
+    "1,",
+    "www.",
+    "&",
+    "from: x\n",
+    "a://",
+    "-",
+    "`",
+    "> ",
+    "1/",
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_no_message_is_read_in_more_time_than_its_length_asks_for(mark: str) -> None:
+    """A pattern that looks again from every character would take minutes of a hundred thousand."""
+    index, count = Index(), 100_000 // len(mark)
+    before = process_time()
+    index.say("Please read " + mark * count)
+    index.say("Please read " + mark * count + "\u00e9!")
+    assert process_time() - before < 20
+
+
+def test_a_name_is_pointed_at_by_a_later_message_whose_first_word_was_said_before() -> None:
+    index = Index()
+    people = Profile(fields=(FieldRule("name"), FieldRule("email", shape="email")))
+    index.tell("c1", [{"name": "Alice Smith", "email": "as@acme.com"}], people, anchored=False)
+    index.say("I met Alice today")
+    index.say("Write to Alice Smith")
+    held = index.records.field(("as@acme.com",))
+    assert held is not None and held[1] is Level.ANCHORED

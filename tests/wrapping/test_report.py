@@ -47,13 +47,6 @@ def test_an_effect_stands_with_its_reason(of: Any, word: str, tmp_path: Path) ->
     assert row["by whose word"] == word
 
 
-def test_own_tools_that_nobody_pinned_are_said_to_be_so(tmp_path: Path) -> None:
-    tools = (tool("look"), tool("coding.read", server="coding"), tool("far__x", server="far", sealed=False))
-    parts = report(grounds(tmp_path, tools=tools))
-    stands = {row["tool"]: row["can be called"] for row in rows(parts, "tools", "effects")}
-    assert stands == {"look": "yes, not pinned", "coding.read": "yes, not pinned", "far__x": "yes"}
-
-
 def test_what_cannot_be_called_is_in_the_catalogue_with_why(tmp_path: Path) -> None:
     gone = tool("far__old", server="far")
     pin = Pin(gone.digest, gone.definition())

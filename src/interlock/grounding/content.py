@@ -15,7 +15,7 @@ from interlock.grounding.private import Piece
 from interlock.grounding.profile import Profile
 from interlock.grounding.typed import Typed, Unfit, url
 
-_LINK: Final = re.compile(r"(?:(?:[a-z][a-z0-9+.-]*:)?//|(?<![\w@./-])www\.)[^\s<>\"'`()\[\]]+")
+_LINK: Final = re.compile(r"(?://|(?<![\w@./-])www\.)[^\s<>\"'`()\[\]]+")
 _CARRIES: Final = frozenset({"content", "control", "command", "amount"})
 
 
@@ -26,7 +26,7 @@ def foreign_links(index: Index, profile: Profile, text: str) -> Iterator[str]:
         return
     for found in _LINK.finditer(plain):
         link = found[0].rstrip(".,;:!?")
-        link = link if "://" in link else f"https:{link}" if link.startswith("//") else f"https://{link}"
+        link = f"https:{link}" if link.startswith("//") else f"https://{link}"  # whatever its scheme, it goes there
         try:
             name = url(link).host
         except Unfit:

@@ -131,7 +131,7 @@ def covered(index: Index, plain: str) -> tuple[Level, tuple[Evidence, ...]] | No
 def _piece(index: Index, piece: str) -> tuple[Level, Evidence] | None:
     if len(piece) < _PIECE_MIN:
         return None
-    if where := index.words.stands(piece):
+    if index.words.tokens.issuperset(_TOKEN.findall(piece)) and (where := index.words.stands(piece)):
         return Level.USER, where
     held = index.records.field((piece,))
     return (held[1], held[0].places[0]) if held else None

@@ -10,15 +10,15 @@ from interlock.grounding.dates import dates_in, times_in
 from interlock.grounding.numbers import numbers_in
 from interlock.grounding.typed import CURRENCIES, Typed, Unfit, typed
 
-_EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[\w.-]*\w")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`«»“”]+")
+_EMAIL: Final = re.compile(r"(?<![A-Za-z0-9!#$%&'*+/=?^_`{|}~.-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[\w.-]*\w")
+_URL: Final = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`«»“”]+")
 _HOST: Final = re.compile(r"(?<![\w@/.-])(?:[\w-]+\.)+[a-zA-Z]{2,24}(?::[0-9]{1,5})?(?:/[^\s<>\"'`]*)?(?![\w@])")
 _IBAN: Final = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _UUID: Final = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 _PHONE: Final = re.compile(r"(?<![\w+])\+?[0-9(][0-9 ().-]{5,22}[0-9](?!\w)")
 _PATH: Final = re.compile(r"(?<![\w:/.~])(?:~|\.{1,2})?/[^\s<>\"'`|*?]+")
 _SIGN_FIRST: Final = re.compile(r"([$€£¥₹]|\b[A-Z]{3})\s?([0-9][0-9,]*(?:\.[0-9]+)?)")
-_SIGN_LAST: Final = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s?([€£¥₹$]|[A-Za-z]{3,8}\b)")
+_SIGN_LAST: Final = re.compile(r"(?<![0-9,.])([0-9][0-9,]*(?:\.[0-9]+)?)\s?([€£¥₹$]|[A-Za-z]{3,8}\b)")
 
 Span = tuple[int, int]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from interlock.core.canonical import Json
 from interlock.core.provenance import WORDS, Evidence, Level
 from interlock.errors import BadInput
 from interlock.grounding.endorsement import Endorsement
-from interlock.grounding.haystack import Haystack
+from interlock.grounding.haystack import Found, Haystack
 from interlock.grounding.leaves import Leaf, Walk, keeps_shape, nested
 from interlock.grounding.normal import normal
 from interlock.grounding.pasted import split
@@ -21,6 +21,7 @@ from interlock.grounding.typed import Unfit, typed
 from interlock.grounding.words import Words
 
 _SEPARATORS: Final = re.compile(r"[._+-]+")
+_TOKEN: Final = re.compile(r"[0-9a-z]+")
 _EXTENSION: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
 
 
@@ -46,6 +47,7 @@ class Index:
         self.declared = False
         self.targets: dict[str, set[str]] = {}
         self._leaves: dict[tuple[str, str], str] = {}
+        self._third_tokens: set[str] = set()
 
     def say(self, text: str) -> None:
         """The user said something: what they pasted into it counts as text by others."""
@@ -113,6 +115,16 @@ class Index:
         self.sent_out = self.sent_out or outward
         self.targets.setdefault(tool, set()).update(targets)
 
+    def others_say(self, plain: str) -> Iterator[Found]:
+        """Where text by others has a normal form.
+
+        Where the user's words are seen, it is looked for as whole words alone, which costs next to nothing for what
+        is not there: then all that is not theirs is trusted as little, wherever it is found.
+        """
+        if self.words_seen and not self._third_tokens.issuperset(_TOKEN.findall(plain)):
+            return
+        yield from self.third.find(plain)
+
     def leaf(self, source: str, pointer: str) -> str:
         """The text of a leaf of a result in its normal form; empty where there is none."""
         return self._leaves.get((source, pointer), "")
@@ -159,6 +171,7 @@ class Index:
         plain = _normal(text)
         if plain:
             self.third.add(source, pointer, plain)
+            self._third_tokens.update(_TOKEN.findall(plain))
             self._leaves.setdefault((source, pointer), plain)
 
 

@@ -218,7 +218,7 @@ def _in_third(index: Index, value: _Value) -> Evidence | None:
     """Where text by others has it, in one of its forms."""
     linked = value.kind is not None and value.kind.kind == "url"
     for form in dict.fromkeys((value.plain, *(_forms(value.kind) if value.kind else ()))):
-        for found in index.third.find(form):
+        for found in index.others_say(form):
             if found.bounded or not (is_short(form) or linked):
                 return Evidence(found.source, found.pointer, found.begin, found.end)
     return None

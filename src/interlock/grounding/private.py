@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
@@ -15,15 +16,15 @@ from interlock.grounding.normal import bare, normal
 from interlock.grounding.profile import PUBLIC, USER_ONLY, Profile, leaf_fits
 
 PIECE_MIN: Final = 24
-"""Letters and digits, one after the other, from which a piece of a private text is taken for it: some five words."""
+"""Bytes of letters and digits in a row from which a piece of a private text is taken for it: some five words."""
 
 SECRET_MIN: Final = 8
 """The same of a declared secret, and of anything private in a link that is composed."""
 
-_GRAM: Final = 10
-_STORED, _ASKED = 5, 3
-"""Of private texts every fifth part is stored, of what goes out every third looked up: five and three have no common
-divisor, so a piece of 24 has fifteen parts of ten, one of which is both stored and looked up."""
+_GRAM: Final = 8
+_STORED, _ASKED = 7, 2
+"""Of private texts the eight bytes from every seventh on are stored, of what goes out those from every second looked
+up: seven and two have no common divisor, so of a piece of 21 bytes one part is both stored and looked up."""
 
 _BEARERS_MAX: Final = 8
 _LINK_MAX: Final = 512
@@ -74,9 +75,9 @@ class Private:
     """Private leaves by pieces of them: letters and digits alone, so that no setting of a text hides one."""
 
     def __init__(self) -> None:
-        self._grams: dict[str, list[int]] = {}
+        self._grams: dict[int, list[int]] = {}
         self._secrets: dict[str, int] = {}
-        self._texts: list[str] = []
+        self._texts: list[bytes] = []
         self._which: dict[tuple[str, str], int] = {}
         self._places: list[tuple[Evidence, Readers]] = []
         self._all = Haystack()
@@ -90,15 +91,16 @@ class Private:
         if len(plain) < SECRET_MIN:
             return
         which = len(self._texts)
-        self._texts.append(plain)
+        data = plain.encode()
+        self._texts.append(data)
         self._which[source, leaf.pointer] = which
         self._places.append((Evidence(source, leaf.pointer), readers))
         self._all.add(source, leaf.pointer, plain)
         if secret:
             for at in range(len(plain) - SECRET_MIN + 1):
                 self._secrets.setdefault(plain[at : at + SECRET_MIN], which)
-        for at in range(0, len(plain) - _GRAM + 1, _STORED):
-            found = self._grams.setdefault(plain[at : at + _GRAM], [])
+        for at in range(0, len(data) - _GRAM + 1, _STORED):
+            found = self._grams.setdefault(int.from_bytes(data[at : at + _GRAM], sys.byteorder), [])
             if which not in found and len(found) <= _BEARERS_MAX:
                 found.append(which)
 
@@ -132,29 +134,31 @@ class Private:
             for at in range(len(plain) - SECRET_MIN + 1):
                 if (secret := self._secrets.get(plain[at : at + SECRET_MIN])) is not None:
                     yield secret, True
-        cuts = map(slice, range(0, len(plain) - _GRAM + 1, _ASKED), range(_GRAM, len(plain) + 1, _ASKED))
-        for gram in filter(self._grams.__contains__, map(plain.__getitem__, cuts)):
-            bearers = self._grams[gram]
-            if len(bearers) > _BEARERS_MAX:  # a part of very many: of all of them at once
-                yield from ((self._which[found], False) for found in self._borne(plain, gram))
-            for which in bearers:
-                if any(piece in self._texts[which] for piece in _pieces(plain, gram)):
-                    yield which, False
+        data, grams = plain.encode(), self._grams
+        for first in range(0, _GRAM, _ASKED):
+            whole = max(len(data) - first, 0) // _GRAM * _GRAM
+            asked = memoryview(data)[first : first + whole].cast("Q").tolist()
+            if grams.keys().isdisjoint(asked):
+                continue
+            for at in [first + _GRAM * number for number, gram in enumerate(asked) if gram in grams]:
+                bearers = grams[int.from_bytes(data[at : at + _GRAM], sys.byteorder)]
+                if len(bearers) > _BEARERS_MAX:  # a part of very many: of all of them at once
+                    yield from ((self._which[found], False) for found in self._borne(data, at))
+                for which in bearers:
+                    if any(piece in self._texts[which] for piece in _pieces(data, at)):
+                        yield which, False
 
-    def _borne(self, plain: str, gram: str) -> Iterator[tuple[str, str]]:
-        for piece in _pieces(plain, gram):
-            for found in self._all.find(piece):
+    def _borne(self, data: bytes, at: int) -> Iterator[tuple[str, str]]:
+        for piece in _pieces(data, at):
+            for found in self._all.find(piece.decode("utf-8", "ignore")):
                 yield found.source, found.pointer
                 break
 
 
-def _pieces(plain: str, gram: str) -> Iterator[str]:
+def _pieces(data: bytes, at: int) -> Iterator[bytes]:
     """The stretches of a text around a part of it that are long enough to tell."""
-    at = plain.find(gram)
-    while at >= 0:
-        for begin in range(max(0, at - PIECE_MIN + _GRAM), min(at, len(plain) - PIECE_MIN) + 1):
-            yield plain[begin : begin + PIECE_MIN]
-        at = plain.find(gram, at + 1)
+    for begin in range(max(0, at - PIECE_MIN + _GRAM), min(at, len(data) - PIECE_MIN) + 1):
+        yield data[begin : begin + PIECE_MIN]
 
 
 def _escaped(text: str) -> str:

@@ -64,8 +64,8 @@ class Records:
         self._fields: dict[Key, Field] = {}
         self._numbers: dict[Typed, None] = {}
         self._waiting: dict[str, set[str]] = {}
-        self._bearers: dict[str, list[frozenset[tuple[str, Key]]]] = {}
         self._shared: dict[str, frozenset[tuple[str, Key]]] = {}
+        self._pointed: set[str] = set()
         self._called: dict[str, set[tuple[Key, ...]]] = {}
         self._anchored: set[Key] | None = None
 
@@ -98,12 +98,9 @@ class Records:
         """All fields of one record: name of the field and key of its value."""
         for _, key in pairs:
             if isinstance(key, str) and _may_anchor(key):
-                bearers = self._bearers.setdefault(key, [])
-                if pairs not in bearers:
-                    bearers.append(pairs)
+                self._shared[key] = self._shared.get(key, pairs) & pairs
                 self._await(key)
-                if key in self._shared:
-                    self._point(key)
+                self._anchored = None if key in self._pointed else self._anchored
 
     def name(self, name: str, keys: tuple[Key, ...]) -> None:
         """A value has a name in itself: the local part of an address or a word of it, a part of a person's name."""
@@ -113,7 +110,7 @@ class Records:
             self._anchored = None
 
     def heard(self, tokens: Iterable[str]) -> None:
-        """The words have these new tokens."""
+        """The user said something that has these tokens."""
         for token in tokens:
             for name in self._waiting.get(token, ()):
                 self._point(name)
@@ -129,15 +126,15 @@ class Records:
 
     def _point(self, name: str) -> None:
         """The words may name it: what every record shares that bears it is pointed at."""
-        if name in self._shared or self._words.names(name) is not None:
-            bearers = self._bearers.get(name, [])
-            self._shared[name] = frozenset.intersection(*bearers) if bearers else frozenset()
+        if name not in self._pointed and self._words.names(name) is not None:
+            self._pointed.add(name)
             self._anchored = None
 
     def _level(self, key: Key, found: Field) -> Level:
         if self._anchored is None:
-            self._anchored = {each for shared in self._shared.values() for _, each in shared}
-            for name in self._shared:
+            self._anchored = set()
+            for name in self._pointed:
+                self._anchored.update(each for _, each in self._shared.get(name, ()))
                 if len(called := self._called.get(name, ())) == 1:  # two that are called so: neither is meant
                     self._anchored.update(*called)
         return max(found.level, Level.ANCHORED) if key in self._anchored else found.level

@@ -45,7 +45,7 @@ class Words:
         self._asked: dict[tuple[tuple[str, ...], int], bool] = {}
 
     def say(self, text: str) -> set[str]:
-        """Take further words in; the tokens among them that are new."""
+        """Take further words in; their tokens."""
         folded, self._said = normal(text), self._said + 1
         pointer = f"/{self._said - 1}"
         self.text.add(WORDS, pointer, folded)
@@ -57,9 +57,9 @@ class Words:
             self.entities.setdefault(found, Evidence(WORDS, pointer, begin, end))
             if found.kind == "url":
                 self.hosts.add(Typed("host", url(found.text).host))
-        new = set(_TOKEN.findall(folded)) - self.tokens
-        self.tokens |= new
-        return new
+        tokens = set(_TOKEN.findall(folded))
+        self.tokens |= tokens
+        return tokens
 
     def marks(self, text: str) -> Evidence | None:
         """Where the words name a short value in just its own letters, which no other word of a sentence has.

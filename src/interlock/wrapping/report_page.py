@@ -27,7 +27,7 @@ h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; } h3 { margin-top: 2rem;
 p { max-width: 46rem; } nav a { margin-right: 1rem; }
 div.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
-th, td:first-child { white-space: nowrap; } td { overflow-wrap: anywhere; min-width: 4rem; }
+th { white-space: nowrap; } td { overflow-wrap: anywhere; min-width: 4rem; }
 mark { background: var(--bad); color: #fff; } .quiet { color: var(--quiet); }
 .bad { color: var(--bad); } .wait { color: var(--wait); } .good { color: var(--good); }
 """

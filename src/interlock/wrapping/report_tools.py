@@ -51,7 +51,7 @@ def entries(grounds: Grounds, standings: Sequence[Standing]) -> list[Entry]:
     found: dict[tuple[str, str, str], tuple[Tool, str]] = {}
     for tool in site.known:
         stands = site.withheld.get(tool.name, "yes")
-        if stands == "yes" and tool.sealed and site.settings.pins is None:
+        if stands == "yes" and tool.server == "local" and site.settings.pins is None:
             stands = "yes, not pinned"
         found[tool.server, tool.name, tool.version] = tool, stands
     for (server, name), each in grounds.accepted.tools.items():
@@ -105,7 +105,7 @@ def _word(tool: Tool, settings: Settings) -> str:
         return "the settings say so" if stated else "nobody said: the gravest"
     if any(said.name == tool.server for said in settings.services):
         return "its method or the settings say so"
-    if tool.sealed and "effect" not in tool.declared and tool.effect is Effect.PRIVILEGED:
+    if tool.server == "local" and "effect" not in tool.declared and tool.effect is Effect.PRIVILEGED:
         return "nobody said: the gravest"
     return "its author says so"
 
