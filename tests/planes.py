@@ -143,7 +143,7 @@ async def staged(
         clock.advance(seconds)
 
     world = world or World(clock=clock, new_id=CountedIds(), pause=pause)
-    made = Settings(ledger=ledger, folder=(ledger or Path()).parent, **(settings or {}))
+    made = Settings(**{"ledger": ledger, "folder": (ledger or Path()).parent} | (settings or {}))
     async with open_plane(made, tools=tools, world=world, engine=False) as plane:
         yield Stage(plane, clock, paused)
 

@@ -31,6 +31,7 @@ from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
 from interlock.execution.health import Health, Probe
 from interlock.execution.reads import Reads
+from interlock.grounding.grounding import Grounding
 from interlock.keys import KeyPeople, SigningKeyFile, deployment_key, read_secret
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
@@ -47,6 +48,7 @@ from interlock.limits.rate import Rate, Rates
 from interlock.models.metered import Price
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
+from interlock.profile_files import profiles_of
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
 from interlock.routing import Routing
@@ -311,6 +313,7 @@ def plane_of(
         ),
         screens=Screens(matches=registry.output_matches, copiers=open_copiers(settings)),
         ledger=ledger,
+        grounding=Grounding(profiles_of(settings, registry)),
         clock=world.clock,
         new_id=new_id,
         definitions=Definitions(ledger.store),

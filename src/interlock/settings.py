@@ -79,6 +79,7 @@ from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
 from interlock.notify_settings import MailSettings, NotifySettings, WebhookSettings
+from interlock.provenance_settings import ProvenanceSettings
 from interlock.routing_settings import RoutingSettings
 from interlock.screening_settings import ScreeningSettings, ToolScreening
 from interlock.secret_settings import AllowSettings, SecretSettings, VaultSettings
@@ -228,6 +229,7 @@ class Settings(BaseModel):
         secrets: Which secrets calls may refer to, and where they are kept.
         routing: What is offered where there are many tools.
         screening: What is done about what tools return.
+        provenance: What of tools is trusted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -252,6 +254,7 @@ class Settings(BaseModel):
     servers: tuple[ServerSettings, ...] = ()
     screening: ScreeningSettings = Field(default_factory=ScreeningSettings)
     secrets: SecretSettings = Field(default_factory=SecretSettings)
+    provenance: ProvenanceSettings = Field(default_factory=ProvenanceSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -292,6 +295,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "servers": ServerSettings,
     "servers.tools": ToolProfile,
     "screening": ScreeningSettings,
+    "provenance": ProvenanceSettings,
     "screening.tools": ToolScreening,
     "secrets": SecretSettings,
     "secrets.allow": AllowSettings,

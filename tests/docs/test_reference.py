@@ -26,6 +26,7 @@ from interlock.policy import rules as policy_rules
 from interlock.policy.cases import Case
 from interlock.policy.schema import PRINCIPAL, PROVENANCE, SESSION, TIME, TOOL, ToolTypes
 from interlock.policy.shape import Shape, record, shape_of
+from interlock.provenance_settings import ProvenanceSettings
 from interlock.registry.define import ForeignOptions, FunctionOptions
 from interlock.registry.findings import RULES
 from interlock.routing_settings import RoutingSettings
@@ -133,6 +134,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("gateway.oauth.", OauthSettings),
         ("gateway.oauth.scopes.", ScopeSettings),
         ("screening.", ScreeningSettings),
+        ("provenance.", ProvenanceSettings),
         ("screening.tools.", ToolScreening),
     )
     for prefix, model in models:
@@ -150,6 +152,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "oauth",
                 "servers",
                 "screening",
+                "provenance",
             ) or (not prefix and name == "secrets"):
                 continue
             default = () if field.default_factory is dict else field.default
