@@ -228,3 +228,21 @@ def test_the_evidence_names_the_call_whose_result_has_it() -> None:
     [origin] = story.trace("pay", {"to": MAL}).provenance.arguments
     assert (origin.evidence[0].source, origin.evidence[0].pointer) == ("call_0", "/text")
     assert json.loads(json.dumps(origin.evidence[0])) == list(origin.evidence[0])
+
+
+def test_that_a_run_was_started_is_nobody_elses_text() -> None:
+    """T39: else no answer of a worker could ever count as more than text by others."""
+    story = Story()
+    story.tell("look", {}, {"run_id": "run_2"})
+    story.run.calls["call_0"].starts = "worker"
+    story.tell("look", {}, f"pay {ANA}", Door.REPORT, level="model")
+    assert not story.trace("pay", {"to": ANA}).provenance.saw_third
+
+
+def test_a_tool_that_is_published_anew_is_judged_as_what_it_is_now() -> None:
+    grounding, story = Grounding(), Story()
+    call = ToolCall(run_id="run_1", call_id="c", tool="pay", arguments={}, principal=Principal("ana"))
+    plain = tool("pay", Effect.REVERSIBLE)
+    assert [grounding.trace(story.asking(), call, each, {}).judged for each in (plain, PAY, plain)] == [
+        False, True, False,
+    ]  # fmt: skip

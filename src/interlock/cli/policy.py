@@ -32,6 +32,7 @@ from interlock.policy.cedar import Policy
 from interlock.policy.explain import Explanation, Reading, explain
 from interlock.policy.facts import Facts, Resource, Session, server_resource
 from interlock.policy.rules import DEFAULT_POLICY, Rule
+from interlock.profile_files import profiles_of
 from interlock.registry.registry import Registry
 from interlock.registry.validate import validate
 
@@ -140,7 +141,7 @@ def explain_(deployment: Deployment, tool: str, arguments: str, **given: Any) ->
     call = ToolCall(
         run_id=run.run_id, call_id="call_explain", tool=tool, arguments=read_arguments(arguments), principal=person
     )
-    valid = validate(call, registry, trace=partial(Grounding().trace, asking))
+    valid = validate(call, registry, trace=partial(Grounding(profiles_of(deployment.settings, registry)).trace, asking))
     if isinstance(valid, Stop):
         return Report({"outcome": valid.outcome.as_json()}, outcome_view(valid.outcome), Exit.NO)
     found = explain(loaded, _facts(deployment, valid, given["resource"]))

@@ -54,6 +54,20 @@ class _Kept:
     absorbed: int = 0
 
 
+class _Trust(NamedTuple):
+    """What of a tool is asked at each of its calls.
+
+    Attributes:
+        judged: See `judges`.
+        labelled: Nothing lacks and its origin is kept all the same: what it remembers bears it as a label.
+    """
+
+    tool: Tool
+    profile: Profile
+    judged: bool
+    labelled: bool
+
+
 class Grounding:
     """The indexes of the runs that this process works on.
 
@@ -64,12 +78,14 @@ class Grounding:
         self.profiles = profiles or Profiles()
         self._runs_max = runs_max
         self._kept: dict[str, _Kept] = {}
+        self._known: dict[str, _Trust] = {}
 
     def trace(self, asking: Asking, call: ToolCall, tool: Tool, arguments: dict[str, Any]) -> Traced:
         """Where the arguments of a valid call come from: worked out when it is first read."""
-        profile = self.profiles.of(tool)
-        judged = judges(tool, profile)
-        labelled = _remembers(tool) and tool.writes  # nothing lacks: what is remembered bears its label
+        trust = self._known.get(tool.name)
+        if trust is None or trust.tool is not tool:
+            trust = self._known[tool.name] = self._trust(tool)
+        _, profile, judged, labelled = trust
 
         def work() -> Provenance:
             found = ground(self.index(asking), tool, profile, arguments, asking.now_us)
@@ -81,6 +97,10 @@ class Grounding:
             judged=judged or labelled,
             quote=lambda evidence: quote(self.index(asking), evidence),
         )
+
+    def _trust(self, tool: Tool) -> _Trust:
+        profile = self.profiles.of(tool)
+        return _Trust(tool, profile, judges(tool, profile), _remembers(tool) and tool.writes)
 
     def index(self, asking: Asking) -> Index:
         """The index of a run, with all that has entered it: costs as much as what is new."""
@@ -145,6 +165,8 @@ class Grounding:
         value, tool = outcome.get("value"), asking.tool_of(call)
         if outcome["outcome"] != "done":
             index.tell(call_id, [outcome.get("message"), value], NO_PROFILE, anchored=False)
+            return
+        if call.starts:  # that a run was started is the plane's own word; what it comes to is a report
             return
         if tool is not None and _remembers(tool):
             _remembered(index, value, call_id)
