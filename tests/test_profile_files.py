@@ -13,7 +13,7 @@ from interlock import Settings
 from interlock.core.provenance import Level
 from interlock.errors import SettingsError
 from interlock.grounding.profile import FieldRule, Profile
-from interlock.profile_files import profiles_of
+from interlock.profile_files import profiles_of, readable_profiles
 from interlock.provenance_settings import ProvenanceSettings
 from tests.grounding.test_in_the_path import PAYEE, THIEF, bank, payment, schema
 from tests.planes import Far, staged
@@ -133,3 +133,8 @@ async def test_a_profile_in_a_file_is_in_force_on_the_path(tmp_path: Path) -> No
 
 async def done(arguments: dict[str, Any], context: object) -> object:
     return {"ok": True}
+
+
+def test_a_deployment_that_cannot_be_read_is_looked_at_without_its_profiles(tmp_path: Path) -> None:
+    assert of(readable_profiles(settings(tmp_path, local=BANK)), "local", "send_money").profiled
+    assert not of(readable_profiles(settings(tmp_path, local="[")), "local", "send_money").profiled

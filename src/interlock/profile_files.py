@@ -176,6 +176,14 @@ def profiles_of(settings: Settings, own: Container[str] | None = None) -> Profil
     return Profiles(found)
 
 
+def readable_profiles(settings: Settings) -> Profiles:
+    """The same for whoever looks at a deployment that may not open: none where something is wrong with them."""
+    try:
+        return profiles_of(settings)
+    except SettingsError:
+        return Profiles()
+
+
 def read_profile_file(file: Path) -> ServerTrust:
     """What one file says.
 

@@ -11,7 +11,7 @@ from interlock.core.principal import Principal
 from interlock.core.provenance import UNTRACED
 from interlock.core.tool import Tool
 from interlock.grounding.grounding import judges
-from interlock.grounding.profile import profile_of
+from interlock.grounding.profile import Profile, Profiles, profile_of
 from interlock.policy.cedar import Policy
 from interlock.policy.facts import Facts
 from interlock.policy.outlook import outlooks
@@ -81,3 +81,11 @@ def test_of_an_own_tool_without_roles_nothing_depends_on_where_its_values_come_f
     of = policy(rule, tools=[LOOK, roled])
     assert outlooks(of, LOOK, [CLERK])[0].verdicts == (Verdict.ALLOW,)
     assert outlooks(of, roled, [CLERK])[0].verdicts == (Verdict.ALLOW, Verdict.DENY)
+
+
+def test_an_own_tool_that_a_file_has_a_profile_of_depends_on_where_its_values_come_from() -> None:
+    rule = PERMIT + '\nforbid (principal, action, resource) when { context.provenance.lacks.contains("target") };'
+    plain = tool("pay", "reversible", {"to": {"type": "string"}})
+    of, files = policy(rule, tools=[plain]), Profiles({("local", "pay"): Profile(roles={"to": "target"})})
+    assert outlooks(of, plain, [CLERK])[0].verdicts == (Verdict.ALLOW,)
+    assert outlooks(of, plain, [CLERK], files)[0].verdicts == (Verdict.ALLOW, Verdict.DENY)

@@ -17,7 +17,7 @@ from interlock.core.decision import Verdict
 from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.grounding.grounding import judges
-from interlock.grounding.profile import profile_of
+from interlock.grounding.profile import Profiles
 from interlock.policy.cedar import Policy
 from interlock.policy.entitle import known_before, parts
 from interlock.policy.evaluator import Evaluator
@@ -46,13 +46,19 @@ LACKS = ("context", "provenance", "lacks")
 _NOTHING = Outlook((Verdict.DENY,))
 
 
-def outlooks(policy: Policy, tool: Tool, principals: Sequence[Principal]) -> list[Outlook]:
-    """What calls of the tool by each of these can come to under the policy, whatever they say and whenever."""
+def outlooks(
+    policy: Policy, tool: Tool, principals: Sequence[Principal], profiles: Profiles | None = None
+) -> list[Outlook]:  # fmt: skip
+    """What calls of the tool by each of these can come to under the policy, whatever they say and whenever.
+
+    Args:
+        profiles: What the operator says of tools; what they say of themselves where None.
+    """
     types = policy.types_of(tool)
     if types is None:
         return [_NOTHING for _ in principals]
     rules = policy.concerning(tool)
-    known = partial(_known, judged=judges(tool, profile_of(tool)))
+    known = partial(_known, judged=judges(tool, (profiles or Profiles()).of(tool)))
     before = Evaluator(replace(types, resources=("Server",)), (_before(rule, known) for rule in rules))
     whole = frozenset(rule.rule_id for rule in rules if _whole(rule, known))
     acts_on = server_resource(tool.server)

@@ -16,6 +16,7 @@ from typing import Final
 from interlock.core.principal import ADMIN, Principal
 from interlock.core.tool import Effect, Tool
 from interlock.gateway_settings import is_loopback
+from interlock.profile_files import readable_profiles
 from interlock.registry.effects import guess
 from interlock.settings import Settings
 
@@ -195,10 +196,12 @@ def _tools(site: Site) -> Iterator[Finding]:
 
 
 def _origins(site: Site) -> Iterator[Finding]:
-    bare = [tool.name for tool in site.tools if (tool.writes or tool.outward) and not tool.roles and _takes(tool)]
+    profiles = readable_profiles(site.settings)
+    loud = [tool for tool in site.tools if tool.writes or tool.outward]
+    bare = [tool.name for tool in loud if not profiles.of(tool).profiled and _takes(tool)]
     yield from _found(
         "origins", Severity.WARN, bare, "every tool that writes or carries data out says what its arguments are",
-        "Say their `roles`: only then are origins of values judged by what an argument is for.",
+        "Say their `roles`, or write their profile: only then are origins of values judged by what an argument is for.",
     )  # fmt: skip
 
 

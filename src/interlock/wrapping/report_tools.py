@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from interlock.core.decision import Verdict
 from interlock.core.tool import Effect, Tool
 from interlock.policy.outlook import Outlook, outlooks
+from interlock.profile_files import readable_profiles
 from interlock.registry.claims import at_least
 from interlock.registry.cost import tool_tokens
 from interlock.registry.effects import guess
@@ -62,9 +63,10 @@ def entries(grounds: Grounds, standings: Sequence[Standing]) -> list[Entry]:
         known = found.get((server, name, tool.version))
         if known is None or each.word != "yes":
             found[server, name, tool.version] = (tool if known is None else known[0]), each.word
-    samples = [standing.sample for standing in standings]
+    samples, policy = [standing.sample for standing in standings], grounds.policy
+    profiles = readable_profiles(site.settings)
     return [
-        Entry(tool, stands, tuple(outlooks(grounds.policy, tool, samples)) if grounds.policy is not None else ())
+        Entry(tool, stands, tuple(outlooks(policy, tool, samples, profiles)) if policy is not None else ())
         for _, (tool, stands) in sorted(found.items())
     ]
 
