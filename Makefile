@@ -101,11 +101,15 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding screening evals personal backtest canaries
+EVIDENCE := grounding screening evals personal backtest canaries origins
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
 	@$(MAKE) --no-print-directory --keep-going $(EVIDENCE) ARGS=
+
+.PHONY: origins
+origins: $(VENV)/.stamp ## what it costs to know where values come from; exits 0 only if 1,000 earlier calls make it at most 1.2 times as much
+	@$(PY) -m proof.origins $(ARGS)
 
 .PHONY: screening
 .PHONY: personal
