@@ -41,7 +41,7 @@ _EXAMPLE = (
 
 @click.group()
 def eval() -> None:  # the name by which the command is found
-    """Evals: golden cases over an agent or over recorded runs; a judge, and how far it agrees with people."""
+    """Golden cases over an agent or over recorded runs, and its judge."""
 
 
 @command("run", eval, example=_EXAMPLE)
@@ -61,9 +61,10 @@ def run(deployment: Deployment, file: Path, **given: Any) -> Report:
     alone. Where it says `runs`, the runs of the ledger are read, and nothing is played. Exit code 1 where less passed
     than the suite needs, or where cases were lost against the baseline, which are named.
     """
+    settings = deployment.settings  # refused before the suite is read
     suite = _repeated(load_suite(file), given["repeat"])
     before = None if given["baseline"] is None else load_baseline(given["baseline"], suite.name)
-    judge = None if suite.judge is None else open_judge(suite.judge, deployment.settings, deployment.world)
+    judge = None if suite.judge is None else open_judge(suite.judge, settings, deployment.world)
     result = _evaluated(deployment, suite, judge, given["since"], given["at_once"])
     kept = result.baseline()
     comparison = None if before is None else compare(before.cases, kept_trials(kept), suite.seed)

@@ -30,16 +30,17 @@ from interlock.evals.suite_file import load_suite
     help="The suite whose judge it is.",
 )  # fmt: skip
 def judge(deployment: Deployment, file: Path, suite_file: Path) -> Report:
-    """Ask a suite's judge about answers that people have graded, and count how far it agrees.
+    """Ask a suite's judge about answers that people graded: how far it agrees.
 
     A line of the file is an object with question, answer, rubric and label: pass or fail. Prints agreement, Cohen's
     kappa with its interval, and what was said of what. No verdict that can be read is no agreement. The model is asked,
     and paid for, once a line, as far as the suite's budget for it goes.
     """
+    settings = deployment.settings  # refused before the suite is read
     said = load_suite(suite_file).judge
     if said is None:
         raise BadInput(f"{suite_file}: the suite has no judge", code="eval.no_judge", remedy="Name a model in it.")
-    asked = open_judge(said, deployment.settings, deployment.world)
+    asked = open_judge(said, settings, deployment.world)
     labelled = _read(file)
     found = agreement(anyio.run(_ask, asked, labelled))
     document: dict[str, Any] = {"judge": said.model, **found.as_json(), "judging": asked.spent._asdict()}
