@@ -30,7 +30,7 @@ def main() -> int:
         sinks = looked_through(Path(folder), canaries)
     seen = found(sinks, canaries)
     planted = {
-        sink: found({**sinks, sink: sinks[sink] + "\n".join(
+        sink: found({sink: sinks[sink] + "\n".join(
             text for secret in canaries for form in FORMS for text in said(form, secret)).encode()}, canaries)
         for sink in SINKS
     }  # fmt: skip

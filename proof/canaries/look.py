@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,11 +196,25 @@ def _rows(text: bytes) -> list[dict[str, Any]]:
 
 def found(sinks: Mapping[str, bytes], canaries: Sequence[str]) -> dict[tuple[str, str], int]:
     """How many canaries stand in each place in each form."""
+    wanted = [trace for secret in canaries for form in FORMS for trace in traces(form, secret)]
+    seen = {sink: _matches(text, wanted) for sink, text in sinks.items()}
     return {
-        (sink, form): sum(any(trace in sinks[sink] for trace in traces(form, secret)) for secret in canaries)
-        for sink in SINKS
+        (sink, form): sum(any(trace in seen[sink] for trace in traces(form, secret)) for secret in canaries)
+        for sink in sinks
         for form in FORMS
     }
+
+
+def _matches(text: bytes, wanted: Sequence[bytes]) -> bytes:
+    """Every stretch of a text that is one of these, each once; by grep, which looks for all of them in one pass."""
+    with tempfile.NamedTemporaryFile() as patterns:
+        patterns.write(b"\n".join(wanted))
+        patterns.flush()
+        words = ["grep", "-aoF", "-f", patterns.name]
+        ran = subprocess.run(words, input=text, env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=False)
+    if ran.returncode > 1:
+        raise RuntimeError(ran.stderr.decode(errors="replace"))
+    return b"\n".join(set(ran.stdout.splitlines()))
 
 
 def made(count: int, seed: int) -> list[str]:

@@ -30,5 +30,5 @@ def test_no_place_has_a_secret_in_any_form(sinks: Sinks) -> None:
 @pytest.mark.parametrize("written", [str.encode, lambda text: repr(text).encode()])
 def test_what_is_planted_in_a_place_is_found_there(form: str, written: Callable[[str], bytes], sinks: Sinks) -> None:
     for place in SINKS:
-        planted = sinks | {place: sinks[place] + b"".join(written(text) for text in said(form, CANARIES[0]))}
+        planted = {place: sinks[place] + b"".join(written(text) for text in said(form, CANARIES[0]))}
         assert found(planted, CANARIES)[place, form] == 1
