@@ -17,7 +17,7 @@ from tests.planes import ANA, BOB, Far, staged
 
 pytestmark = pytest.mark.anyio
 
-TWO = f"Please pay {PAYEE} 120.50 and lee@acme.com 75.00, and nobody else."
+TWO = f"Please pay {PAYEE} 120.5 and lee@acme.com 75.5, and nobody else."
 SAID = "Please send money for every line of may.txt."
 
 
@@ -63,11 +63,11 @@ async def test_one_answer_serves_every_value_of_the_same_place_and_no_other() ->
         await stage.plane.advance(run.run_id)
         [event] = [each for each in await stage.events(run.run_id) if each.fact.kind is Kind.APPROVAL_DECIDED]
         assert event.fact.principal_id == BOB.id and len(event.fact.body["endorse"]) == 2
-        second = await run.call("send_money", payment("lee@acme.com", 75.0))
+        second = await run.call("send_money", payment("lee@acme.com", 75.5))
         assert second.done and far.names.count("send_money") == 2
         came = (await decided(stage, run.run_id, second))["arguments"]
         assert (came["/recipient"]["level"], came["/recipient"]["rung"]) == ("user", "endorsed")
-        assert (await run.call("send_money", payment(THIEF, 75.0))).kind == "held", "it stands nowhere there"
+        assert (await run.call("send_money", payment(THIEF, 75.5))).kind == "held", "it stands nowhere there"
     async with staged(*bank(far, TWO)) as stage, stage.run(words=SAID) as run:
         await run.call("read_bill", {"file": "may.txt"})
         assert (await run.call("send_money", payment(PAYEE, 120.5))).kind == "held", "it ended with its run"
@@ -81,7 +81,7 @@ async def test_without_an_endorsement_the_next_call_asks_again() -> None:
         await stage.answer(run.run_id, first)
         await stage.plane.advance(run.run_id)
         assert far.names.count("send_money") == 1
-        assert (await run.call("send_money", payment("lee@acme.com", 75.0))).kind == "held"
+        assert (await run.call("send_money", payment("lee@acme.com", 75.5))).kind == "held"
 
 
 async def test_an_answer_that_names_no_argument_is_refused_and_nothing_is_recorded() -> None:
