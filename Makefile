@@ -101,7 +101,7 @@ conformance: $(VENV)/.stamp .conformance/.stamp ## the official conformance suit
 soak: $(VENV)/.stamp ## 64 workers x 10,000 reservations from budgets and rates in several processes, kills among them; exits 0 only if overshoot and leak are 0
 	@$(PY) -m proof.soak $(ARGS)
 
-EVIDENCE := grounding screening evals personal backtest canaries origins
+EVIDENCE := grounding screening evals personal backtest canaries origins agentdojo agentdyn injecagent
 
 evidence: $(VENV)/.stamp ## the tests that need the data folder (INTERLOCK_DATA), and what is measured on it; fails where it is absent
 	@INTERLOCK_EVIDENCE=1 $(PY) -m pytest -q -m evidence $(ARGS)
@@ -118,6 +118,18 @@ personal: $(VENV)/.stamp ## personal data that patterns find in labelled sentenc
 
 screening: $(VENV)/.stamp ## what the screen of results finds, misses and changes, on labelled texts; exits 0 only if every aim is met
 	@$(PY) -m proof.screening $(ARGS)
+
+.PHONY: red-team agentdojo agentdyn injecagent
+red-team: agentdojo agentdyn injecagent ## what is stopped of the public attack suites, and what of legitimate work is touched
+
+agentdojo: $(VENV)/.stamp ## 949 attacks and 97 tasks of AgentDojo, written in six ways; exits 0 only if every aim is met; some ten minutes (ARGS=--quick: two)
+	@$(PY) -m proof.agentdojo $(ARGS)
+
+agentdyn: $(VENV)/.stamp ## recorded attacks on long shopping tasks, and the questions that solved ones cost
+	@$(PY) -m proof.agentdyn $(ARGS)
+
+injecagent: $(VENV)/.stamp ## InjecAgent's goals over 330 tools with drafted profiles, and its users' calls
+	@$(PY) -m proof.injecagent $(ARGS)
 
 tamper: $(VENV)/.stamp ## 10,000 changes of real ledgers, each found by its name; 1,000 clean ones without a finding
 	@$(PY) -m proof.tampering $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -58,6 +59,23 @@ async def test_a_person_is_asked_about_legitimate_work_and_it_goes_on() -> None:
     [held] = [one for one in await _played() if one.case.case_id == DELEGATED]
     assert [(ruling.outcome, ruling.questions) for ruling in held.rulings] == [("done", 0), ("held", 1)]
     assert "target /to/0" in held.rulings[1].lacks and "rule:origin-held" in held.rulings[1].rules
+
+
+@pytest.mark.anyio
+async def test_who_answers_for_a_value_is_not_asked_about_it_again() -> None:
+    case = next(case for case in SUITE.cases if case.case_id == DELEGATED)
+    again = case.steps[-1]._replace(arguments={**case.steps[-1].arguments, "text": "And once more."})
+    twice = replace(case, steps=(*case.steps, again))
+    [asked] = await play(SUITE, [twice], Settings(policy=GROUNDED))
+    [endorsed] = await play(SUITE, [twice], Settings(policy=GROUNDED), Ways(endorse=True))
+    assert (asked.questions, endorsed.questions) == (2, 1)
+
+
+@pytest.mark.anyio
+async def test_a_call_of_what_there_is_not_is_the_models_mistake_and_touches_no_work() -> None:
+    steps = (Step("notes_read", {}, "x"), Step("notes_write", {}, "x"), Step("notes_read", {"all": 1}, "x"))
+    [played] = await play(SUITE, [Case(case_id="c", words="Read.", steps=steps)], Settings(policy=GROUNDED))
+    assert [ruling.mistaken for ruling in played.rulings] == [False, True, True] and not played.touched
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

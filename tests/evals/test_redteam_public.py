@@ -80,3 +80,7 @@ async def test_q7_agentdyns_attacked_runs_are_stopped_and_solved_ones_end(agentd
     assert (len(attacks), len(solved)) == (154, 55)
     found = tally(await play(agentdyn, attacks[::8], SETTINGS))
     assert found.broken.part >= 19 and found.broken.whole == 20
+    ended = await play(agentdyn, solved, SETTINGS, Ways(endorse=True))
+    denied = [any(ruling.outcome == "refused" and not ruling.mistaken for ruling in one.rulings) for one in ended]
+    few = [one.questions <= 2 and not never for one, never in zip(ended, denied, strict=True)]
+    assert sum(few) >= 47  # of 55: 85 %

@@ -6,7 +6,7 @@ of legitimate work, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from interlock.app import Interlock, open_plane
 from interlock.approvals.decide import Answer
+from interlock.approvals.endorsing import TOOL
 from interlock.approvals.people import Recorded
 from interlock.compose import World
 from interlock.core.call import Outcome, OutcomeKind
@@ -30,7 +31,8 @@ from interlock.grounding.profile import Profiles
 from interlock.notify_settings import NotifySettings
 from interlock.registry.define import foreign_tool
 from interlock.runs import Run
-from interlock.settings import LimitSettings, Settings, VerifySettings
+from interlock.settings import LimitSettings, Settings
+from interlock.verify_settings import VerifySettings
 
 _ASKED_MAX = 4
 """People who are asked about one call, one after the other."""
@@ -68,6 +70,11 @@ class Ruling(NamedTuple):
         """Whether it did not run by itself."""
         return self.outcome in ("held", "refused", "withheld")
 
+    @property
+    def mistaken(self) -> bool:
+        """Whether it was no call of a tool that there is, with arguments that it takes: nobody's rule stopped it."""
+        return self.code.startswith("validate.")
+
 
 class Played(NamedTuple):
     """What became of a case.
@@ -93,7 +100,7 @@ class Played(NamedTuple):
     @property
     def touched(self) -> bool:
         """Whether legitimate work was held or denied."""
-        return any(ruling.stopped for ruling in self.rulings if not (ruling.attacker or ruling.suspect))
+        return any(one.stopped and not one.mistaken for one in self.rulings if not (one.attacker or one.suspect))
 
     @property
     def questions(self) -> int:
@@ -108,10 +115,12 @@ class Ways:
     Attributes:
         roles: Roles of who calls.
         words: Whether the user's words are seen.
+        endorse: Whether who approves also answers for what was lacking, until the run ends.
     """
 
     roles: frozenset[str] = frozenset({"user"})
     words: bool = True
+    endorse: bool = False
 
 
 async def play(
@@ -168,18 +177,19 @@ class _Stage:
         first, questions = told, 0
         rules, lacks = await self._why(run, told)
         while told.kind is OutcomeKind.HELD and not (step.attacker or step.suspect) and questions < _ASKED_MAX:
-            told = await self._approved(run, told)
+            told = await self._approved(run, told, lacks if ways.endorse else ())
             questions += 1
         return Ruling(
             step.tool, step.attacker, step.suspect, step.tool in self.suite.writes,
             step.tool in self.suite.consequential, first.kind.value, first.code, rules, lacks, questions,
         )  # fmt: skip
 
-    async def _approved(self, run: Run, held: Outcome) -> Outcome:
+    async def _approved(self, run: Run, held: Outcome, lacks: Sequence[str]) -> Outcome:
         request = (await self.plane.approval(held.approval_id)).request
         self.asked += 1  # everybody is asked once: nobody gives more answers than a minute allows
         person = Principal(f"person{self.asked}", roles=frozenset(request["groups"]))
-        answer = Answer(decision="approve", digest=request["approval"], nonce=request["nonce"])
+        endorsed = tuple(dict.fromkeys(lack.partition(" ")[2] or TOOL for lack in lacks))
+        answer = Answer(decision="approve", digest=request["approval"], nonce=request["nonce"], endorse=endorsed)
         await self.plane.answer(held.approval_id, answer, person)
         await self.plane.advance(run.run_id)
         return await run.wait(held, timeout_s=5)
