@@ -6,10 +6,9 @@ Its environments answer the calls, its injection vectors say where a planted tex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
 
-from interlock.core.canonical import Json
+from interlock.core.canonical import Json, canonical
 from interlock.errors import MissingExtra
 from interlock.evals.recorded_values import plain
 from interlock.evals.redteam_agentdojo import SUITES, Goal, Task, suite_cases
@@ -44,7 +43,7 @@ def _suite(name: str, suite: Any, reviewed: Mapping[str, Reviewed]) -> Suite:
     )  # fmt: skip
     return Suite(
         name=name, tools=tools, profiles={tool: said.profile for tool, said in reviewed.items()},
-        cases=tuple(suite_cases(name, tasks, goals, partial(_answer, suite))),
+        cases=tuple(suite_cases(name, tasks, goals, _Far(suite).answer)),
     )  # fmt: skip
 
 
@@ -66,10 +65,22 @@ def _ideal(suite: Any, task: Any, injections: Mapping[str, str]) -> tuple[Step, 
     return tuple(steps)
 
 
-def _answer(suite: Any, tool: str, arguments: Mapping[str, Any]) -> Json:
-    environment = suite.load_and_inject_default_environment({})
-    value, error = FunctionsRuntime(suite.tools).run_function(environment, tool, dict(arguments))
-    return None if error else _json(value)
+class _Far:
+    """What a suite's tools return where nobody has done anything yet; an environment takes a while to read."""
+
+    def __init__(self, suite: Any) -> None:
+        self._runtime = FunctionsRuntime(suite.tools)
+        self._environment = suite.load_and_inject_default_environment({})
+        self._known: dict[tuple[str, bytes], Json] = {}
+
+    def answer(self, tool: str, arguments: Mapping[str, Any]) -> Json:
+        """What the tool returns."""
+        key = tool, canonical(dict(arguments))
+        if key not in self._known:
+            environment = self._environment.model_copy(deep=True)
+            value, error = self._runtime.run_function(environment, tool, dict(arguments))
+            self._known[key] = None if error else _json(value)
+        return self._known[key]
 
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
