@@ -167,6 +167,7 @@ def _print_recorded() -> None:
         lines.append((suite, str(whole), told(one.broken), told(one.touched), told(one.calls_held)))
     one = tally(every)
     lines.append(("all", "", told(one.broken), told(one.touched), told(one.calls_held)))
+    print("\nSlack's goal in them is the visit of a link, which is let through as it stands.")
     table("Recorded runs of models", ("suite", "runs", "served the attacker: stopped", "not attacked: touched",
                                       "their calls held"), lines)  # fmt: skip
 

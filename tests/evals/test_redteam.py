@@ -62,6 +62,12 @@ async def test_a_person_is_asked_about_legitimate_work_and_it_goes_on() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_run_without_a_call_is_played_as_well() -> None:
+    [played] = await play(SUITE, [Case(case_id="c", words="Hello.", steps=())], Settings(policy=GROUNDED))
+    assert played.rulings == () and not played.touched
+
+
+@pytest.mark.anyio
 async def test_who_answers_for_a_value_is_not_asked_about_it_again() -> None:
     case = next(case for case in SUITE.cases if case.case_id == DELEGATED)
     again = case.steps[-1]._replace(arguments={**case.steps[-1].arguments, "text": "And once more."})

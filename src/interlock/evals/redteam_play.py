@@ -169,7 +169,7 @@ class _Stage:
             for step in case.steps:
                 self.answers[run.run_id] = step
                 found.append(await self._ruling(run, step, ways))
-        del self.answers[run.run_id]
+        self.answers.pop(run.run_id, None)  # a run may have no call
         return tuple(found)
 
     async def _ruling(self, run: Run, step: Step, ways: Ways) -> Ruling:
