@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from interlock.core.provenance import ArgumentOrigin, Lack, Level
 from interlock.core.tool import Effect, Tool
 from interlock.grounding.index import Index
 from interlock.grounding.profile import Profile, argument_fits
+from interlock.grounding.typed import Unfit, number
 
 NEGATIVE: Final = frozenset({"target", "command", "credential"})
 """Roles that are judged where the user's words are not seen: by what is found in text by others alone."""
@@ -57,7 +58,7 @@ def needs(tool: Tool, profile: Profile, origin: ArgumentOrigin, origins: tuple[A
 
 
 def beyond_caps(profile: Profile, values: dict[str, object]) -> Iterator[Lack]:
-    """Every amount that is more than its cap, or cannot be told to be less."""
+    """Every amount that is more than its cap, either way, or cannot be told to be less."""
     for pointer, value in values.items():
         for name, cap in profile.caps.items():
             if argument_fits(name, pointer) and not _within(value, cap):
@@ -68,7 +69,7 @@ def _within(value: object, cap: Decimal) -> bool:
     if value is None:
         return True
     try:
-        amount = Decimal(repr(value) if isinstance(value, int | float) else str(value).replace(",", ""))
-    except InvalidOperation:
+        amount = Decimal(number(repr(value) if isinstance(value, int | float) else str(value)))
+    except Unfit:  # `1.000,50` is one thing here and another there
         return False
-    return amount.is_finite() and amount <= cap
+    return abs(amount) <= cap

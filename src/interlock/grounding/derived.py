@@ -15,6 +15,7 @@ from interlock.grounding.index import Index
 from interlock.grounding.typed import Typed
 
 _TOKEN: Final = re.compile(r"\w+")
+_SPACED: Final = re.compile(r"[\w' -]+")
 _PIECES_MAX: Final = 4
 _PIECE_MIN: Final = 3
 _TOKENS_MAX: Final = 24
@@ -79,7 +80,11 @@ def made_of(index: Index, amount: Typed) -> tuple[Level, tuple[Evidence, ...]] |
     for mine, where, share in own[:_POOL_MAX]:
         others = [(number, Level.USER, place) for number, place, _ in own[:_POOL_MAX] if place != where]
         for other, level, place in (*others, *fields):
-            if (best is None or level > best[0]) and wanted in _made(mine, other, sums=sums, share=share):
+            if (
+                (best is None or level > best[0])
+                and wanted > 0
+                and wanted in _made(mine, other, sums=sums, share=share)
+            ):
                 best = level, (where, place)
     return best
 
@@ -101,15 +106,21 @@ def _decimal(value: Typed) -> Decimal | None:
     return amount.quantize(_CENT) if abs(amount) < _AMOUNT_MAX else None
 
 
-def covered(index: Index, plain: str) -> tuple[Level, tuple[Evidence, ...]] | None:
+def covered(index: Index, plain: str, *, whole: bool = False) -> tuple[Level, tuple[Evidence, ...]] | None:
     """Where the pieces come from of which a text is put together: at most four, that make up nearly all of it.
 
     A piece stands whole in the user's words or is a trusted field. Its level is the least of theirs.
+
+    Args:
+        whole: They must make up all of it, with nothing but spaces between: `acme.example.co` is not made of what
+            `acme.example` is.
     """
     tokens = [found.span() for found in _TOKEN.finditer(plain.replace("_", " "))]
     if not 2 <= len(tokens) <= _TOKENS_MAX or "@" in plain or "://" in plain:
         return None
     spaced = plain.replace("_", " ")
+    if whole and not _SPACED.fullmatch(spaced):
+        return None
     at, level, places, missed = 0, Level.USER, list[Evidence](), 0
     while at < len(tokens):
         for end in range(len(tokens), at, -1):
@@ -124,8 +135,9 @@ def covered(index: Index, plain: str) -> tuple[Level, tuple[Evidence, ...]] | No
             at += 1
         if len(places) > _PIECES_MAX:
             return None
-    whole = sum(end - begin for begin, end in tokens)
-    return (level, tuple(places)) if places and whole - missed >= _COVERED * whole else None
+    size = sum(end - begin for begin, end in tokens)
+    enough = not missed if whole else size - missed >= _COVERED * size
+    return (level, tuple(places)) if places and enough else None
 
 
 def _piece(index: Index, piece: str) -> tuple[Level, Evidence] | None:

@@ -15,7 +15,7 @@ from interlock.grounding.leaves import Leaf, Walk, keeps_shape, nested
 from interlock.grounding.normal import normal
 from interlock.grounding.pasted import split
 from interlock.grounding.private import Private, Readers
-from interlock.grounding.profile import Profile, without_items
+from interlock.grounding.profile import Profile, unescaped, without_items
 from interlock.grounding.records import Key, Records
 from interlock.grounding.typed import Unfit, typed
 from interlock.grounding.words import Words
@@ -76,7 +76,7 @@ class Index:
         pairs: dict[int, set[tuple[str, Key]]] = {}
         for leaf in leaves:
             text = _text(leaf.value)
-            if text is None or (leaf.key and profile.rule(leaf.key)):
+            if text is None or (leaf.key and _is_named(profile, leaf)):
                 continue  # a key that a rule names is the operator's word
             level = self._trusted(source, leaf, text, profile, lifted, pairs)
             if level is Level.THIRD:
@@ -193,6 +193,12 @@ def _as_words(plain: str, shape: str) -> tuple[str, ...]:
     if _EXTENSION.search(plain):
         words.pop()
     return (" ".join(words),) if len(words) > 1 and all(words) else ()
+
+
+def _is_named(profile: Profile, leaf: Leaf) -> bool:
+    """Whether a rule has the key in its own letters: what a star stands for is whoever filled the record in."""
+    rule = profile.rule(leaf.key)
+    return rule is not None and unescaped(rule.glob.rpartition("/")[2]) == leaf.value
 
 
 def _text(value: object) -> str | None:

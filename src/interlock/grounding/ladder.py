@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,7 @@ from interlock.grounding.constants import constant
 from interlock.grounding.dates import readings
 from interlock.grounding.derived import covered, day_of, made_of
 from interlock.grounding.endorsement import Endorsement
+from interlock.grounding.haystack import is_bounded
 from interlock.grounding.index import Index
 from interlock.grounding.normal import normal, oddities
 from interlock.grounding.profile import Profile, without_items
@@ -23,12 +25,18 @@ from interlock.grounding.words import is_short
 AUTHORITY: Final = frozenset({"target", "selector", "credential", "command", "fetch"})
 """Roles of what says whom or what a call acts on, or by what right."""
 
-_HIDING: Final = frozenset({"invisible", "confusable", "userinfo"})
+_HIDING: Final = frozenset({"invisible", "confusable", "userinfo", "compatibility"})
 _INSIDE_MIN: Final = 4
 _PLACES_MAX: Final = 4
 _LOOKED_AT: Final = 64
 _LONG: Final = 512
-_ALLOWED: Final = {"target": "recipients", "fetch": "hosts"}
+_UNMADE: Final = frozenset({"content", "command", "credential", "fetch"})
+"""Roles whose texts are not put together of pieces: other words in another order are another command."""
+
+_PLACED: Final = frozenset({"email", "url", "host", "iban", "path"})
+"""Kinds of what a text leads to, which a look-alike in other characters must not."""
+
+_SEVERAL: Final = re.compile(r"[,;<>\n]")
 
 
 class Asked(NamedTuple):
@@ -63,16 +71,17 @@ def classify(index: Index, profile: Profile, asked: Asked, value: object) -> Arg
         plain = normal(text)
     except BadInput:
         return _origin(asked, Level.THIRD, "r0", flags=("surrogate",))
-    if where := _endorsed(index, asked, plain):
-        return _origin(asked, Level.USER, "endorsed", where)
     flags = _flags(text, plain, index)
+    hides = asked.role in AUTHORITY and not _HIDING.isdisjoint(flags)
+    if not hides and (where := _endorsed(index, asked, plain)):
+        return _origin(asked, Level.USER, "endorsed", where)
     try:
         kind = typed(value, asked.shape)
     except Unfit:  # the user may call things as they like; nobody else may
         where = index.words.names(plain, nouns=asked.nouns) if _HIDING.isdisjoint(flags) else None
         said = (Level.USER, "r2s", where) if where else (Level.THIRD, "r0")
         return _origin(asked, *said, flags=(*flags, "shape"))
-    if asked.role in AUTHORITY and not _HIDING.isdisjoint(flags):
+    if hides:
         return _origin(asked, Level.THIRD, "r0", flags=flags)
     if _is_allowed(profile, asked, plain, kind):
         return _origin(asked, Level.SYSTEM, "r1", Evidence(OPERATOR), flags=flags)
@@ -102,10 +111,11 @@ def _found(index: Index, asked: Asked, value: _Value, flags: tuple[str, ...]) ->
     days = (value.kind.text,) if value.kind and value.kind.kind in ("date", "moment") else readings(value.plain)
     if days and (day := max(filter(None, (day_of(index, each, asked.now_us) for each in days)), default=None)):
         return _origin(asked, day[0], "r5b", day[1], flags=flags)
-    text = isinstance(value.raw, str) and value.kind is None and len(value.plain) <= _LONG and asked.role != "content"
-    if text and (pieces := covered(index, value.plain)):
+    text = isinstance(value.raw, str) and value.kind is None and len(value.plain) <= _LONG
+    whole = asked.role == "target"
+    if text and asked.role not in _UNMADE and (pieces := covered(index, value.plain, whole=whole)):
         return _origin(asked, pieces[0], "r5d", *pieces[1], flags=flags)
-    if len(value.plain) >= _INSIDE_MIN and (inside := _inside(index, value.plain)):
+    if not (whole and _leads(value)) and len(value.plain) >= _INSIDE_MIN and (inside := _inside(index, value.plain)):
         return _origin(asked, inside[0], "r6", inside[1], flags=flags)
     if third := _in_third(index, value):
         return _origin(asked, Level.THIRD, "r7", third, flags=flags)
@@ -126,11 +136,32 @@ def _flags(text: str, plain: str, index: Index) -> tuple[str, ...]:
         found.discard("confusable")  # the user writes in that script
     if "://" in text and "@" in _netloc(text):
         found.add("userinfo")
+    if not text.isascii() and _is_otherwise(text, plain) and not _is_spelt_so(index, text):
+        found.add("compatibility")
     if "xn--" in plain:
         found.add("punycode")
     if len(text) > _LONG:
         found.add("long")
     return tuple(sorted(found))
+
+
+def _is_spelt_so(index: Index, text: str) -> bool:
+    """Whether the user writes it in just these letters."""
+    exact = normal(text, exact=True)
+    return not exact.isascii() and index.words.names(exact, exact=True) is not None
+
+
+def _is_otherwise(text: str, plain: str) -> bool:
+    """Whether a text leads elsewhere than its normal form: `ß` in a host is no `ss`, a wide `@` makes no address."""
+    one, other = typed(text), typed(plain)
+    if other is None or other.kind not in _PLACED:
+        return False
+    return one is None or one.kind != other.kind or normal(one.text) != normal(other.text)
+
+
+def _leads(value: _Value) -> bool:
+    """Whether a value is an address of some kind: then being a word of a field that is none is not enough."""
+    return value.kind is not None or "@" in value.plain or ("." in value.plain and " " not in value.plain)
 
 
 def _netloc(text: str) -> str:
@@ -151,10 +182,18 @@ def _endorsed(index: Index, asked: Asked, plain: str) -> Evidence | None:
     for each in index.endorsements:
         if each.leaf and each.tool == asked.tool and each.pointer == pointer and plain:
             text = index.leaf(*each.leaf)
-            at = text.find(plain)
+            at = _whole(text, plain)
             if at >= 0 and (text == plain or not is_short(plain)):
                 return Evidence(*each.leaf, at, at + len(plain))
     return None
+
+
+def _whole(text: str, needle: str) -> int:
+    """Where a text has it as whole words; -1 where nowhere."""
+    at = text.find(needle)
+    while at >= 0 and not is_bounded(text, at, at + len(needle)):
+        at = text.find(needle, at + 1)
+    return at
 
 
 def _is_allowed(profile: Profile, asked: Asked, plain: str, kind: Typed | None) -> bool:
@@ -165,9 +204,9 @@ def _is_allowed(profile: Profile, asked: Asked, plain: str, kind: Typed | None) 
         return any(fnmatchcase(kind.text, glob) for glob in profile.allowed.get("paths", ()))
     if asked.role == "fetch":
         return bool(kind) and is_allowed_host(profile, plain)
-    return asked.role == "target" and any(
-        fnmatchcase(plain, normal(glob)) for glob in profile.allowed.get("recipients", ())
-    )
+    if asked.role != "target" or _SEVERAL.search(plain) or ("@" in plain and (kind is None or kind.kind != "email")):
+        return False  # several in one text are judged by none of them
+    return any(fnmatchcase(plain, normal(glob)) for glob in profile.allowed.get("recipients", ()))
 
 
 def is_allowed_host(profile: Profile, text: str) -> bool:

@@ -62,6 +62,7 @@ def split(text: str, *, first: bool = False) -> Split:
     """
     if first and (whole := _WHOLE.fullmatch(text)):
         text = whole[1]
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     pasted: list[str] = []
 
     def take(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ PIECE_MIN: Final = 24
 SECRET_MIN: Final = 8
 """The same of a declared secret, and of anything private in a link that is composed."""
 
+_SEVERAL: Final = re.compile(r"[,;<>\s]")
 _GRAM: Final = 8
 _STORED, _ASKED = 7, 2
 """Of private texts the eight bytes from every seventh on are stored, of what goes out those from every second looked
@@ -54,7 +56,8 @@ class Readers(NamedTuple):
 
     def admit(self, target: str) -> bool:
         """Whether a target, in its normal form, may read it."""
-        return any(fnmatchcase(target, glob) for glob in self.globs)
+        several = target.count("@") > 1 or ("@" in target and _SEVERAL.search(target) is not None)
+        return any(fnmatchcase(target, glob) for glob in self.globs if not several or glob == _escaped(target))
 
 
 class Piece(NamedTuple):

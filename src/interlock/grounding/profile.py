@@ -129,7 +129,8 @@ class Profile:
             said: Mapping[str, str] = getattr(self, what)
             plain = without_items(pointer)
             fitting = [glob for glob in said if argument_fits(glob, plain)]
-            found = said[max(fitting, key=_particular)] if fitting else ""
+            most = max(map(_particular, fitting), default=None)
+            found = max((said[glob] for glob in fitting if _particular(glob) == most), key=_strictness, default="")
             if len(known) < _KNOWN_MAX:
                 known[key] = found
         return found
@@ -169,6 +170,7 @@ class Profiles:
         return self._profiles.get((tool.server, tool.name)) or profile_of(tool)
 
 
+_STRICT: Final = ("credential", "command", "target", "selector", "fetch", "amount", "content_ref", "content", "control")
 _ITEM: Final = re.compile(r"/[0-9]+(?:/|\Z)")
 
 
@@ -190,6 +192,8 @@ def argument_fits(glob: str, pointer: str) -> bool:
 
 def leaf_fits(glob: str, pointer: str) -> bool:
     """Whether a glob over results is about the leaf at the pointer."""
+    if pointer.endswith("/~keys") and not glob.endswith("~keys"):
+        return False  # whoever fills a record in may name its keys, too: stars stand for none
     parts = _parts(pointer)
     if glob.startswith("/") or not glob:
         return _path_fits(_parts(glob), parts)
@@ -199,7 +203,12 @@ def leaf_fits(glob: str, pointer: str) -> bool:
 
 
 def _parts(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    return [unescaped(part) for part in pointer.split("/")[1:]]
+
+
+def unescaped(step: str) -> str:
+    """One step of a pointer as the key that it names."""
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 def _path_fits(wanted: list[str], parts: list[str]) -> bool:
@@ -213,6 +222,11 @@ def _path_fits(wanted: list[str], parts: list[str]) -> bool:
 def _particular(glob: str) -> tuple[bool, int, int]:
     """More for what says more: a path before a name, more steps before fewer, fewer stars before more."""
     return glob.startswith("/"), glob.count("/"), -glob.count("*")
+
+
+def _strictness(said: str) -> int:
+    """Of roles that are said by names of equal weight the strictest counts: `text` under `to` is whom it goes to."""
+    return len(_STRICT) - _STRICT.index(said) if said in _STRICT else 0
 
 
 def _plain(value: Any) -> Any:

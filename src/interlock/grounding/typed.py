@@ -20,6 +20,9 @@ SHAPES: Final = (
 _EMAIL: Final = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)@([^\s@/?#:,;<>()\[\]\"']+)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?")
+_DEVIATING: Final = re.compile("[\u00df\u03c2\u200c\u200d]")
+"""Letters of which IDNA 2003 and 2008 make different hosts."""
+
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})?(?:\.[0-9]{1,40})?")
 _SCIENCE: Final = re.compile(r"([+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?)[eE]([+-]?[0-9]{1,2})")
 _PHONE: Final = re.compile(r"\+?[0-9(][0-9 ().-]{5,22}[0-9]")
@@ -148,6 +151,8 @@ def host(text: str) -> str:
     except ValueError:
         pass
     name = text.lower()
+    if _DEVIATING.search(name):
+        raise Unfit("a name of a host that is read in two ways")
     if not name.isascii():
         try:
             name = name.encode("idna").decode()
