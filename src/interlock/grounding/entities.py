@@ -74,6 +74,10 @@ def _amounts(text: str) -> Iterator[tuple[Typed, Span]]:
 def _unended(text: str) -> str:
     """A link or path without the punctuation of the sentence that it ends."""
     text = text.rstrip(".,;:!?")
-    while text.endswith((")", "]")) and text.count("(") + text.count("[") < text.count(")") + text.count("]"):
-        text = text[:-1].rstrip(".,;:!?")
-    return text
+    over = text.count(")") + text.count("]") - text.count("(") - text.count("[")
+    end = len(text)
+    while over > 0 and text[end - 1] in ")]":
+        over, end = over - 1, end - 1
+        while text[end - 1] in ".,;:!?":
+            end -= 1
+    return text[:end]

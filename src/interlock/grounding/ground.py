@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from interlock.core.provenance import ArgumentOrigin, Lack, Level, Provenance
 from interlock.core.tool import Tool
 from interlock.errors import BadInput
+from interlock.grounding.arguments import leaves
 from interlock.grounding.content import carried, fetched, foreign_links, links
 from interlock.grounding.contracts import beyond_caps, is_outward, lacking
 from interlock.grounding.index import Index
@@ -19,6 +21,8 @@ from interlock.grounding.profile import Profile
 from interlock.grounding.sequence import is_mandated, out_of_sequence, too_many
 
 _LEAVES_MAX: Final = 512
+"""Leaves of a call that are looked at; of what is more, each role lacks."""
+
 _WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
 _NO_NOUNS: Final = frozenset("id ids no nr num number name key value the of to by in for is new old a".split())
 
@@ -31,13 +35,16 @@ def ground(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, A
         arguments: As validated.
         now_us: Unix time by the run's clock, against which day words are read.
     """
-    values = dict(_leaves(arguments, ""))
+    every = leaves(tool, arguments)
+    values = dict(islice(every, _LEAVES_MAX))
+    rest = {profile.role(pointer): pointer for pointer, _ in every}
     origins = tuple(_asked(index, tool, profile, pointer, value, now_us) for pointer, value in values.items())
+    origins += tuple(ArgumentOrigin(pointer, role, Level.THIRD, "r0", (), ("long",)) for role, pointer in rest.items())
     targets = _targets(values, origins)
     mandated = is_mandated(index, tool, profile)
     texts = {each: text for each in origins if isinstance(text := values.get(each.pointer), str)}
     found: list[Lack] = []
-    if len(values) >= _LEAVES_MAX:
+    if rest:
         found.append(Lack("leaves"))
     origins = _unfriendly(index, profile, origins, texts)
     found += lacking(index, tool, profile, origins)
@@ -70,17 +77,20 @@ def is_anchored(provenance: Provenance) -> bool:
 def sent(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, Any]) -> None:
     """Note that a call was made: what rules over a run count."""
     if tool.needs_intent:
-        index.sent(tool.name, targets_of(profile, arguments), outward=is_outward(tool))
+        index.sent(tool.name, targets_of(tool, profile, arguments), outward=is_outward(tool))
 
 
-def targets_of(profile: Profile, arguments: Mapping[str, Any]) -> set[str]:
+def targets_of(tool: Tool, profile: Profile, arguments: Mapping[str, Any]) -> set[str]:
     """Whom or what a call acts on, in their normal form."""
-    values = dict(_leaves(arguments, ""))
-    return {_plain(value) for pointer, value in values.items() if profile.role(pointer) == "target" and _names(value)}
+    return {
+        _plain(value)
+        for pointer, value in leaves(tool, arguments)
+        if profile.role(pointer) == "target" and _names(value)
+    }
 
 
 def _targets(values: Mapping[str, object], origins: tuple[ArgumentOrigin, ...]) -> set[str]:
-    return {_plain(value) for each in origins if each.role == "target" and _names(value := values[each.pointer])}
+    return {_plain(value) for each in origins if each.role == "target" and _names(value := values.get(each.pointer))}
 
 
 def _names(value: object) -> bool:
@@ -92,18 +102,6 @@ def _plain(value: object) -> str:
         return normal(value if isinstance(value, str) else repr(value))
     except BadInput:
         return ""
-
-
-def _leaves(value: Any, pointer: str) -> Iterator[tuple[str, object]]:
-    """Every leaf and, of objects that the schema leaves open, nothing of the keys: those are validated."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _leaves(part, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
-    elif isinstance(value, list | tuple):
-        for at, part in enumerate(value):
-            yield from _leaves(part, f"{pointer}/{at}")
-    else:
-        yield pointer, value
 
 
 def _asked(index: Index, tool: Tool, profile: Profile, pointer: str, value: object, now_us: int) -> ArgumentOrigin:

@@ -32,6 +32,7 @@ _SOLE: Final = {"once": "1", "twice": "2", "thrice": "3", "single": "1", "couple
                 "half": "0.5", "quarter": "0.25", "decade": "10", "century": "100"}  # fmt: skip
 _WORDS: Final = "|".join((*_ONES, *_TENS, "hundred", "thousand", "million", "billion", "trillion"))
 _RUN: Final = re.compile(rf"\b(?:{_WORDS})(?:(?:\s|-|\sand\s)(?:{_WORDS}))*\b")
+_RUN_MAX: Final = 128
 _SINGLE: Final = re.compile(rf"\b(?:{'|'.join(_SOLE)})\b")
 
 
@@ -49,7 +50,8 @@ def numbers_in(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
         if int(found[2]):
             yield from ((said, found.span()) for said in _exactly(Fraction(int(found[1]), int(found[2]))))
     for found in _RUN.finditer(text):
-        yield str(_counted(found[0])), found.span()
+        if found.end() - found.start() <= _RUN_MAX:  # else nobody's number: a thousand thousands are an endless one
+            yield str(_counted(found[0])), found.span()
     for found in _SINGLE.finditer(text):
         yield _SOLE[found[0]], found.span()
 

@@ -20,7 +20,7 @@ _HEADERS: Final = re.compile(
     re.M | re.S,
 )
 _MARKED: Final = re.compile(
-    r"<(document|attachment|file|email|quote|pasted|context)\b[^>]*>.*?(?:</\1>|\Z)", re.S | re.I
+    r"<(document|attachment|file|email|quote|pasted|context)\b[^>]{0,256}>.*?(?:</\1>|\Z)", re.S | re.I
 )
 _QUOTES: Final = tuple(
     re.compile(pattern, re.S)
