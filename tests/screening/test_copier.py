@@ -45,6 +45,13 @@ def test_what_is_found_is_taken_out_and_said_with_its_place() -> None:
     assert [finding_from_json(each.as_json()) for each in told.findings] == list(told.findings)
 
 
+def test_what_stands_in_a_secrets_place_makes_nothing_act_that_did_not() -> None:
+    """T4: brackets in the place of a key that the attacker made up would be those of a picture."""
+    told = copied(f"!{KEY}(https://e.example/?q=1)")
+    assert told.value == "[redacted: secrets.github](https://e.example/?q=1)"
+    assert [each.what for each in told.findings] == ["secrets.github", "content.image"]
+
+
 def test_the_value_itself_is_not_changed() -> None:
     before = canonical(NASTY)
     copied(NASTY)

@@ -1,8 +1,8 @@
 """Characters that nobody sees, or that change how the rest is read: taken out of what is told.
 
 Kept are those that writing needs: a joiner within an emoji or a word of a script that joins its letters, a mark of
-direction beside letters of a script that is written from right to left, one selector behind a symbol, a soft hyphen
-within a word.
+direction near letters of a script that is written from right to left, one selector behind a symbol or an ideograph, a
+soft hyphen within a word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 CLASSES: Final = ("escape", "control", "bidi", "zero_width", "tag", "selector", "blank", "private", "marks")
 """The nine (T9): terminal escapes, other control characters, marks and overrides of direction, characters without
 width, tags, variation selectors, letters that are drawn as nothing, private ones and what is no character, and more
-than three marks on one letter."""
+marks on one letter than three, or six of the scripts that are written with many."""
 
 _TERMINAL: Final = re.compile(
     # a control sequence; a string, such as a title or a link; any other escape
@@ -33,6 +33,9 @@ _SYMBOLS: Final = ("So", "Sm", "Sk", "Po", "Nd")
 _LINE_ENDS: Final = {"\u2028": "\n", "\u2029": "\n", "\r": "\n"}
 _NO_CHARACTER: Final = re.compile("[\u2065\ufdd0-\ufdef\ufff0-\ufff8\ufffe\uffff\U000e0080-\U000e0fff]")
 _MARKS_MAX: Final = 3
+_POINTED_MAX: Final = 6
+_VIRAMA: Final = 9
+_DIRECTED: Final = 12
 
 STOPS: Final = (
     r"\r(?:[^\n]|$)",
@@ -67,7 +70,8 @@ def seen(text: str) -> tuple[str, dict[str, int]]:
             continue
         category = unicodedata.category(letter)
         marks = marks + 1 if category == "Mn" and not _SELECTORS.match(letter) else 0
-        what = _class(letter, category, text, at) or ("marks" if marks > _MARKS_MAX else "")
+        most = _POINTED_MAX if "\u0591" <= letter <= "\u0fff" else _MARKS_MAX
+        what = _class(letter, category, text, at) or ("marks" if marks > most else "")
         kept.append(letter if not what else _LINE_ENDS.get(letter, "") + taken(what))
     return ("".join(kept) if counts else text), counts
 
@@ -76,13 +80,13 @@ def _class(letter: str, category: str, text: str, at: int) -> str:
     """The class of what nobody sees; empty for a character that is seen, or needed where it stands."""
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     if _SELECTORS.match(letter):
-        return "" if letter in "\ufe0e\ufe0f" and before and unicodedata.category(before) in _SYMBOLS else "selector"
+        return "" if _selects(letter, before) else "selector"
     if _TAGS.match(letter):
         return "tag"
     if letter in _BLANK:
         return "blank"
     if letter in _BIDI:
-        return "" if letter in _MARKS_OF_DIRECTION and (_is_rtl(before) or _is_rtl(after)) else "bidi"
+        return "" if letter in _MARKS_OF_DIRECTION and _directs(text, at) else "bidi"
     if category == "Cf":
         return _joining(letter, before, after)
     if category in ("Zl", "Zp"):
@@ -94,10 +98,10 @@ def _class(letter: str, category: str, text: str, at: int) -> str:
 
 def _joining(letter: str, before: str, after: str) -> str:
     """Characters without width: those that writing needs are kept between what they join."""
-    if letter in _JOINERS and before and after:
-        left, right = unicodedata.category(before), unicodedata.category(after)
-        emoji = left in ("So", "Sk", "Mn") and right == "So"
-        if emoji or (_joins(before) and _joins(after)):
+    if letter in _JOINERS and before:
+        emoji = unicodedata.category(before) in ("So", "Sk", "Mn") and unicodedata.category(after or " ") == "So"
+        ends = unicodedata.combining(before) == _VIRAMA
+        if emoji or (_joins(before) and (ends or _joins(after))):
             return ""
     if letter == "\u00ad" and before.isalpha() and after.isalpha() and not (before.isascii() and after.isascii()):
         return ""
@@ -108,8 +112,23 @@ def _joining(letter: str, before: str, after: str) -> str:
 
 def _joins(letter: str) -> bool:
     """Whether it is of a script that joins its letters: Arabic, Syriac, those of India and beside it, Mongolian."""
-    return 0x0600 <= ord(letter) <= 0x109F or 0x1780 <= ord(letter) <= 0x18AF or 0xFB50 <= ord(letter) <= 0xFEFC
+    at = ord(letter or " ")
+    return letter not in _BIDI and (0x0600 <= at <= 0x109F or 0x1780 <= at <= 0x18AF or 0xFB50 <= at <= 0xFEFC)
+
+
+def _selects(selector: str, before: str) -> bool:
+    """Whether a variation selector stands where writing has one: behind a symbol, or which drawing of an ideograph."""
+    if selector in "\ufe0e\ufe0f":
+        return before != "" and (unicodedata.category(before) in _SYMBOLS or before in "\u2139\u3030")
+    return selector >= "\U000e0100" and unicodedata.name(before or " ", "").startswith("CJK UNIFIED IDEOGRAPH")
+
+
+def _directs(text: str, at: int) -> bool:
+    """Whether a mark of direction stands alone, and near a letter that is written from right to left."""
+    if text[at - 1 : at] in _MARKS_OF_DIRECTION:  # one behind another says nothing more, and many carry a text
+        return False
+    return any(map(_is_rtl, text[max(0, at - _DIRECTED) : at + _DIRECTED]))
 
 
 def _is_rtl(letter: str) -> bool:
-    return bool(letter) and unicodedata.bidirectional(letter) in ("R", "AL", "AN")
+    return letter not in _MARKS_OF_DIRECTION and unicodedata.bidirectional(letter) in ("R", "AL", "AN")

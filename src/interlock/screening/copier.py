@@ -135,6 +135,11 @@ class Copier:
             found += [Finding(f"{look.name}.{kind}", pointer(list(path)), n, look.act) for kind, n in counts.items()]
             if look.act is Act.REDACT:
                 told = clean
+                if look.name in ("secrets", "personal") and self.handling.content is Act.REDACT:
+                    told, made = content.inert(told)  # brackets in a picture's place are a picture
+                    found += [
+                        Finding(f"content.{kind}", pointer(list(path)), n, Act.REDACT) for kind, n in made.items()
+                    ]
         if len(found) > FINDINGS_MAX:
             raise TooMuch("more findings than one result may have")
         return told
