@@ -22,8 +22,8 @@ class AllowSettings(BaseModel):
         argument: Name of an argument, or a pointer into the arguments in which `*` stands for any key or item; empty
             for the arguments whose role is `credential`.
         references: References without a version; one that ends in `*` stands for all that begin so.
-        hosts: Hosts to which the secret may go where an argument says where the call goes; `*.example.com` stands for
-            every host beneath that.
+        hosts: Hosts to which the secret may go, as an argument says; `*.example.com` stands for every host beneath
+            that. A rule with hosts allows nothing where no argument names one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

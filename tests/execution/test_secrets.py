@@ -348,6 +348,8 @@ async def test_two_references_of_one_secret_are_asked_for_once_each() -> None:
         ("https://api.pay.example@evil.example/", ("api.pay.example",), False),
         ("https://evil.example\\@api.pay.example/", ("api.pay.example",), False),
         ("https://api.pay.example/", (), False),
+        ("evil.example/v1", ("api.pay.example",), False),
+        ("https:/evil.example", ("api.pay.example",), False),
         ("https://\u0430pi.pay.example/", ("*.example",), False),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from interlock.screening.content import STOPS, inert
 from interlock.screening.sieve import sieve_of
 
+NUMBERED = "".join(f"&#{ord(letter):08};" for letter in "javascript")
 ACTIVE = [
     ("a ![x](https://e.example/?q=data) b", "a [x](https://e.example/?q=data) b", "image"),
     ("!!![x](u)", "[x](u)", "image"),
@@ -57,8 +58,8 @@ ACTIVE = [
     ("[c [a](b](javascript:x)", "[c [a](b] (javascript:x)", "code_link"),
     ("[x](<java\tscript:x>)", "[x] (<java\tscript:x>)", "code_link"),
     (
-        "[x](&#00000106;&#00000097;&#00000118;&#00000097;&#00000115;&#00000099;&#00000114;&#00000105;&#00000112;&#00000116;:y)",
-        "[x] (&#00000106;&#00000097;&#00000118;&#00000097;&#00000115;&#00000099;&#00000114;&#00000105;&#00000112;&#00000116;:y)",
+        f"[x]({NUMBERED}:y)",
+        f"[x] ({NUMBERED}:y)",
         "code_link",
     ),
     ("1. [x]: javascript:x", "1. [x] : javascript:x", "code_link"),
@@ -101,7 +102,8 @@ def test_only_the_tags_that_are_open_where_an_attribute_acts_are_changed() -> No
 @pytest.mark.parametrize(
     "text",
     ["<" * 56_000 + " onclick=" * 1_000, "<a " * 21_000, "<img " * 13_000, " onclick=" * 7_000, " style=url(" * 6_000,
-     "](" * 32_000, "](&" * 21_000, "]:&" * 21_000, '<a b="' * 9_000 + " onclick=x", "<a style='" * 6_000, "[a" * 9_000 + "]:",
+     "](" * 32_000, "](&" * 21_000, "]:&" * 21_000,
+     '<a b="' * 9_000 + " onclick=x", "<a style='" * 6_000, "[a" * 9_000 + "]:",
      "<a" + " =" * 30_000 + " onclick=x", "<a " * 15_000 + " src=x" * 2_000, "javascript:" * 5_000,
      "![a" * 3_000, "[x]: " * 13_000, "&#" * 32_000, "src=<" * 13_000],
     ids=range(18),

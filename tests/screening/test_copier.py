@@ -79,6 +79,20 @@ def test_a_name_that_stands_as_a_key_counts_for_its_value() -> None:
     assert told.value == {"session": {"access_token": "[redacted: secrets.named]", "id": "q7Zt2mXw9KpL4vRb8NcY1sHd"}}
 
 
+@pytest.mark.parametrize("name", ["api_key", "session_token"])
+def test_a_name_counts_for_what_is_in_its_list_and_for_the_value_beside_it(name: str) -> None:
+    secret = "q7Zt2mXw9KpL4vRb8NcY1sHd"
+    assert copied({name: [secret, "two words"]}).value == {name: ["[redacted: secrets.named]", "two words"]}
+    assert copied([{"name": name, "value": secret}, {"name": "id", "value": secret}]).value == [
+        {"name": name, "value": "[redacted: secrets.named]"}, {"name": "id", "value": secret},
+    ]  # fmt: skip
+
+
+def test_a_name_counts_in_json_that_stands_in_a_text_of_json() -> None:
+    text = json.dumps({"log": json.dumps({"api_key": "q7Zt2mXw9KpL4vRb8NcY1sHd"})})
+    assert "q7Zt" not in copied({"text": text}).value["text"]
+
+
 def test_keys_are_texts_too_and_two_that_become_one_are_too_much() -> None:
     assert copied({"a\u200bb": 1}).value == {"ab": 1}
     with pytest.raises(TooMuch):
@@ -128,7 +142,7 @@ def test_looking_at_the_whole_misses_nothing_that_looking_at_each_text_finds(key
     value = {key: [text]}
     found: list[Any] = []
     try:
-        COPIER._told(value, [], found)
+        COPIER._told(value, "", [], found)
         told = COPIER.copy(value, canonical(value).decode())
     except TooMuch:
         return

@@ -191,6 +191,15 @@ async def test_the_beginning_of_a_large_value_is_screened_and_no_secret_is_told_
         assert KEY[:12] not in marker["beginning"]
 
 
+async def test_what_was_taken_out_before_the_cut_brings_no_part_of_a_secret_into_what_is_told() -> None:
+    """A long key goes, and the end of what was looked at, where a token is cut in two, moves up."""
+    key = f"-----BEGIN RSA PRIVATE KEY-----\n{'q7Zt2mXw' * 1500}\n-----END RSA PRIVATE KEY-----\n"
+    token = f"eyJ{'hbGciOiJS' * 20}.eyJ{'zdWIiOiIx' * 200}.{'SflKxwRJ' * 10}"
+    for place in range(33_500, 36_500, 500):
+        _, _, marker = await told(key + "x " * ((place - len(key)) // 2) + token + " y" * 40_000)
+        assert "eyJ" not in marker["beginning"]
+
+
 async def test_what_a_failed_call_was_answered_is_screened_too() -> None:
     async def fail(arguments: dict[str, Any], context: CallContext) -> object:
         raise Rejected("no", said={"error": f"bad token {KEY}"})

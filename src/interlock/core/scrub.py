@@ -281,7 +281,10 @@ def _masked(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _overlap(text: S, form: S) -> int:
     """How many of the last letters or bytes of a text begin a form."""
-    for length in range(min(len(form) - 1, len(text)), 0, -1):
-        if text[-length:] == form[:length]:
-            return length
+    end = text[-(len(form) - 1) :] if len(form) > 1 else text[:0]
+    place = end.find(form[:1])
+    while place >= 0:
+        if form.startswith(end[place:]):
+            return len(end) - place
+        place = end.find(form[:1], place + 1)
     return 0

@@ -27,8 +27,8 @@ class SecretRule(NamedTuple):
         argument: Its argument, or a pointer into its arguments in which `*` stands for any key or item; empty for the
             arguments whose role is `credential`.
         references: Names of references, without their version; one that ends in `*` stands for all that begin so.
-        hosts: Hosts to which the secret may go where an argument says where the call goes; `*.example.com` stands for
-            every host beneath that. None where no argument says so.
+        hosts: Hosts to which the secret may go, as an argument says; `*.example.com` stands for every host beneath
+            that. A rule with hosts allows nothing where no argument names one. None where no argument does.
     """
 
     tool: str
@@ -82,6 +82,8 @@ def _allows(rule: SecretRule, tool: Tool, use: SecretUse, hosts: Sequence[str]) 
     if not _fits(rule.tool, tool.name) or not any(_fits(each, use.reference.name) for each in rule.references):
         return False
     if not _is_at(rule.argument, use.pointer, tool):
+        return False
+    if rule.hosts and not hosts:  # where it goes stands in a form that nobody here can read, or not among the arguments
         return False
     return all(any(_is_host(allowed, host) for allowed in rule.hosts) for host in hosts)
 

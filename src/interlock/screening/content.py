@@ -36,24 +36,23 @@ _TAG: Final = re.compile(rf"<(?P<name>{_LOADING})(?=[\s/>]|$)|<\?xml-stylesheet"
 _FORM: Final = re.compile(r"<(?P<name>input|button|textarea|select)(?=[\s/>]|$)", re.IGNORECASE)
 _HANDLER: Final = re.compile(r"[\s\"'/`]on(?P<event>[a-z]{3,40})\s*+=", re.IGNORECASE)
 _EVENTS: Final = frozenset(
-    "abort activate afterprint afterscriptexecute animationcancel animationend animationiteration animationstart auxclick beforecopy"
-    " beforecut beforeinput beforematch beforepaste beforeprint beforetoggle beforescriptexecute beforeunload beforexrselect begin blur"
-    " bounce cancel canplay"
-    " canplaythrough change click close command contentvisibilityautostatechange contextlost contextmenu"
-    " contextrestored copy cuechange cut dblclick devicemotion deviceorientation drag dragend dragenter dragexit dragleave dragover dragstart drop"
-    " durationchange"
-    " emptied end ended error finish focus focusin focusout formdata fullscreenchange fullscreenerror gesturechange"
-    " gestureend gesturestart gotpointercapture hashchange input invalid keydown keypress keyup languagechange load"
-    " loadeddata loadedmetadata loadend loadstart lostpointercapture message messageerror mousedown mouseenter"
-    " mouseleave mousemove mouseout mouseover mouseup mousewheel move offline online orientationchange pagehide pagereveal pageshow"
-    " pageswap paste"
-    " pause play playing pointercancel pointerdown pointerenter pointerleave pointermove pointerout pointerover"
-    " pointerrawupdate pointerup popstate progress propertychange ratechange readystatechange rejectionhandled repeat"
-    " reset resize scroll scrollend scrollsnapchange scrollsnapchanging search securitypolicyviolation seeked seeking"
-    " select selectionchange selectstart show slotchange stalled start storage submit suspend timeupdate toggle"
-    " touchcancel touchend touchmove touchstart transitioncancel transitionend transitionrun transitionstart"
-    " unhandledrejection unload volumechange waiting webkitanimationend webkitanimationiteration webkitanimationstart"
-    " webkitfullscreenchange webkittransitionend wheel".split()
+    "abort activate afterprint afterscriptexecute animationcancel animationend animationiteration animationstart"
+    " auxclick beforecopy beforecut beforeinput beforematch beforepaste beforeprint beforescriptexecute"
+    " beforetoggle beforeunload beforexrselect begin blur bounce cancel canplay canplaythrough change click close"
+    " command contentvisibilityautostatechange contextlost contextmenu contextrestored copy cuechange cut dblclick"
+    " devicemotion deviceorientation drag dragend dragenter dragexit dragleave dragover dragstart drop"
+    " durationchange emptied end ended error finish focus focusin focusout formdata fullscreenchange"
+    " fullscreenerror gesturechange gestureend gesturestart gotpointercapture hashchange input invalid keydown"
+    " keypress keyup languagechange load loadeddata loadedmetadata loadend loadstart lostpointercapture message"
+    " messageerror mousedown mouseenter mouseleave mousemove mouseout mouseover mouseup mousewheel move offline"
+    " online orientationchange pagehide pagereveal pageshow pageswap paste pause play playing pointercancel"
+    " pointerdown pointerenter pointerleave pointermove pointerout pointerover pointerrawupdate pointerup popstate"
+    " progress propertychange ratechange readystatechange rejectionhandled repeat reset resize scroll scrollend"
+    " scrollsnapchange scrollsnapchanging search securitypolicyviolation seeked seeking select selectionchange"
+    " selectstart show slotchange stalled start storage submit suspend timeupdate toggle touchcancel touchend"
+    " touchmove touchstart transitioncancel transitionend transitionrun transitionstart unhandledrejection unload"
+    " volumechange waiting webkitanimationend webkitanimationiteration webkitanimationstart webkitfullscreenchange"
+    " webkittransitionend wheel".split()
 )
 _LOADS: Final = re.compile(
     r"[\s\"'/`](?P<name>background|poster|srcset|imagesrcset|ping|lowsrc|dynsrc|srcdoc|style|src|href|xlink:href|action"
@@ -65,7 +64,8 @@ _STYLED: Final = re.compile(r"url|image|src|attr|@import|expression|behavior|bin
 _STYLE: Final = re.compile(r"\"[\w\s:;#%.,!()'+*/-]*+\"|'[\w\s:;#%.,!()\"+*/-]*+'|[\w:;#%.,!()+*-]++(?=[\s>]|$)")
 _CODE: Final = re.compile(r"(?:javascript|vbscript|livescript|mocha|data|view-source|blob|filesystem):", re.IGNORECASE)
 _LEADS: Final = re.compile(
-    r"\](?=\((?P<link>\s*+(?:<[^>\n]{0,96}|[^)\s]{0,96}))|:(?P<definition>[\s>]*+(?:<[^>\n]{0,96}|\S{0,96})))"
+    r"\](?=\((?P<link>\s*+(?:<[^>\n]{0,96}|[^)\s]{0,96}))"
+    r"|:(?P<definition>[\s>]*+(?:<[^>\n]{0,96}|\S{0,96})))"
 )
 _AUTO: Final = re.compile(r"<([^\s<>]{4,40}:)")
 _SPACES: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff\\<]+")

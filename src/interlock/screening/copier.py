@@ -99,19 +99,19 @@ class Copier:
         ):
             return Copied(value)
         found: list[Finding] = []
-        told = self._told(value, [], found)
+        told = self._told(value, "", [], found)
         return Copied(told, summed(found))
 
-    def _told(self, value: Any, path: list[str | int], found: list[Finding]) -> Any:
+    def _told(self, value: Any, name: str, path: list[str | int], found: list[Finding]) -> Any:
         if self._fields and (kind := self._field(path)) and value is not None:
             found.append(Finding(f"personal.{kind}", pointer(path), 1, Act.REDACT))
             return _put(f"personal.{kind}")
         if isinstance(value, str):
-            return self._text(value, str(path[-1]) if path else "", path, found)
+            return self._text(value, name, path, found)
         if isinstance(value, dict):
             return self._object(value, path, found)
         if isinstance(value, list):
-            return [self._told(part, [*path, number], found) for number, part in enumerate(value)]
+            return [self._told(part, name, [*path, number], found) for number, part in enumerate(value)]
         return value
 
     def _object(self, value: Mapping[str, Any], path: list[str | int], found: list[Finding]) -> dict[str, Json]:
@@ -123,7 +123,7 @@ class Copier:
             if _is_opaque(key, part, value):
                 told[shown] = part
             else:
-                told[shown] = self._told(part, [*path, key], found)
+                told[shown] = self._told(part, _name_of(key, value), [*path, key], found)
         return told
 
     def _text(self, text: str, name: str, path: Sequence[str | int], found: list[Finding]) -> str:
@@ -175,6 +175,12 @@ def _put(what: str) -> str:
 def _pointers(glob: str) -> str:
     """The regular expression of the pointers that a pattern means."""
     return "".join("/" + ("[^/]*" if part == "*" else re.escape(part)) for part in glob.split("/")[1:])
+
+
+def _name_of(key: str, beside: Mapping[str, Any]) -> str:
+    """What the value of a key is called: as the key is, or, in a list of names and values, as its name says."""
+    called = beside.get("name", beside.get("key")) if key == "value" else None
+    return called if isinstance(called, str) else key
 
 
 def _is_opaque(key: str, part: Any, beside: Mapping[str, Any]) -> bool:

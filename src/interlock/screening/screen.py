@@ -166,7 +166,9 @@ def _beginning(text: bytes, copier: Copier, told_max: int) -> Copied:
     marker = cut(text, told_max)
     beginning = text[: told_max // 2 + _BEYOND].decode(errors="ignore")
     copied = copier.copy(beginning, canonical(beginning).decode())
-    marker["beginning"] = str(copied.value).encode()[: told_max // 2].decode(errors="ignore")
+    clean = str(copied.value).encode()
+    whole = max(0, len(clean) - _BEYOND) if copied.value != beginning else len(clean)
+    marker["beginning"] = clean[: min(whole, told_max // 2)].decode(errors="ignore")
     return Copied(marker, tuple(finding._replace(at="/beginning") for finding in copied.findings))
 
 

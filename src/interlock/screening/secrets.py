@@ -98,8 +98,8 @@ _NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    r"[A-Za-z0-9_.\-]{0,24}[\"'`\])]{0,2}(?:[ \t]{1,4}(?:string|str|is|was|are))?\s{0,8}"
-    r"(?:\?=|:=|=>|={1,3}|:{1,2}|,|>|\|\||(?<=is)|(?<=was))[\s\"'`]{0,16}"
+    r"[A-Za-z0-9_.\-]{0,24}[\\\"'`\])]{0,8}(?:[ \t]{1,4}(?:string|str|is|was|are))?\s{0,8}"
+    r"(?:\?=|:=|=>|={1,3}|:{1,2}|,|>|\|\||(?<=is)|(?<=was))[\s\\\"'`]{0,16}"
     r"(?P<value>[A-Za-z0-9_.+/=~|@!%^&*#-]{8,512})"
 )
 _BASIC: Final = re.compile(
@@ -133,12 +133,14 @@ _SURE: Final = re.compile(r"token|secret|pass|pwd|api|access|private|credential|
 _KEY_LEAST: Final = 20
 _UNDIVIDED: Final = frozenset("/.")
 
+_NAMES: Final = r"(?i:token|secret|passw|passphrase|passcode|pwd|key|credential|auth|sonar|snyk|hubspot|sumo)"
+
 STOPS: Final = (
     *_PREFIXES.values(),
     r"PRIVATE KEY",
-    r"(?i:token|secret|passw|passphrase|passcode|pwd|key|credential|auth|sonar|snyk|hubspot|sumo)"
-    r"[A-Za-z0-9_.\-]{0,24}[\"'`\])]{0,2}(?:[ \t]{1,4}(?:string|str|String|is|was|are))?\s*[=:,>|?s\s]{1,4}[\s\"'`]*"
-    r"[A-Za-z0-9_.+/=~|@!%^&*#-]{12}",
+    _NAMES + r"[A-Za-z0-9_.\-]{0,24}[\\\"'`\])]{0,8}(?:[ \t]{1,4}(?:string|str|String|is|was|are))?"
+    r"\s*[=:,>|?s\s]{1,4}[\s\\\"'`\[]*[A-Za-z0-9_.+/=~|@!%^&*#-]{12}",
+    r"\"(?:name|key)\":\s*\"[^\"]{0,64}" + _NAMES,
     r"(?i:basic|bearer|token|apikey)[ \t]+[A-Za-z0-9_.+/=~-]{8}",
     r"(?:-u|--user|--proxy-user)[ =]",
     r"://[A-Za-z0-9._~%-]{1,80}:[^\s:/@]{3,120}@",
