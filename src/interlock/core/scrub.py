@@ -12,6 +12,7 @@ import base64
 import html
 import json
 import math
+import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -39,23 +40,33 @@ _BEGUN_MIN: Final = 4
 _DEEP: Final = 256
 """Objects and lists within each other that are looked into; what is deeper is no result."""
 
+_CODE_UNIT: Final = re.compile(r"\\u([0-9a-f]{4})")
+
 
 def forms_of(secret: str) -> frozenset[str]:
     """The forms of a secret.
 
-    As it is, backwards, escaped (JSON, once and twice, Python, HTML), as a part of a URL, in hexadecimal, in base64 and
-    base64url, by itself and within something longer; and of one of several lines, each line.
+    As it is, backwards, escaped (JSON, once and twice, Python, HTML), as a part of a URL or of one within it, in
+    hexadecimal, in base64 and base64url, by itself and within something longer; and of one of several lines, each line.
     """
     raw = secret.encode(errors="surrogatepass")
     lines = [line.strip() for line in secret.splitlines()]
     forms = {secret, secret.strip(), *(line for line in lines if len(line) >= CORE_MIN), secret.replace("\n", "\r\n")}
     forms |= {_escaped(form, ascii_too) for form in set(forms) for ascii_too in (True, False)}
     forms |= {_escaped(form, True) for form in set(forms)} | {form.replace("/", "\\/") for form in set(forms)}
-    forms |= {repr(secret)[1:-1], html.escape(secret), html.escape(secret, quote=False), one_line(secret)}
+    forms |= {_CODE_UNIT.sub(lambda found: "\\u" + found[1].upper(), form) for form in forms}
+    forms |= {
+        repr(secret)[1:-1],
+        repr(raw)[2:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        one_line(secret),
+    }
     for part in (secret, *lines):
         if part == secret or len(part) >= CORE_MIN:
             encoded = part.encode(errors="surrogatepass")
             urls = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+            urls |= {quote(url, safe="") for url in urls}  # an address within an address
             forms |= urls | {_lower_percent(url) for url in urls}
     forms |= {secret[::-1], raw.hex(), raw.hex().upper(), raw[::-1].hex()}
     forms |= {form for value in (raw, raw.strip()) for form in _base64(value)}
@@ -281,10 +292,7 @@ def _masked(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _overlap(text: S, form: S) -> int:
     """How many of the last letters or bytes of a text begin a form."""
-    end = text[-(len(form) - 1) :] if len(form) > 1 else text[:0]
-    place = end.find(form[:1])
-    while place >= 0:
-        if form.startswith(end[place:]):
-            return len(end) - place
-        place = end.find(form[:1], place + 1)
+    for place in range(max(0, len(text) - len(form) + 1), len(text)):
+        if text[place : place + 1] == form[:1] and text[place:] == form[: len(text) - place]:  # most begin otherwise
+            return len(text) - place
     return 0
