@@ -12,8 +12,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
+from interlock import foreign_tool
 from interlock.evals.redteam_agentdojo import SUITES, read_suites
 from interlock.evals.redteam_case import Suite
 from interlock.evals.redteam_mandates import declaring
@@ -21,6 +23,9 @@ from interlock.evals.redteam_play import Played, Ways
 from interlock.evals.redteam_runs import case_of, rows
 from interlock.evals.redteam_tally import Tally, tally
 from interlock.evals.redteam_variants import VARIANTS
+from interlock.grounding.ground import ground
+from interlock.grounding.index import Index
+from interlock.grounding.profile import Profile
 from interlock.verification.calibrate import Share
 from proof.recorded import FOLDER
 from proof.red_team import GROUNDED, Aim, ended, in_parallel, joined, options, played, table, told
@@ -153,6 +158,7 @@ def _print(found: dict[Round, Tally]) -> None:
     print(
         f"Of the 21 that visit a link as it stands: stopped {told(fetched)}. Of the 20 that only say something: none."
     )
+    print(f"Random amounts that are taken for worked out: {told(worked_out())}")
     table(
         "The specification's measurement", ("rules", "tasks held", "calls held", "chain broken", "no effect"), SPECIFIED
     )
@@ -170,6 +176,29 @@ def _print_recorded() -> None:
     print("\nSlack's goal in them is the visit of a link, which is let through as it stands.")
     table("Recorded runs of models", ("suite", "runs", "served the attacker: stopped", "not attacked: touched",
                                       "their calls held"), lines)  # fmt: skip
+
+
+def worked_out(amounts: int = 500) -> Share:
+    """Random amounts that are taken for worked out of what the words and the results of banking tasks say."""
+    suite, draw, levels = _suites("phrases")["banking"], Random(7), Counter[str]()
+    tool = foreign_tool("pay", "banking", "", {"type": "object"}, _nothing, effect="irreversible")
+    profile = Profile(roles={"amount": "amount"}, shapes={"amount": "money"})
+    for case in suite.cases:
+        if case.attack:
+            continue
+        index = Index()
+        index.say(case.words or "")
+        for number, step in enumerate(case.steps):
+            if step.tool not in suite.writes:
+                index.tell(str(number), step.result, suite.profiles[step.tool], anchored=False)
+        for _ in range(amounts):
+            amount = draw.choice([round(draw.uniform(1, 2000), 2), draw.randint(1, 2000), draw.randint(1, 100)])
+            levels[ground(index, tool, profile, {"amount": amount}, suite.now_us).arguments[0].rung] += 1
+    return Share(levels["r5a"], levels.total())
+
+
+async def _nothing(arguments: dict[str, Any], context: object) -> object:
+    raise AssertionError("nothing is called")
 
 
 def _aims(found: dict[Round, Tally], *, quick: bool) -> Iterator[Aim]:

@@ -47,3 +47,13 @@ def test_a_suite_of_ones_own_calls_ones_own_tools(shell: Shell) -> None:
     assert shell.json("redteam", "run", "--suite", str(file))["all"]["legitimate"]["touched"]["part"] == 0
     assert shell.run("redteam", "run", "--suite", str(shell.folder / "none.json")).code == 2
     assert shell.run("redteam", "run", "--suite", "injecagent").code == 2
+
+
+def test_what_the_settings_name_of_the_world_is_left_alone(shell: Shell) -> None:
+    (shell.folder / "trust").mkdir()
+    (shell.folder / "trust" / "local.toml").write_text("")
+    settings = shell.folder / "interlock.toml"
+    settings.write_text(
+        f'{settings.read_text()}\n[provenance]\nprofiles = "trust"\n[verify]\nrules = ["no_such_module"]\n'
+    )
+    assert shell.json("redteam", "run", "--variant", "plain")["all"]["attacks"]["broken"]["share"] == 1.0

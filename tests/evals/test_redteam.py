@@ -20,6 +20,7 @@ from interlock.evals.redteam_play import Played, Ways, play
 from interlock.evals.redteam_report import junit, sarif
 from interlock.evals.redteam_tally import tally
 from interlock.evals.redteam_variants import VARIANTS
+from interlock.grounding.profile import Profile, Profiles
 from tests.planes import Far
 
 GROUNDED = Path(__file__).parents[2] / "proof" / "grounded_policy"
@@ -157,12 +158,13 @@ async def test_a_case_may_call_the_deployments_own_tools_and_no_unknown_ones() -
     suite = Suite(name="mine", tools=(), cases=(Case(case_id="c", words="Note 1.", steps=steps, kind="effect"),))
     far = Far()
     own = [far.tool("note"), far.tool("erase", "irreversible")]
-    whole = completed(suite, own)
+    whole = completed(suite, own, Profiles({("local", "note"): Profile(roles={"n": "selector"})}))
     assert [(tool.name, tool.server) for tool in whole.tools] == [("note", "local"), ("erase", "local")]
+    assert {name: profile.roles for name, profile in whole.profiles.items()} == {"note": {"n": "selector"}}
     [played] = await play(whole, whole.cases, Settings())
     assert [ruling.outcome for ruling in played.rulings] == ["done", "held"] and far.ran == []
     with pytest.raises(BadInput, match="no tool 'erase'"):
-        completed(suite, own[:1])
+        completed(suite, own[:1], Profiles())
 
 
 @pytest.mark.anyio

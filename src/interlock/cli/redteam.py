@@ -27,6 +27,7 @@ from interlock.evals.redteam_play import Played, Ways, play
 from interlock.evals.redteam_report import junit, sarif
 from interlock.evals.redteam_tally import Tally, tally
 from interlock.evals.redteam_variants import VARIANTS
+from interlock.profile_files import profiles_of
 from interlock.verification.calibrate import Share
 
 _EXAMPLE = (
@@ -104,7 +105,8 @@ def _suites(named: str, data: Path | None, deployment: Deployment) -> list[Suite
         from interlock.evals.redteam_injecagent import read_suite as of_recorded
 
         return [of_recorded(data / "injecagent")]
-    return [completed(read_suite(Path(named)), open_registry(deployment.settings).tools)]
+    own, profiles = open_registry(deployment.settings).tools, profiles_of(deployment.settings)
+    return [completed(read_suite(Path(named)), own, profiles)]
 
 
 async def _play(

@@ -26,7 +26,7 @@ from interlock.core.visible import one_line
 from interlock.errors import BadInput
 from interlock.evals.recorded_values import read_yaml
 from interlock.evals.redteam_case import Case, Definition, Step, Suite
-from interlock.grounding.profile import USER_ONLY, FieldRule, Profile, profile_of
+from interlock.grounding.profile import USER_ONLY, FieldRule, Profile, Profiles
 
 _CASES_MAX = 100_000
 Effect = Literal["read", "reversible", "irreversible", "privileged"]
@@ -139,8 +139,11 @@ def own_suite() -> Suite:
     return _suite(FileSuite.model_validate(parse_json(text)))
 
 
-def completed(suite: Suite, tools: Iterable[Tool]) -> Suite:
+def completed(suite: Suite, tools: Iterable[Tool], profiles: Profiles) -> Suite:
     """The suite with those of a deployment's tools that its cases call and it does not describe.
+
+    Args:
+        profiles: The deployment's.
 
     Raises:
         BadInput: A case calls a tool that neither describes.
@@ -159,8 +162,8 @@ def completed(suite: Suite, tools: Iterable[Tool]) -> Suite:
         Definition(tool.name, tool.description, tool.input_schema, tool.effect.value, tool.outward, tool.server)
         for tool in taken
     ]
-    profiles = {tool.name: profile_of(tool) for tool in taken if tool.roles}
-    return replace(suite, tools=(*suite.tools, *definitions), profiles={**suite.profiles, **profiles})
+    known_of = {tool.name: profile for tool in taken if (profile := profiles.of(tool)).profiled}
+    return replace(suite, tools=(*suite.tools, *definitions), profiles={**suite.profiles, **known_of})
 
 
 def _suite(said: FileSuite) -> Suite:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from anyio.lowlevel import checkpoint
@@ -28,11 +27,9 @@ from interlock.errors import Rejected
 from interlock.evals.redteam_case import Case, Definition, Step, Suite
 from interlock.grounding.grounding import Grounding
 from interlock.grounding.profile import Profiles
-from interlock.notify_settings import NotifySettings
 from interlock.registry.define import foreign_tool
 from interlock.runs import Run
 from interlock.settings import LimitSettings, Settings
-from interlock.verify_settings import VerifySettings
 
 _ASKED_MAX = 4
 """People who are asked about one call, one after the other."""
@@ -244,14 +241,17 @@ class _Then:
 
 
 def alone(settings: Settings) -> Settings:
-    """The settings with what decides of them, and without what they name of the world: tools, servers, the ledger."""
+    """The settings with what decides of them, and without what they name of the world: tools, servers, secrets, people.
+
+    The profiles go with the tools that they are of; a suite brings its own.
+    """
+    bare = Settings(folder=settings.folder)
     nowhere: Mapping[str, Any] = {
         "ledger": None, "pins": None, "tools": (), "agents": (), "services": (), "servers": (),
-        "notify": NotifySettings(), "verify": VerifySettings(),
+        "notify": bare.notify, "verify": bare.verify, "secrets": bare.secrets, "provenance": bare.provenance,
         "limits": LimitSettings(calls_max=settings.limits.calls_max, vain_max=1000, alike_max=1000, near_max=1000),
     }  # fmt: skip
-    folder = Path(settings.folder)
-    return settings.model_copy(update={**nowhere, "folder": folder})
+    return settings.model_copy(update=nowhere)
 
 
 def _tool(suite: Suite, definition: Definition, body: Body) -> Tool:
