@@ -167,3 +167,12 @@ def test_number_words_without_end_are_nobodys_number() -> None:
     index = Index()
     index.say("Pay two hundred thousand. " + "thousand " * 3000)
     assert level(index, {"amount": 200_000}) is Level.USER
+
+
+def test_an_id_of_what_was_made_is_no_address() -> None:
+    index = run("Make it.")
+    made = Profile(creates="/id")
+    index.tell("c1", {"id": "item-4711"}, made, anchored=False)
+    index.tell("c2", {"id": "eve@drop.example"}, made, anchored=False)
+    assert level(index, {"to": "item-4711"}) is Level.ANCHORED
+    assert "target" in codes(index, {"to": "eve@drop.example"})

@@ -74,6 +74,16 @@ def is_anchored(provenance: Provenance) -> bool:
     return selected and min(levels) >= Level.ANCHORED
 
 
+def by_others(tool: Tool, arguments: Mapping[str, Any], provenance: Provenance) -> frozenset[str]:
+    """What of a call's arguments came from text by others, in its normal form: told back, it still does."""
+    levels = {each.pointer: each.level for each in provenance.arguments}
+    return frozenset(
+        plain
+        for pointer, value in leaves(tool, arguments)
+        if levels.get(pointer, Level.THIRD) is Level.THIRD and _names(value) and (plain := _plain(value))
+    )
+
+
 def sent(index: Index, tool: Tool, profile: Profile, arguments: Mapping[str, Any]) -> None:
     """Note that a call was made: what rules over a run count."""
     if tool.needs_intent:

@@ -15,7 +15,7 @@ from interlock.core.provenance import OPERATOR, Level, Provenance, Traced
 from interlock.core.run import RunState
 from interlock.core.tool import Tool
 from interlock.grounding.endorsement import Endorsement
-from interlock.grounding.ground import ground, is_anchored, sent
+from interlock.grounding.ground import by_others, ground, is_anchored, sent
 from interlock.grounding.index import Index
 from interlock.grounding.profile import NO_PROFILE, Profile, Profiles
 from interlock.grounding.quote import quote
@@ -25,6 +25,9 @@ RUNS_MAX: Final = 64
 
 MEMORY: Final = "memory"
 """The server of the tools that remember: each text that they tell bears its own label."""
+
+_NAMED_MAX: Final = 256
+"""Characters of one line that a saga or graph is given, and that name something; what is longer is a text."""
 
 _LABELS = {level.word: level for level in Level}
 
@@ -122,8 +125,7 @@ class Grounding:
             case Door.WORDS:
                 index.say(said)
             case Door.COURSE:
-                for text in _texts(said):
-                    index.hear(OPERATOR, text, Level.ANCHORED)
+                _course(index, said)
             case Door.TASK:
                 self._task(index, said, call_id)
             case Door.RESULT:
@@ -172,10 +174,13 @@ class Grounding:
             _remembered(index, value, call_id)
             return
         profile = NO_PROFILE if tool is None else self.profiles.of(tool)
-        anchored = False
+        anchored, echoed = False, frozenset[str]()
         if tool is not None and profile.fields:  # else nothing of it can be lifted
-            anchored = is_anchored(ground(index, tool, profile, json.loads(call.decided)["arguments"], asking.now_us))
-        index.tell(call_id, value, profile, anchored=anchored)
+            arguments = json.loads(call.decided)["arguments"]
+            found = ground(index, tool, profile, arguments, asking.now_us)
+            anchored = is_anchored(found)
+            echoed = frozenset() if profile.directory else by_others(tool, arguments, found)
+        index.tell(call_id, value, profile, anchored=anchored, echoed=echoed)
 
     def _sent(self, index: Index, call: CallState, asking: Asking) -> None:
         """A call with an intent is on its way; one that starts a run here goes nowhere else."""
@@ -185,7 +190,10 @@ class Grounding:
         if tool is None:
             index.sent(call.tool, (), outward=True)
             return
-        sent(index, tool, self.profiles.of(tool), json.loads(call.decided)["arguments"])
+        profile, arguments = self.profiles.of(tool), json.loads(call.decided)["arguments"]
+        sent(index, tool, profile, arguments)
+        if tool.writes and index.saw_third:
+            index.doubt(by_others(tool, arguments, ground(index, tool, profile, arguments, asking.now_us)))
 
 
 def imagined(words: str | None, read: Iterable[str], mandates: Iterable[str]) -> RunState:
@@ -213,6 +221,15 @@ def judges(tool: Tool, profile: Profile) -> bool:
     if _remembers(tool) or (not profile.profiled and (tool.sealed or tool.server == "local")):
         return False
     return tool.writes or tool.outward or not _ALWAYS.isdisjoint(profile.roles.values())
+
+
+def _course(index: Index, course: Mapping[str, Any]) -> None:
+    """What an application lays out; of what it is given, whole texts are whoever wrote them."""
+    given = course.get("input")
+    for text in _texts({name: part for name, part in course.items() if name != "input"}):
+        index.hear(OPERATOR, text, Level.ANCHORED)
+    for text in _texts(given):
+        index.hear(OPERATOR, text, Level.ANCHORED if len(text) <= _NAMED_MAX and text.isprintable() else Level.THIRD)
 
 
 def _remembers(tool: Tool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from interlock.core.canonical import Json
@@ -47,6 +47,7 @@ class Index:
         self.declared = False
         self.targets: dict[str, set[str]] = {}
         self._leaves: dict[tuple[str, str], str] = {}
+        self._doubted: set[str] = set()
         self._third_tokens: set[str] = set()
 
     def say(self, text: str) -> None:
@@ -60,7 +61,8 @@ class Index:
         for piece in pasted:
             self._third(WORDS, "", piece)
 
-    def tell(self, source: str, value: Json, profile: Profile, *, anchored: bool) -> None:
+    def tell(self, source: str, value: Json, profile: Profile, *, anchored: bool,
+             echoed: Collection[str] = ()) -> None:  # fmt: skip
         """A call came to this result.
 
         Args:
@@ -68,7 +70,9 @@ class Index:
             value: What was told of it.
             profile: Of the call's tool.
             anchored: Every argument of it was the user's or of what the user pointed at (`is_anchored`).
+            echoed: Values of its arguments that came from text by others, in their normal form.
         """
+        doubted = self._doubted.union(echoed) if echoed else self._doubted
         walk = Walk(value, opened=profile.form == "json")
         leaves = list(walk.leaves())
         lifted = Level.ANCHORED if anchored and walk.records <= 1 else Level.RECORD
@@ -78,7 +82,8 @@ class Index:
             text = _text(leaf.value)
             if text is None or (leaf.key and _is_named(profile, leaf)):
                 continue  # a key that a rule names is the operator's word
-            level = self._trusted(source, leaf, text, profile, lifted, pairs)
+            doubtful = bool(doubted) and _normal(text) in doubted
+            level = Level.THIRD if doubtful else self._trusted(source, leaf, text, profile, lifted, pairs)
             if level is Level.THIRD:
                 self._third(source, leaf.pointer, text)
                 for inner in nested(leaf):
@@ -90,6 +95,10 @@ class Index:
                 self.private.add(source, leaf, text, readers, secret=bool(rule and rule.secret))
         for fields in pairs.values():
             self.records.record(frozenset(fields))
+
+    def doubt(self, values: Iterable[str]) -> None:
+        """Values of text by others were written somewhere: read back from there, they are of no trusted record."""
+        self._doubted.update(values)
 
     def hear(self, source: str, text: str, level: Level) -> None:
         """A text came from elsewhere, such as an agent or a memory, with the level that it was kept with."""
@@ -136,6 +145,8 @@ class Index:
         rule = profile.rule(leaf.glob)
         level = rule.level if rule else Level.RECORD if made else profile.default
         shape = rule.shape if rule else "id" if made else "name"
+        if made and rule is None and _leads(leaf.value):  # an id that is an address is no id
+            return Level.THIRD
         if level < Level.RECORD:
             return Level.THIRD if level <= Level.THIRD else level
         if not keeps_shape(leaf.value, shape) or (plain := _normal(text)) is None:
@@ -193,6 +204,11 @@ def _as_words(plain: str, shape: str) -> tuple[str, ...]:
     if _EXTENSION.search(plain):
         words.pop()
     return (" ".join(words),) if len(words) > 1 and all(words) else ()
+
+
+def _leads(value: object) -> bool:
+    kind = typed(value)
+    return kind is not None and kind.kind in ("email", "url", "iban", "path")
 
 
 def _is_named(profile: Profile, leaf: Leaf) -> bool:
