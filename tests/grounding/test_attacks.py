@@ -176,3 +176,26 @@ def test_an_id_of_what_was_made_is_no_address() -> None:
     index.tell("c2", {"id": "eve@drop.example"}, made, anchored=False)
     assert level(index, {"to": "item-4711"}) is Level.ANCHORED
     assert "target" in codes(index, {"to": "eve@drop.example"})
+
+
+def test_a_sender_who_is_called_as_any_word_of_the_user_is_nobody_whom_they_named() -> None:
+    """Whoever sends a mail chooses what stands before the `@`."""
+    mails = Profile(fields=(FieldRule("from", shape="email"),))
+    senders = [{"from": name} for name in ("mails@drop.example", "mark.davies@acme.example", "summary@drop.example")]
+    index = Index()
+    index.say("Look at my mails, and send the summary to Mark.")
+    index.want("act")
+    index.tell("c1", senders, mails, anchored=False)
+    assert codes(index, {"to": "mark.davies@acme.example"}) == set()
+    assert level(index, {"to": "mails@drop.example"}) is Level.RECORD
+    assert level(index, {"to": "summary@drop.example"}) is Level.RECORD
+    index.say("To summary, I say: Summary is who I mean.")
+    assert level(index, {"to": "summary@drop.example"}) is Level.ANCHORED
+
+
+def test_a_name_in_small_letters_is_one_where_all_letters_are_small() -> None:
+    mails = Profile(fields=(FieldRule("from", shape="email"),))
+    index = Index()
+    index.say("send it to mark")
+    index.tell("c1", [{"from": "mark@acme.example"}, {"from": "lee@acme.example"}], mails, anchored=False)
+    assert level(index, {"to": "mark@acme.example"}) is Level.ANCHORED

@@ -111,6 +111,7 @@ class Records:
 
     def heard(self, tokens: Iterable[str]) -> None:
         """The user said something that has these tokens."""
+        self._anchored = None
         for token in tokens:
             for name in self._waiting.get(token, ()):
                 self._point(name)
@@ -135,7 +136,9 @@ class Records:
             self._anchored = set()
             for name in self._pointed:
                 self._anchored.update(each for _, each in self._shared.get(name, ()))
-                if len(called := self._called.get(name, ())) == 1:  # two that are called so: neither is meant
+                if len(called := self._called.get(name, ())) == 1 and self._words.calls(
+                    name
+                ):  # two that are called so: neither is meant
                     self._anchored.update(*called)
         return max(found.level, Level.ANCHORED) if key in self._anchored else found.level
 

@@ -40,6 +40,7 @@ class Words:
         self.hosts: set[Typed] = set()
         self._said = 0
         self._messages: dict[str, str] = {}
+        self._exactly: dict[str, str] = {}
         self._spans: list[tuple[int, Evidence]] = []
         self._days: tuple[tuple[int, int], dict[str, Evidence]] = ((0, -1), {})
         self._asked: dict[tuple[tuple[str, ...], int], bool] = {}
@@ -53,6 +54,7 @@ class Words:
         self._spans += [(days, Evidence(WORDS, pointer, *span)) for days, span in spans_in(folded)]
         exact = normal(text, exact=True)
         self.exact.add(WORDS, pointer, exact)
+        self._exactly[pointer] = exact
         for found, (begin, end) in (*entities(exact), *_before_a_stop(exact)):
             self.entities.setdefault(found, Evidence(WORDS, pointer, begin, end))
             if found.kind == "url":
@@ -93,6 +95,19 @@ class Words:
             return None
         return next((Evidence(WORDS, found.pointer, found.begin, found.end)
                      for found in self.exact.find(normal(name, exact=True)) if found.bounded), None)  # fmt: skip
+
+    def calls(self, name: str) -> bool:
+        """Whether the words write a name as one, with a capital; in a message of small letters any word may be one.
+
+        Args:
+            name: In its normal form.
+        """
+        for found in self.text.find(name):
+            exact = self._exactly[found.pointer]
+            written = exact[found.begin : found.end]
+            if found.bounded and (exact.islower() or (written.casefold() == name and written[:1].isupper())):
+                return True
+        return False
 
     def stands(self, needle: str) -> Evidence | None:
         """Where the words have it whole, however short it is."""
