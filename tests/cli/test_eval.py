@@ -104,6 +104,14 @@ def test_a_baseline_holds_no_words(desk: Shell) -> None:
     }  # fmt: skip
 
 
+def test_a_baseline_without_a_case_in_common_is_no_yes(desk: Shell) -> None:
+    """A suite whose cases were all given other names would pass against anything."""
+    desk.run("eval", "run", write(desk), "--save", "base.json")
+    ran = desk.run("eval", "run", write(desk, cases=[CASE | {"name": "renamed"}]), "--baseline", "base.json", "--json")
+    assert ran.code == 1
+    assert ran.document["refusals"] == ["no case of the baseline is in the suite, so that nothing was compared"]
+
+
 def test_less_than_the_suite_needs_is_a_no_and_a_lower_need_is_met(desk: Shell) -> None:
     failing = CASE | {"name": "other", "expect": {"end": "limit"}}
     assert desk.run("eval", "run", write(desk, cases=[CASE, failing])).code == 1

@@ -86,7 +86,9 @@ def refusals(result: Result, comparison: Comparison | None) -> list[str]:
     if comparison is not None:
         if len(comparison.lost) > need.lost:
             why.append(f"lost against the baseline: {', '.join(comparison.lost)}")
-        if comparison.passed is not None and comparison.passed.worse:
+        if comparison.passed is None:
+            why.append("no case of the baseline is in the suite, so that nothing was compared")
+        elif comparison.passed.worse:
             why.append(f"the pass rate fell by {-100 * comparison.passed.change:.1f} points, more than chance explains")
     return why
 
