@@ -14,9 +14,10 @@ import pytest
 from interlock.core.message import Finish, Message, Proposal, Role, Usage
 from interlock.core.tool import Offer
 from interlock.errors import ModelError
-from interlock.evals.judge import INPUT_MAX, PROMPT, Judge, Judging, Purse, Word
+from interlock.evals.judge import INPUT_MAX, PROMPT, Judge, Purse, Word
 from interlock.models.metered import Price
 from interlock.testing import CountedIds
+from interlock.verification.model_verifier import Reading
 
 pytestmark = pytest.mark.anyio
 
@@ -44,10 +45,10 @@ def judge(says: Says, *, price: Price = Price(0, 0), most: int = 1_000_000) -> t
         pass
 
     reader, count = Reader(says), itertools.count(1)
-    judging = Judging(
+    reading = Reading(
         price=price, timeout_s=5, nonce=lambda: f"nonce-{next(count)}", new_id=CountedIds(), pause=no_pause
     )
-    return Judge(reader, judging, Purse(most)), reader
+    return Judge(reader, reading, Purse(most)), reader
 
 
 def verdict(given: dict[str, Any], grade: str = "pass", **more: Any) -> str:
@@ -155,10 +156,10 @@ async def test_a_model_that_fails_or_stalls_gives_no_verdict() -> None:
             await anyio.sleep_forever()
             raise AssertionError("for ever is over")
 
-    judging = Judging(
+    reading = Reading(
         price=Price(0, 0), timeout_s=0.01, nonce=lambda: "n", new_id=CountedIds(), pause=anyio.sleep
     )  # fmt: skip
-    silent = Judge(Silent(verdict), judging, Purse(10))
+    silent = Judge(Silent(verdict), reading, Purse(10))
     assert (await silent("q", "a", "r")).why == "no answer in 0.01 s"
 
 

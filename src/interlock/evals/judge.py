@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import anyio
 
 from interlock.core.canonical import Json, JsonLimits, canonical, parse_json
-from interlock.core.ids import IdMaker
 from interlock.core.message import Finish, Message, Role
 from interlock.errors import BadInput, GuardRefused, ModelError
-from interlock.models.metered import Cost, Metered, Price, Sum
+from interlock.models.metered import Cost, Metered, Sum
 from interlock.models.model import Model
 from interlock.models.retried import Retried
+from interlock.verification.model_verifier import Reading
 
 INPUT_MAX = 262_144
 """Bytes of a question, answer and rubric that a model is given. What is longer nobody judges."""
@@ -104,34 +103,15 @@ class Purse(Sum):
         await super().settle(ref, actual)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """How a model is asked.
-
-    Attributes:
-        price: What it costs.
-        timeout_s: Seconds that one verdict may take, all tries together.
-        nonce: Makes what an answer must repeat.
-        new_id: Makes the ids of calls of the model.
-        pause: Waits between tries.
-    """
-
-    price: Price
-    timeout_s: float
-    nonce: Callable[[], str]
-    new_id: IdMaker
-    pause: Callable[[float], Awaitable[None]]
-
-
 class Judge:
     """Grades answers. Only a whole verdict of the right form, with the nonce of this very asking, is one.
 
     The nonce is drawn after the answer was given, so that no answer can hold a verdict that counts.
     """
 
-    def __init__(self, model: Model, judging: Judging, purse: Purse) -> None:
-        self._judging, self._purse = judging, purse
-        self._metered = Metered(model, judging.price, purse, judging.new_id)
+    def __init__(self, model: Model, reading: Reading, purse: Purse) -> None:
+        self._reading, self._purse = reading, purse
+        self._metered = Metered(model, reading.price, purse, reading.new_id)
 
     @property
     def spent(self) -> Cost:
@@ -140,7 +120,7 @@ class Judge:
 
     async def __call__(self, question: str, answer: str, rubric: str) -> Verdict:
         """Grade one answer."""
-        nonce = self._judging.nonce()
+        nonce = self._reading.nonce()
         try:
             given = canonical({"question": question, "answer": answer, "rubric": rubric, "nonce": nonce})
         except BadInput as error:
@@ -149,10 +129,10 @@ class Judge:
             return _none(f"{len(given)} bytes are too much to read")
         messages = [Message(role=Role.SYSTEM, text=PROMPT), Message(role=Role.USER, text=given.decode())]
         try:
-            with anyio.fail_after(self._judging.timeout_s):
-                reply = await Retried(self._metered, self._judging.pause).reply(messages, [])
+            with anyio.fail_after(self._reading.timeout_s):
+                reply = await Retried(self._metered, self._reading.pause).reply(messages, [])
         except TimeoutError:
-            return _none(f"no answer in {self._judging.timeout_s:g} s")
+            return _none(f"no answer in {self._reading.timeout_s:g} s")
         except ModelError as error:
             return _none(error.code)
         except GuardRefused:

@@ -7,12 +7,13 @@ from pathlib import Path
 from interlock.compose import World
 from interlock.core.ids import RandomIds
 from interlock.errors import SettingsError
-from interlock.evals.judge import Judge, Judging, Purse
+from interlock.evals.judge import Judge, Purse
 from interlock.evals.suite import JudgedBy
 from interlock.keys import read_secret
 from interlock.models.metered import Price
 from interlock.settings import Settings
 from interlock.sources.python import import_model
+from interlock.verification.model_verifier import Reading
 
 OWN = "python:"
 """How the name of a model of one's own begins."""
@@ -37,8 +38,8 @@ def open_judge(said: JudgedBy, settings: Settings, world: World) -> Judge:
     price = said.price or listed
     if price is None:
         raise SettingsError(f"judge.model: the price of {said.model!r} is not known", remedy="Say `price`.")
-    judging = Judging(
+    reading = Reading(
         price=price, timeout_s=said.timeout_s, nonce=lambda: world.entropy(16).hex(),
         new_id=world.new_id or RandomIds(world.clock), pause=world.pause,
     )  # fmt: skip
-    return Judge(model, judging, Purse(said.micro_usd_max))
+    return Judge(model, reading, Purse(said.micro_usd_max))
