@@ -15,6 +15,7 @@ from interlock.core.held import HOLDING
 from interlock.core.scrub import Scrubber
 from interlock.errors import SettingsError
 from interlock.secret_sources import keep_out_of_logs
+from tests.net.test_vault import Server as Vault
 
 VALUE = "sk_live_4f9aZ+/q"
 
@@ -65,6 +66,34 @@ def test_a_secret_comes_from_where_the_settings_say(
     assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
     raw = b"".join(file.read_bytes() for file in tmp_path.rglob("ledger.db*"))
     assert VALUE.encode() not in raw and reference.encode() in raw
+
+
+@pytest.mark.parametrize("login", ["token", "role"])
+def test_a_secret_comes_from_the_vault_that_the_settings_name(login: str, tmp_path: Path, as_before: None) -> None:
+    for name, text in (("vault.token", "root-token"), ("vault.secret-id", "secret-id-1")):
+        (tmp_path / name).write_text(f"{text}\n")
+        (tmp_path / name).chmod(0o600)
+    how = {"token": 'token_file = "vault.token"', "role": 'role_id = "role-1"\nsecret_id_file = "vault.secret-id"'}
+    reference = "vault://kv/pay?version=2#key"
+    server = Vault()
+    with server.far_end as far_end:
+        (tmp_path / "interlock.toml").write_text(
+            f'[secrets.vault]\nurl = "{far_end.url}"\n{how[login]}\n'
+            '[[secrets.allow]]\ntool = "look"\nreferences = ["vault://kv/pay#key"]\n'
+        )
+        settings = load_settings(tmp_path / "interlock.toml")
+        assert anyio.run(looked, settings, reference) == f"looked with {len(VALUE)}: [secret]"
+        assert "validate.secret" in repr(anyio.run(looked, settings, "vault://kv/gone#key"))
+        server.tokens.clear()
+        server.secret_ids.clear()
+        refused = anyio.run(looked, settings, reference)
+    assert "execute.secret" in repr(refused), "its end of the line is said, and nothing is remembered between processes"
+    asked = [each.target for each in far_end.asked]
+    assert "/v1/kv/data/pay?version=2" in asked and not any("gone" in target for target in asked)
+    raw = b"".join(file.read_bytes() for file in tmp_path.rglob("ledger.db*"))
+    for told in (VALUE, "root-token", "secret-id-1", "token-1"):
+        assert told.encode() not in raw, told
+    assert reference.encode() in raw
 
 
 @pytest.mark.parametrize(

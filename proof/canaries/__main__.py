@@ -2,8 +2,11 @@
 
 50 canaries are given to calls by reference: of an own tool, of an MCP server behind over its standard streams, and of a
 service of OpenAPI. Each repeats its secret in 8 forms, in results, errors, exceptions, headers, progress, logs and
-standard error. Then 9 places are looked through for every form. That the search finds what is there is shown by
-planting each form in a copy of each place. Exits 0 only if it found all that was planted and nothing else.
+standard error. Then 9 places are looked through for every form. The screen that finds secrets by shape is off.
+
+That what gets out is found is shown twice. A tool tells one more secret, which it has by itself and not by reference:
+it must be found in every form in every place. And each form of each canary is planted in a copy of each place. Exits 0
+only if all of that was found, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ def main() -> int:
     words.add_argument("--canaries", type=int, default=50)
     words.add_argument("--seed", type=int, default=7)
     given = words.parse_args()
-    canaries, begun = made(given.canaries, given.seed), time.monotonic()
+    *canaries, leaked = made(given.canaries + 1, given.seed)
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="interlock-canaries-") as folder:
-        sinks = looked_through(Path(folder), canaries)
+        sinks = looked_through(Path(folder), canaries, leaked)
     seen = found(sinks, canaries)
+    control = found(sinks, [leaked])
     planted = {
         sink: found({sink: sinks[sink] + "\n".join(
             text for secret in canaries for form in FORMS for text in said(form, secret)).encode()}, canaries)
@@ -43,9 +48,12 @@ def main() -> int:
         print(f"{sink:<18}{len(sinks[sink]):>12,}  {counts}")
     missed = sum(len(canaries) - planted[sink][sink, form] for sink in SINKS for form in FORMS)
     total, all_of_them = sum(seen.values()), len(canaries) * len(FORMS) * len(SINKS)
+    unseen = [f"{sink}: {form}" for sink in SINKS for form in FORMS if not control[sink, form]]
     print(f"found {total} of {all_of_them:,}; of as many that were planted, {missed} were missed")
+    leaks = len(control)
+    print(f"of one secret that leaks on purpose, {leaks - len(unseen)} of {leaks} were found", *unseen)
     empty = [sink for sink in SINKS if not sinks[sink]]
-    held = not total and not missed and not empty
+    held = not total and not missed and not unseen and not empty
     print("held" if held else f"NOT HELD {empty or ''}")
     return 0 if held else 1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import traceback
@@ -18,7 +19,7 @@ import anyio
 from interlock import Interlock, Principal, World, load_settings, open_plane
 from interlock.core.secret import reference_of
 from interlock.errors import InterlockError
-from proof.canaries.forms import FORMS
+from proof.canaries.forms import FORMS, said
 
 WAYS = ("result", "error", "raised", "aside")
 SOURCES = ("own", "far__echo", "shop__echo")
@@ -30,30 +31,58 @@ async def no_pause(seconds: float) -> None:
 
 
 async def call_all(plane: Interlock, canaries: int, told: TextIO, raised: TextIO) -> None:
-    """Every source, form and way with every canary; and for each canary a call that waits for a person."""
-    for number in range(canaries):
-        key = {"$secret": f"env://CANARY_{number}"}
+    """Every source, form and way with every canary; what fails to resolve; and what leaks on purpose."""
+    async with anyio.create_task_group() as tasks:
+        for source in SOURCES:  # beside each other, and the calls of one source one after the other
+            tasks.start_soon(_all_of, plane, source, canaries, told, raised)
+    for number in range(canaries):  # a run of its own for each: what waits in one run is limited
         async with plane.run(ANA, words="repeat") as run:
-            with plane.plane.executor.listeners.to_run(run.run_id, lambda _, said: print(said, file=told)):
-                for form in FORMS:
-                    for source in SOURCES:
-                        for way in WAYS:
-                            outcome = await run.call(source, {"key": key, "form": form, "way": way})
-                            print(json.dumps(outcome.as_json(), ensure_ascii=False), outcome, file=told)
-                            print(repr(outcome), file=raised)
-                            if outcome.kind == "refused":
-                                raise SystemExit(f"{source} {way}: {outcome}")
-                    if form in ("exact", "split"):
-                        print((await run.call("held", {"key": key, "form": form})).as_json(), file=told)
-        with anyio.move_on_after(0.0):
-            async with plane.run(ANA) as run:
-                await run.call("own", {"key": key, "form": "exact", "way": "result"})
+            for form in ("exact", "split"):
+                await _held(run, {"key": _key(number), "form": form}, told)
+    async with plane.run(ANA, words="repeat") as run:
+        await _leak(run, told, raised)
+    with anyio.move_on_after(0.0):
+        async with plane.run(ANA) as run:
+            await run.call("own", {"key": _key(0), "form": "exact", "way": "result"})
     for bad in ("env://CANARY_SHORT", "file:///nowhere", "vault://kv/none#key"):
         try:
             await plane.plane.executor.keeper.secret(reference_of(bad))
         except InterlockError:
             traceback.print_exc(file=raised)
     print(repr(plane.plane), repr(plane.plane.executor), repr(plane.plane.executor.keeper), file=raised)
+
+
+def _key(number: int) -> dict[str, str]:
+    return {"$secret": f"env://CANARY_{number}"}
+
+
+async def _all_of(plane: Interlock, source: str, canaries: int, told: TextIO, raised: TextIO) -> None:
+    for number in range(canaries):
+        async with plane.run(ANA, words="repeat") as run:
+            with plane.plane.executor.listeners.to_run(run.run_id, lambda _, said: print(said, file=told)):
+                for form in FORMS:
+                    for way in WAYS:
+                        outcome = await run.call(source, {"key": _key(number), "form": form, "way": way})
+                        print(json.dumps(outcome.as_json(), ensure_ascii=False), outcome, file=told)
+                        print(repr(outcome), file=raised)
+                        if outcome.kind == "refused":
+                            raise SystemExit(f"{source} {way}: {outcome}")
+
+
+async def _leak(run: Any, told: TextIO, raised: TextIO) -> None:
+    """The negative control: a secret that nothing here knows to be one, in every form, to every place."""
+    for form in FORMS:
+        outcome = await run.call("leak", {"form": form})
+        print(json.dumps(outcome.as_json(), ensure_ascii=False), file=told)
+        print(repr(outcome), file=raised)
+        await _held(run, {"key": " ".join(said(form, os.environ["LEAKED"])), "form": form}, told)
+
+
+async def _held(run: Any, arguments: dict[str, Any], told: TextIO) -> None:
+    outcome = await run.call("held", arguments)
+    if outcome.kind != "held":
+        raise SystemExit(f"held: {outcome}")
+    print(outcome.as_json(), file=told)
 
 
 async def main(folder: Path, canaries: int) -> None:

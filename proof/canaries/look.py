@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -51,6 +51,8 @@ trust = true
 allow = ["logging"]
 effects = {{ echo = "read" }}
 tools = {{ echo = {{ attempts_max = 1 }} }}
+[screening]
+secrets = "off"
 [secrets]
 folder = "secrets"
 [[secrets.allow]]
@@ -77,9 +79,9 @@ Sinks = dict[str, bytes]
 
 
 @contextmanager
-def canaries_in_environment(canaries: Sequence[str]) -> Iterator[None]:
+def canaries_in_environment(canaries: Sequence[str], leaked: str) -> Iterator[None]:
     """Have processes that are started from here have them as variables."""
-    names = {f"CANARY_{number}": secret for number, secret in enumerate(canaries)}
+    names = {f"CANARY_{number}": secret for number, secret in enumerate(canaries)} | {"LEAKED": leaked}
     added = {**names, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)
@@ -101,9 +103,15 @@ def deployed(folder: Path, url: str) -> Deployment:
     return Deployment(folder, {"root": root, "ana": keys.add(Principal("ana", roles=frozenset({"support"})))})
 
 
-def looked_through(folder: Path, canaries: Sequence[str]) -> Sinks:
-    """Make every call in processes of their own, and gather what stands everywhere."""
-    with canaries_in_environment(canaries), serving() as url:
+def looked_through(folder: Path, canaries: Sequence[str], leaked: str) -> Sinks:
+    """Make every call in processes of their own, and gather what stands everywhere.
+
+    Args:
+        folder: An empty one.
+        canaries: Given to calls by reference.
+        leaked: Told by a tool that has it by itself: what must be found.
+    """
+    with canaries_in_environment(canaries, leaked), serving() as url:
         deployment = deployed(folder, url)
         caller = [sys.executable, "-m", "proof.canaries.caller", str(folder), str(len(canaries))]
         ran = subprocess.run(caller, cwd=folder, env=deployment.environment(), capture_output=True, check=False)
@@ -125,24 +133,35 @@ def looked_through(folder: Path, canaries: Sequence[str]) -> Sinks:
 
 
 async def _through_the_gateway(deployment: Deployment, canaries: int) -> bytes:
-    """Everything that a client gets, byte by byte: answers, progress and log among them."""
-    got = b""
-    async with gateway_of(deployment) as gateway, await anyio.connect_tcp(*gateway.address) as stream:
-        wire = Wire(stream)
-        for number in range(canaries):
-            for form in FORMS:
-                for source in SOURCES:
-                    for way in GATEWAY_WAYS:
-                        arguments = {"key": {"$secret": f"env://CANARY_{number}"}, "form": form, "way": way}
-                        params = {"name": source, "arguments": arguments, "_meta": {**_META, "progressToken": 1}}
-                        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-                        head = {"mcp_protocol_version": _NEW, "mcp_method": "tools/call", "mcp_name": source}
-                        body = json.dumps(asked).encode()
-                        await stream.send(http(gateway.address, deployment.keys["ana"], body, **head))
-                        with anyio.fail_after(60):
-                            answer = await wire.read()
-                        got += repr(answer.head).encode() + answer.body + repr(messages_of(answer)).encode()
-    return got
+    """Everything that clients get, byte by byte: answers, progress and log among them; a client for each source."""
+    got: list[bytes] = []
+    async with gateway_of(deployment) as gateway:
+
+        async def client(calls: Iterable[tuple[str, dict[str, Any]]]) -> None:
+            async with await anyio.connect_tcp(*gateway.address) as stream:
+                wire = Wire(stream)
+                for name, arguments in calls:
+                    params = {"name": name, "arguments": arguments, "_meta": {**_META, "progressToken": 1}}
+                    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+                    head = {"mcp_protocol_version": _NEW, "mcp_method": "tools/call", "mcp_name": name}
+                    body = json.dumps(asked).encode()
+                    await stream.send(http(gateway.address, deployment.keys["ana"], body, **head))
+                    with anyio.fail_after(60):
+                        answer = await wire.read()
+                    got.append(repr(answer.head).encode() + answer.body + repr(messages_of(answer)).encode())
+
+        async with anyio.create_task_group() as tasks:
+            for source in SOURCES:
+                tasks.start_soon(client, list(_calls_of(source, canaries)))
+            tasks.start_soon(client, [("leak", {"form": form}) for form in FORMS])
+    return b"".join(got)
+
+
+def _calls_of(source: str, canaries: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number in range(canaries):
+        for form in FORMS:
+            for way in GATEWAY_WAYS:
+                yield source, {"key": {"$secret": f"env://CANARY_{number}"}, "form": form, "way": way}
 
 
 def _shown(deployment: Deployment) -> Sinks:
@@ -173,8 +192,10 @@ def _typed(deployment: Deployment, words_in: IO[str], lines_out: IO[str]) -> Sin
     waiting = typed("approvals", "list", "--json", "--limit", "1000")
     asked = [each["approval_id"] for each in _rows(waiting)]
     approvals = waiting + typed("inbox") + typed("inbox", "--json") + typed("approvals", "list")
+    for approval_id in asked:
+        approvals += typed("approvals", "show", approval_id, "--json")
     for approval_id in asked[:4]:
-        approvals += typed("approvals", "show", approval_id) + typed("approvals", "show", approval_id, "--json")
+        approvals += typed("approvals", "show", approval_id)
     calls = typed("calls", "list", "--json", "--limit", "1000")
     runs = typed("runs", "list", "--json", "--limit", "1000")
     for run in _rows(runs):

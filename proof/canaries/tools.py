@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import interlock
@@ -49,3 +50,16 @@ async def held(key: str, form: str) -> str:
         form: In which form it is repeated.
     """
     return " ".join(said(form, key))
+
+
+@interlock.tool(effect="read", cache_s=60)
+async def leak(form: str) -> list[str]:
+    """Tell a secret that was not given by reference, so that nothing can know it: what is to be found everywhere.
+
+    Args:
+        form: In which form.
+    """
+    texts = said(form, os.environ["LEAKED"])
+    for text in texts:
+        logging.getLogger("own").warning("leaked %s", text)
+    return texts

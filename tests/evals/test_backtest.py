@@ -23,6 +23,7 @@ from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append, MemoryStore, Store
 from interlock.policy.cedar import Policy
 from interlock.policy.rules import Source
+from tests.execution.test_secrets import keep
 from tests.planes import ANA, OPA, PERMIT, Far, Stage, staged
 
 pytestmark = pytest.mark.anyio
@@ -443,3 +444,28 @@ async def test_what_is_looked_up_for_whom_nothing_could_be_let_is_not_looked_up_
         tally, each = await asked_again(stage.plane.store, tools_of(stage), text)
     assert tally.matrix == {("allow", "deny"): 2}
     assert [(judged.asked.name, judged.why) for judged in each if judged.why] == [("who", "diverged")] * 2
+
+
+async def test_a_call_with_a_reference_to_a_secret_is_decided_again_on_the_reference_as_a_text() -> None:
+    far = Far()
+    schema = {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}
+
+    async def paid(arguments: dict[str, Any], context: CallContext) -> object:
+        return "paid"
+
+    pay = far.tool("pay", "reversible", paid, input_schema=schema, secrets={"key": "env://PAY_*"})
+    of_old = (
+        'forbid (principal, action == Action::"pay", resource) when { context.arguments.key like "env://PAY_OLD*" };'
+    )
+    no_old = f'{ALL}@id("old-key") {of_old}'
+    async with staged(pay) as stage, stage.run() as run:
+        stage.obey(PERMIT)
+        keep(stage, PAY_OLD="sk_live_4f9aZ+/q")
+        for name in ("PAY_OLD", "PAY_KEY"):
+            assert (await run.call("pay", {"key": {"$secret": f"env://{name}"}})).done
+        tally, _ = await asked_again(stage.plane.store, tools_of(stage), no_old)
+        stage.obey(no_old)
+        now = [(await run.call("pay", {"key": {"$secret": f"env://{name}"}})).code for name in ("PAY_OLD", "PAY_KEY")]
+    assert now == ["authorize.denied", ""]
+    assert (tally.compared, tally.matrix) == (2, {("allow", "allow"): 1, ("allow", "deny"): 1})
+    assert tally.rules == {"rule:old-key": 1}

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from interlock import CallContext, Outcome, Proposal, tool
+from interlock import CallContext, Outcome, Proposal, Saga, SagaStatus, Step, tool
 from interlock.core.held import HOLDING
 from interlock.core.secret import Reference
 from interlock.errors import NotSent, Rejected, SecretError
 from interlock.execution.executor import Executor
 from interlock.execution.secrets import Held
 from interlock.pipeline import call_tool
+from interlock.saga.outcome import SagaOutcome
 from tests.planes import ANA, PERMIT, Far, Stage, proposed, staged
 from tests.test_recovery import LEASE_S, Deaf, Lost
 
@@ -324,6 +325,56 @@ async def test_a_fallback_gets_a_secret_only_where_it_may_have_it_itself() -> No
         keep(stage)
         outcome = await run.call("pay", {"n": 1, "key": KEY})
         assert outcome.code == "validate.secret" and far.names == ["pay"]
+
+
+async def test_a_fallback_that_may_have_the_secret_gets_it_and_it_stands_nowhere() -> None:
+    far = Far()
+
+    async def down(arguments: dict[str, Any], context: CallContext) -> object:
+        raise NotSent(f"nobody there for {arguments['key']}")
+
+    other = far.tool("other", "irreversible", input_schema=SCHEMA, secrets={"key": "env://PAY_*"})
+    made = pay(far, does=down, fallback="other", attempts_max=1)
+    async with staged(made, other, settings=ALLOWED) as stage, stage.run() as run:
+        stage.obey(PERMIT)
+        keeper = keep(stage)
+        outcome = await run.call("pay", {"n": 1, "key": KEY})
+        assert outcome.done and outcome.tool == "other"
+        assert far.ran == [(name, {"n": 1, "key": VALUE}) for name in ("pay", "other")]
+        assert keeper.asked == ["env://PAY_KEY"] * 2, "each call has its own"
+        assert VALUE not in await everything(stage, run.run_id, outcome)
+
+
+async def undone(far: Far, **refund: Any) -> tuple[SagaOutcome, str]:
+    """A saga that paid with a secret and could not go on, and all that is written of it."""
+
+    async def refuse(arguments: dict[str, Any], context: CallContext) -> object:
+        raise Rejected("409", reason="not now")
+
+    made = pay(far, "reversible", compensate="refund", compensate_with={"n": "/result/n", "key": "/arguments/key"})
+    back = far.tool("refund", "reversible", input_schema=SCHEMA, idempotent=True, **refund)
+    steps = [Step("pay", "pay", arguments={"n": 1, "key": KEY}), Step("go", "go", arguments={"n": 1}, undo=False)]
+    async with staged(made, back, far.tool("go", "reversible", refuse), settings=ALLOWED) as stage:
+        stage.obey(PERMIT)
+        keep(stage)
+        async with stage.plane.saga(Saga("paid", steps), ANA, {}) as run:
+            outcome = await run.outcome()
+        return outcome, await everything(stage, run.run_id)
+
+
+async def test_a_compensation_gets_the_secret_of_the_call_that_it_undoes_by_its_reference() -> None:
+    far = Far()
+    outcome, written = await undone(far, secrets={"key": "env://PAY_*"})
+    assert outcome.status is SagaStatus.COMPENSATED
+    assert [ran for ran in far.ran if ran[0] != "go"] == [(name, {"n": 1, "key": VALUE}) for name in ("pay", "refund")]
+    assert VALUE not in written and "env://PAY_KEY" in written
+
+
+async def test_a_compensation_that_may_not_have_the_secret_does_not_get_it() -> None:
+    far = Far()
+    outcome, written = await undone(far)
+    assert outcome.status is not SagaStatus.COMPENSATED and "refund" not in far.names
+    assert "validate.secret" in written and VALUE not in written
 
 
 async def test_two_references_of_one_secret_are_asked_for_once_each() -> None:

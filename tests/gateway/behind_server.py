@@ -15,9 +15,9 @@ ANY = {"type": "object"}
 SCHEME = sys.argv[1] if len(sys.argv) > 1 else "memo"
 
 
-def form(name: str) -> types.ElicitRequest:
+def form(name: str, message: str = "Which?") -> types.ElicitRequest:
     schema = {"type": "object", "properties": {name: {"type": "string"}}}
-    return types.ElicitRequest(params=types.ElicitRequestFormParams(message="Which?", requested_schema=schema))
+    return types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
 
 
 HI = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="hi"))
@@ -53,6 +53,8 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> Any:
                 said = types.LoggingMessageNotificationParams(level=level, data=f"a {level}")
                 await session.send_notification(types.LoggingMessageNotification(params=said), related)
         case "ask" | "phish" | "sample":
+            if not params.input_responses and (key := (params.arguments or {}).get("key")):
+                return types.InputRequiredResult(input_requests={"q": form("colour", f"Which? {key}")})
             if not params.input_responses:
                 return types.InputRequiredResult(input_requests={"q": QUESTIONS[params.name]})
             answer: Any = params.input_responses["q"]

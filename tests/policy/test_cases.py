@@ -105,6 +105,13 @@ def test_a_case_about_an_entity_says_what_the_lookup_would_return(tmp_path: Path
     assert [result.wrong for result in run_cases(read_cases(written(tmp_path, file)), policy(OWNED))] == ["", ""]
 
 
+def test_a_case_sees_a_reference_to_a_secret_as_the_text_that_it_is(tmp_path: Path) -> None:
+    rule = 'forbid (principal, action == Action::"repair", resource) when { context.arguments.text like "env://*" };'
+    case = {**REPAIR_CASE, "arguments": {"property_id": 3, "text": {"$secret": "env://PAY_KEY"}}, "expect": "deny"}
+    [result] = run_cases(read_cases(written(tmp_path, {"cases": [case]})), policy(PERMIT, rule))
+    assert result.wrong == ""
+
+
 def test_a_case_about_no_tool_is_refused(tmp_path: Path) -> None:
     file = read_cases(written(tmp_path, {"cases": [{**CASE, "tool": "lok"}]}))
     with pytest.raises(PolicyError, match="no tool is named 'lok'"):

@@ -73,8 +73,7 @@ def _check_call(node: Node, registry: Registry, given: Json, tools: frozenset[st
             raise _wrong(node, "graph.input", f"takes {where!r} of the input, which is not there", "Give it.") from None
     if not any(results_in(node.arguments)):
         value: dict[str, Any] = filled(dict(node.arguments), {}, given, with_input=True)
-        value = value if found.fill is None else found.fill(value)
-        if not found.input.is_valid(value) and (problems := found.input.problems(value)):
+        if problems := found.foreseen(value):
             raise _wrong(node, "graph.arguments", f"would not be a valid call: {problems[0]}", "Correct its arguments.")
 
 

@@ -30,7 +30,7 @@ from interlock.grounding.grounding import Asking, Grounding, imagined
 from interlock.policy.cases import read_cases, run_cases
 from interlock.policy.cedar import Policy
 from interlock.policy.explain import Explanation, Reading, explain
-from interlock.policy.facts import Facts, Resource, Session, server_resource
+from interlock.policy.facts import Facts, Resource, Session, server_resource, shown
 from interlock.policy.rules import DEFAULT_POLICY, Rule
 from interlock.profile_files import profiles_of
 from interlock.registry.registry import Registry
@@ -204,7 +204,7 @@ def _facts(deployment: Deployment, valid: ValidCall, resource: str) -> Facts:
     else:
         acts_on = Resource(entity.type, str(said), attributes)
     call = valid.call
-    return Facts(call.principal, tool, valid.arguments, valid.text, Session(), deployment.now_us, acts_on, valid.traced)
+    return Facts(call.principal, tool, shown(valid), valid.text, Session(), deployment.now_us, acts_on, valid.traced)
 
 
 def verb(rule: Rule) -> str:

@@ -11,6 +11,7 @@ from interlock.core.decision import Decision, Mode, Verdict
 from interlock.core.event import Event, Kind
 from interlock.core.principal import Principal
 from interlock.core.provenance import UNTRACED, Traced, provenance_from_json
+from interlock.core.secret import standing
 from interlock.core.tool import Tool
 from interlock.ledger.decided import Decided
 from interlock.policy.facts import Facts, Resource, Session, server_resource
@@ -156,7 +157,7 @@ class Asked:
         known = {name: session[name] for name in Session._fields if name in session}
         resource = said.get("resource") if acts else None
         return Facts(
-            _principal(said.get("principal")), tool, arguments, canonical(arguments), Session(**known),
+            _principal(said.get("principal")), tool, standing(arguments), canonical(arguments), Session(**known),
             said.get("now_us", 0),
             server_resource(tool.server) if resource is None else _resource(resource),
             _traced(said.get("provenance")),

@@ -22,6 +22,7 @@ from interlock.core.clock import SECOND_US
 from interlock.core.decision import Decision, Verdict
 from interlock.core.principal import Principal
 from interlock.core.provenance import Traced, provenance_from_json
+from interlock.core.secret import standing
 from interlock.core.tool import Effect, Tool
 from interlock.errors import BadInput, PolicyError
 from interlock.policy.cedar import Policy
@@ -187,7 +188,7 @@ def case_facts(case: Case, policy: Policy) -> Facts:
     return Facts(
         Principal(**case.principal.model_dump()),
         tool,
-        case.arguments,
+        standing(case.arguments),
         canonical(case.arguments),
         Session(**case.session.model_dump()),
         round(case.now.timestamp() * SECOND_US),

@@ -15,6 +15,8 @@ from typing import Any
 
 from interlock.core.call import ToolCall
 from interlock.core.principal import Principal
+from interlock.core.problem import Problem
+from interlock.core.secret import places_of, standing
 from interlock.core.selected import Selected
 from interlock.core.tool import Tool
 from interlock.errors import BadInput, DefinitionError
@@ -24,7 +26,7 @@ from interlock.registry.outline import Outline, outliner
 from interlock.registry.pin import Pins
 from interlock.registry.rollout import Rollouts, choose, choose_for
 from interlock.registry.schema import Schema, compile_schema
-from interlock.registry.secrets import SecretRules
+from interlock.registry.secrets import SecretRules, known_yet
 from interlock.registry.soundness import check_definition, check_references
 
 
@@ -49,6 +51,16 @@ class Registered:
     outline: Outline | None
     withheld: str = ""
     code: str = "validate.pin"
+
+    def foreseen(self, arguments: dict[str, Any]) -> tuple[Problem, ...]:
+        """What would be wrong with these arguments, as far as it can be known before there is a call.
+
+        In the place of a reference to a secret stands its text; whether it is allowed there, the call's own gate says.
+        """
+        value = standing(arguments if self.fill is None else self.fill(arguments))
+        if self.input.is_valid(value):
+            return ()
+        return known_yet(self.input.problems(value), [where for where, _ in places_of(arguments)])
 
 
 class Registry:

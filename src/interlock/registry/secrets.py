@@ -6,7 +6,7 @@ An operator's rule names tool, argument, references and hosts. A tool of one's o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -70,11 +70,14 @@ def references_in(
     return tuple(uses)
 
 
-def known_yet(problems: Sequence[Problem], uses: Sequence[SecretUse]) -> tuple[Problem, ...]:
-    """The problems without those that only the secret itself could tell; what it is, is checked when it is there."""
-    if not uses or len(problems) >= PROBLEMS_MAX:
+def known_yet(problems: Sequence[Problem], places: Collection[str]) -> tuple[Problem, ...]:
+    """The problems without those that only a secret itself could tell; what it is, is checked when it is there.
+
+    Args:
+        places: Pointers to where references stand.
+    """
+    if not places or len(problems) >= PROBLEMS_MAX:
         return tuple(problems)
-    places = {use.pointer for use in uses}
     return tuple(each for each in problems if each.field not in places or each.code not in _UNKNOWN_YET)
 
 

@@ -71,17 +71,17 @@ def validate(
     secrets = references_in(call, known.tool, filled, text, registry.secrets)
     if isinstance(secrets, Stop):
         return secrets
-    shown = standing(filled) if secrets else filled
+    shown, places = (standing(filled) if secrets else filled), {use.pointer for use in secrets}
     if not known.input.is_valid(shown):
         # of what was proposed, where that says it: a filled default would hide which key was meant
         problems = known.input.problems(standing(value) if secrets else value) or known.input.problems(shown)
-        if left := known_yet(problems, secrets) or known_yet(known.input.problems(shown), secrets):
+        if left := known_yet(problems, places) or known_yet(known.input.problems(shown), places):
             return _invalid(call, left)
     if known.tool.accept is not None:
         try:
             known.tool.accept(standing(reread(text)) if secrets else reread(text))
         except BadInput as error:
-            if not (secrets and isinstance(error, BadArguments)) or known_yet(error.problems, secrets):
+            if not (secrets and isinstance(error, BadArguments)) or known_yet(error.problems, places):
                 return _not_accepted(call, error)
     outline = "" if known.outline is None else known.outline(filled)
     if selected is not None:

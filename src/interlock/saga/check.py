@@ -96,8 +96,7 @@ def _check_arguments(step: Step, found: Registered, given: Json) -> None:
         raise _wrong(step, "saga.arguments", what, f"{step.tool!r} takes {', '.join(named) or 'nothing'}.")
     if not any(results_in(step.arguments)):
         value: dict[str, Any] = filled(dict(step.arguments), {}, given, with_input=True)
-        value = value if found.fill is None else found.fill(value)
-        if not found.input.is_valid(value) and (problems := found.input.problems(value)):
+        if problems := found.foreseen(value):
             raise _wrong(step, "saga.arguments", f"would not be a valid call: {problems[0]}", "Correct its arguments.")
 
 
