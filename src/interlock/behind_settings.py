@@ -6,7 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from interlock.core.secret import SECRET, reference_of
+from interlock.errors import BadInput
+
 EffectName = Literal["read", "reversible", "irreversible", "privileged"]
+
+
+class SecretName(BaseModel):
+    """A reference to a secret in the place of a text: `{ "$secret" = "env://NAME" }`.
+
+    Attributes:
+        reference: Where the secret is kept; read when it is needed, and kept nowhere.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
+    reference: str = Field(alias=SECRET)
+
+    @field_validator("reference")
+    @classmethod
+    def _is_one(cls, text: str) -> str:
+        try:
+            return reference_of(text).text
+        except BadInput as error:
+            raise ValueError(str(error)) from None
 
 
 class BehindSettings(BaseModel):

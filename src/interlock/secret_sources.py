@@ -29,9 +29,22 @@ def secret_rules(settings: Settings) -> SecretRules:
 
 
 def open_keeper(settings: Settings, registry: Registry, clock: Clock) -> Sources:
-    """What keeps the secrets.
+    """What keeps the secrets of calls.
 
     Where calls may refer to any, this process writes no core from here on, and logs no secret that a call holds.
+
+    Raises:
+        SettingsError: What the settings say of Vault is not acceptable.
+        MissingExtra: Vault is named, and what speaks to it is not installed.
+    """
+    if settings.secrets.allow or any(tool.secrets for tool in registry.tools):
+        keep_out_of_cores()
+        keep_out_of_logs()
+    return sources_of(settings, clock)
+
+
+def sources_of(settings: Settings, clock: Clock) -> Sources:
+    """Where secrets are kept, as the settings say; nothing is read or dialled before one is wanted.
 
     Raises:
         SettingsError: What the settings say of Vault is not acceptable.
@@ -43,9 +56,6 @@ def open_keeper(settings: Settings, registry: Registry, clock: Clock) -> Sources
         sources["file"] = Files(settings.at(said.folder).absolute())
     if said.vault is not None:
         sources["vault"] = _vault(settings, said.vault, clock)
-    if said.allow or any(tool.secrets for tool in registry.tools):
-        keep_out_of_cores()
-        keep_out_of_logs()
     return Sources(sources, said.timeout_s)
 
 

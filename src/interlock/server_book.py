@@ -78,8 +78,11 @@ def write_book(file: Path, book: Book) -> None:
 
 def command_digest(said: ServerSettings) -> str:
     """Hex SHA-256 of what is started for a server: its exact command line, its variables and where it starts."""
+    env = {
+        name: value if isinstance(value, str) else value.model_dump(by_alias=True) for name, value in said.env.items()
+    }
     shape = {
-        "command": list(said.command), "env": said.env, "env_pass": sorted(said.env_pass),
+        "command": list(said.command), "env": env, "env_pass": sorted(said.env_pass),
         "env_files": {name: str(file) for name, file in said.env_files.items()},
         "cwd": str(said.cwd) if said.cwd is not None else None,
     }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from interlock.behind_settings import BehindSettings, EffectName
+from interlock.behind_settings import BehindSettings, EffectName, SecretName
 from interlock.core.address import check_url
 from interlock.errors import SettingsError
 
@@ -101,12 +101,13 @@ class ServerSettings(BehindSettings):
 
     Attributes:
         command: The program and its arguments, started as they stand, by no shell.
-        env: Variables that it gets, with their values. Beside these it gets PATH and HOME, and no other.
+        env: Variables that it gets, with their values, or with references to secrets that are read whenever it is
+            started. Beside these it gets PATH and HOME, and no other.
         env_pass: Names of variables that it gets as this process has them.
         env_files: Variable to the file of mode 0600 that holds its value.
         cwd: Where it is started.
         url: Where it answers: https, or http to this machine.
-        headers: What every request to it bears.
+        headers: What every request to it bears: texts, or references to secrets that are read for each connection.
         header_files: Header to the file of mode 0600 that holds its value.
         key_file: File of mode 0600 with the key that it is sent as a bearer token.
         oauth: How tokens for it are had, where it wants OAuth; nothing is sent to it without one.
@@ -123,12 +124,12 @@ class ServerSettings(BehindSettings):
     """
 
     command: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str | SecretName] = Field(default_factory=dict)
     env_pass: tuple[str, ...] = ()
     env_files: dict[str, Path] = Field(default_factory=dict)
     cwd: Path | None = None
     url: str = ""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str | SecretName] = Field(default_factory=dict)
     header_files: dict[str, Path] = Field(default_factory=dict)
     key_file: Path | None = None
     oauth: TokenSettings | None = None

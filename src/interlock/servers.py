@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,12 +12,15 @@ from typing import Any, Final, Protocol
 import anyio
 import anyio.to_thread
 
+from interlock.behind_settings import SecretName
 from interlock.compose import World, open_store
 from interlock.core.principal import Principal
+from interlock.core.secret import Reference, reference_of
 from interlock.core.tool import Tool
 from interlock.engine.beside import tasks_beside
 from interlock.errors import LedgerError, MissingExtra, NotFound, PolicyError, SettingsError
 from interlock.execution.health import Probe
+from interlock.execution.keeper import Keeper
 from interlock.keys import read_secret
 from interlock.ledger.definitions import Definitions
 from interlock.net.reach import reach_of
@@ -27,7 +30,7 @@ from interlock.registry.accepted import Accepted
 from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins
 from interlock.registry.registry import Registry
-from interlock.secret_sources import secret_rules
+from interlock.secret_sources import keep_out_of_cores, secret_rules, sources_of
 from interlock.server_book import Book, objection, read_book
 from interlock.server_settings import TOKENS, ServerSettings
 from interlock.settings import Settings, named_environment
@@ -272,14 +275,20 @@ def _read(settings: Settings, fleet: Fleet, world: World) -> tuple[list[Plan], B
 
         opened = (open_tokens(said, settings, world.clock, world.entropy) for said in settings.servers if said.oauth)
         fleet.tokens = {tokens.terms.server: tokens for tokens in opened}
-    plans = [plan_of(said, settings, fleet.relay, fleet.tokens.get(said.name)) for said in settings.servers]
+    if any(named_secrets(each) for said in settings.servers for each in (said.env, said.headers)):
+        keep_out_of_cores()
+    keeper = sources_of(settings, world.clock)
+    plans = [plan_of(said, settings, fleet.relay, keeper, fleet.tokens.get(said.name)) for said in settings.servers]
     return plans, read_book(book_file(settings))
 
 
-def plan_of(said: ServerSettings, settings: Settings, relay: Relay, tokens: Logins | None = None) -> Plan:
+def plan_of(
+    said: ServerSettings, settings: Settings, relay: Relay, keeper: Keeper, tokens: Logins | None = None
+) -> Plan:  # fmt: skip
     """What a server is reached by, from what the settings say of it.
 
     Args:
+        keeper: What keeps the secrets that the settings refer to: asked whenever a connection is made.
         tokens: What each connection says who it is by; None for a server without OAuth.
 
     Raises:
@@ -295,7 +304,7 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay, tokens: Logi
     terms = Terms(
         server=said.name, allow=allow, start_s=said.start_s, items_max=said.tools_max, alone=bool(said.command)
     )  # fmt: skip
-    dial = _stdio(said, settings) if said.command else _http(said, settings, tokens)
+    dial = _stdio(said, settings, keeper) if said.command else _http(said, settings, keeper, tokens)
 
     def connect(key: Key) -> Connection:
         return Connection(terms, dial(key), relay, handshake=key[2], hears=key == SHARED)
@@ -306,7 +315,20 @@ def plan_of(said: ServerSettings, settings: Settings, relay: Relay, tokens: Logi
     )  # fmt: skip
 
 
-def _stdio(said: ServerSettings, settings: Settings) -> Callable[[Key], Any]:
+def named_secrets(values: Mapping[str, str | SecretName]) -> dict[str, Reference]:
+    """Name to reference, of those values that are none but say where they are kept."""
+    return {name: reference_of(each.reference) for name, each in values.items() if isinstance(each, SecretName)}
+
+
+def _texts(values: Mapping[str, str | SecretName]) -> dict[str, str]:
+    return {name: each for name, each in values.items() if isinstance(each, str)}
+
+
+async def _had(named: Mapping[str, Reference], keeper: Keeper) -> dict[str, str]:
+    return {name: await keeper.secret(reference) for name, reference in named.items()}
+
+
+def _stdio(said: ServerSettings, settings: Settings, keeper: Keeper) -> Callable[[Key], Any]:
     """What starts a server, whoever it is started for."""
     from interlock.sources.mcp_stdio import Command, stdio_link
 
@@ -314,15 +336,25 @@ def _stdio(said: ServerSettings, settings: Settings) -> Callable[[Key], Any]:
         argv=said.command, env=_environment(said, settings), frame_max=said.result_bytes_max,
         cwd=settings.at(said.cwd) if said.cwd is not None else settings.folder,
     )  # fmt: skip
-    return lambda key: partial(stdio_link, command)
+    named = named_secrets(said.env)
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[Any]:
+        secrets = await _had(named, keeper)
+        async with stdio_link(replace(command, env={**command.env, **secrets})) as link:
+            yield link
+
+    return lambda key: started
 
 
-def _http(said: ServerSettings, settings: Settings, tokens: Logins | None) -> Callable[[Key], Any]:
+def _http(
+    said: ServerSettings, settings: Settings, keeper: Keeper, tokens: Logins | None
+) -> Callable[[Key], Any]:  # fmt: skip
     """What dials a server, with the token of whom it is dialled for."""
     from interlock.sources.mcp_http import Address, http_link
 
     files = {name: read_secret(settings.at(file)) for name, file in said.header_files.items()}
-    headers, secrets = said.headers | files, list(files.values())
+    headers, secrets = _texts(said.headers) | files, list(files.values())
     if said.key_file is not None:
         secrets.append(read_secret(settings.at(said.key_file)))
         headers["authorization"] = f"Bearer {secrets[-1]}"
@@ -330,9 +362,18 @@ def _http(said: ServerSettings, settings: Settings, tokens: Logins | None) -> Ca
     address = Address(
         url=said.url, reach=reach, headers=headers, frame_max=said.result_bytes_max, secrets=tuple(secrets)
     )  # fmt: skip
+    named = named_secrets(said.headers)
+
+    @asynccontextmanager
+    async def dialled(at: Address) -> AsyncIterator[Any]:
+        had = await _had(named, keeper)
+        whole = replace(at, headers={**at.headers, **had}, secrets=(*at.secrets, *had.values()))
+        async with http_link(whole) as link:
+            yield link
+
     if tokens is None:
-        return lambda key: partial(http_link, address)
-    return lambda key: partial(http_link, replace(address, bearer=tokens.bearer(key[:2])))
+        return lambda key: partial(dialled, address)
+    return lambda key: partial(dialled, replace(address, bearer=tokens.bearer(key[:2])))
 
 
 def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:
@@ -343,7 +384,7 @@ def _environment(said: ServerSettings, settings: Settings) -> dict[str, str]:
             f"servers.{said.name}.env_pass: {missing[0]} is not set", remedy="Set it, or remove it from the list."
         )
     files = {name: read_secret(settings.at(file)) for name, file in said.env_files.items()}
-    return {**found, **said.env, **files}
+    return {**found, **_texts(said.env), **files}
 
 
 def profile_of(said: ServerSettings) -> Profile:

@@ -237,6 +237,20 @@ def test_servers_are_held_against_the_checklist(tmp_path: Path) -> None:
     assert worst("servers answer", tmp_path, settings={"servers": (sound,)}, servers={"far": "down"}) is Severity.BAD
 
 
+def test_a_secret_in_the_settings_themselves_is_found_and_a_reference_to_one_is_none(tmp_path: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    clear = ServerSettings(name="far", command=("x",), env={"GITHUB_TOKEN": token})
+    named = ServerSettings(name="far", command=("x",), env={"GITHUB_TOKEN": {"$secret": "env://GITHUB_TOKEN"}})
+    shop = {"name": "shop", "openapi": "shop.json", "base_url": f"https://shop.example/?key={token}"}
+    assert worst("secrets in clear", tmp_path, settings={"servers": (clear,)}) is Severity.WARN
+    assert worst("secrets in clear", tmp_path, settings={"servers": (named,)}) is Severity.GOOD
+    assert worst("secrets in clear", tmp_path, settings={"services": (shop,)}) is Severity.WARN
+    assert worst("secrets in clear", tmp_path) is Severity.GOOD
+    site = Site(settings=Settings(folder=tmp_path, servers=(clear,)), now_us=1)
+    [said] = [each for each in examine(site) if each.check == "secrets in clear"]
+    assert said.says == "servers.far.env.GITHUB_TOKEN" and "use-secrets" in said.do and token not in repr(said)
+
+
 def test_a_key_that_others_may_read_is_found(tmp_path: Path) -> None:
     state = tmp_path / ".interlock"
     state.mkdir()

@@ -65,6 +65,21 @@ async def test_the_sdks_server_answers_in_the_newest_revision(tmp_path: Path, as
         assert failed.kind is OutcomeKind.FAILED and failed.value["isError"] is True
 
 
+async def test_a_header_may_be_a_secret_by_reference_that_no_answer_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAR_TOKEN", "all-the-words-here")
+    headers = {"x-api-key": {"$secret": "env://FAR_TOKEN"}, "x-plain": "p"}
+    app = Hostile("plain")
+    async with serving(app) as served, behind(tmp_path, served, headers=headers):
+        assert {(each["x-api-key"], each["x-plain"]) for each in app.headers} == {("all-the-words-here", "p")}
+    server = SdkServer("far", on_list_tools=far_listed, on_call_tool=far_called)
+    async with serving(server.streamable_http_app()) as served, behind(tmp_path, served, headers=headers) as plane:
+        outcome = await called(plane, "far__echo", x="all-the-words-here", y="q")
+        told = outcome.value["content"][0]["text"]
+        assert "all-the-words-here" not in told and '"x": "[secret]"' in told
+
+
 async def test_exactly_the_bytes_that_were_checked_are_sent(tmp_path: Path) -> None:
     """T42: numbers, letters and nothing are spelt as they were when they were decided about."""
     app = Hostile("plain")

@@ -65,6 +65,35 @@ async def test_a_server_gets_the_variables_that_are_named_and_the_calls_key(
         assert told["cwd"] == str(tmp_path)
 
 
+async def test_a_variable_may_be_a_secret_by_reference_that_is_read_at_each_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = server(env={"TOKEN": {"$secret": "env://FAR_TOKEN"}, "GIVEN": "g"})
+    async with opened(tmp_path, said) as plane:
+        far = plane.fleet.server("far")
+        assert far.state is State.DOWN and "env://FAR_TOKEN: the variable is not set" in far.why
+    for value in ("the first words", "the second words"):
+        monkeypatch.setenv("FAR_TOKEN", value)
+        async with opened(tmp_path, said) as plane:
+            outcome = await called(plane, "far__echo", {})
+            told = json.loads(outcome.value["content"][0]["text"])["env"]
+            assert (told["GIVEN"], told["TOKEN"]) == ("g", value) and "FAR_TOKEN" not in told
+    made, other = (
+        ServerSettings(**server(env={"TOKEN": {"$secret": name}})) for name in ("env://A_KEY", "env://B_KEY")
+    )
+    assert command_digest(made) != command_digest(other), "what is reviewed is the reference"
+    assert command_digest(made) == command_digest(ServerSettings(**server(env={"TOKEN": {"$secret": "env://A_KEY"}})))
+
+
+@pytest.mark.parametrize(
+    "said", [{"$secret": "FAR_TOKEN"}, {"$secret": "env://A", "x": "y"}, {"secret": "env://A"}, {}]
+)
+def test_what_is_no_reference_is_refused_where_a_text_may_be_one(said: dict[str, str]) -> None:
+    for where in ("env", "headers"):
+        with pytest.raises(ValueError, match=where):
+            ServerSettings(**server(**{where: {"TOKEN": said}}))
+
+
 async def test_a_command_that_was_not_reviewed_is_not_started(tmp_path: Path) -> None:
     reviewed = ServerSettings(**server(trust=False))
     sure = command_digest(reviewed)

@@ -43,6 +43,7 @@ CHECKS: Final[dict[str, Check]] = {
     "sealing": Check("Is the ledger sealed, with heads kept elsewhere?", "D1, T27, #62"),
     "signing key": Check("Does the key that signs stand beside the ledger?", "T27"),
     "file modes": Check("Can others read keys, secrets or the ledger?", "B17, T32"),
+    "secrets in clear": Check("Does a secret stand in the settings themselves?", "B17, T32"),
     "rates": Check("Are calls of all runs together bounded in time?", "B6, T29, #68"),
     "budgets": Check("Is what all runs use together bounded?", "C8, T29, #68, #69"),
     "notices": Check("Is anybody told that a call waits?", "E7, #33"),

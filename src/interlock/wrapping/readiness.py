@@ -19,6 +19,7 @@ from interlock.gateway_settings import is_loopback
 from interlock.profile_files import readable_profiles
 from interlock.registry.effects import guess
 from interlock.settings import Settings
+from interlock.wrapping.report_settings import secrets_in_clear
 
 HOOK_S: Final = 1.5
 """Seconds that a hook may take to start before it is said: an agent waits for it before each of its tools."""
@@ -304,6 +305,10 @@ def _files(site: Site) -> Iterator[Finding]:
     yield from _found(
         "file modes", Severity.BAD, wrong, "nobody else may read keys and ledger", "Run `chmod 600` on each."
     )
+    yield from _found(
+        "secrets in clear", Severity.WARN, secrets_in_clear(settings), "no value of the settings looks like a secret",
+        'Name where it is kept: { "$secret" = "env://NAME" }, or a file. See docs/how-to/use-secrets.md.',
+    )  # fmt: skip
 
 
 def _limits(site: Site) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from interlock.gateway_settings import is_loopback
+from interlock.screening.secrets import secrets_in
 from interlock.settings import Settings
 from interlock.wrapping.taking import secret_looking, secret_word
 
@@ -18,14 +19,28 @@ def secrets_in_clear(settings: Settings) -> list[str]:
 def _clear(settings: Settings) -> Iterator[str]:
     for said in settings.servers:
         place = f"servers.{said.name}"
-        yield from (f"{place}.env.{name}" for name, value in said.env.items() if secret_looking(name, value))
-        yield from (f"{place}.headers.{name}" for name, value in said.headers.items() if secret_looking(name, value))
+        for what, values in (("env", said.env), ("headers", said.headers)):
+            texts = {name: value for name, value in values.items() if isinstance(value, str)}
+            yield from (f"{place}.{what}.{name}" for name, value in texts.items() if secret_looking(name, value))
         yield from (f"{place}.command[{at}]" for at, word in enumerate(said.command) if secret_word(word))
         if secret_word(said.url) or urlsplit(said.url).query:
             yield f"{place}.url"
     yield from (f"notify.webhooks.{said.name}.url" for said in settings.notify.webhooks if said.url is not None)
     if "@" in settings.notify.proxy.get_secret_value():
         yield "notify.proxy"
+    yield from _by_shape(settings.model_dump(mode="json", exclude={"servers", "notify", "folder"}), "", "")
+
+
+def _by_shape(value: object, place: str, name: str) -> Iterator[str]:
+    """Where the screen of results would find a secret, in a text of the settings at a place."""
+    if isinstance(value, str) and secrets_in(value, name):
+        yield place
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _by_shape(part, f"{place}.{key}" if place else key, key)
+    elif isinstance(value, list):
+        for at, part in enumerate(value):
+            yield from _by_shape(part, f"{place}[{at}]", name)
 
 
 def plain_endpoints(settings: Settings) -> list[tuple[str, str, bool]]:
