@@ -12,7 +12,7 @@ import pytest
 from interlock import Settings
 from interlock.core.provenance import Level
 from interlock.errors import SettingsError
-from interlock.grounding.profile import FieldRule, Profile
+from interlock.grounding.profile import TARGETS_MAX, FieldRule, Profile
 from interlock.profile_files import profiles_of, readable_profiles
 from interlock.provenance_settings import ProvenanceSettings
 from tests.grounding.test_in_the_path import PAYEE, THIEF, bank, payment, schema
@@ -30,6 +30,7 @@ targets_max = 3
 reviewed = true
 
 [tools.list_payments]
+reviewed = true
 fields = { "/*/recipient" = "iban", "/*/pin" = { shape = "id", secret = true }, note = { level = "third" } }
 default = "model"
 form = "json"
@@ -74,7 +75,7 @@ def test_no_folder_is_no_profiles(tmp_path: Path) -> None:
 
 
 def test_a_servers_tool_is_named_as_its_server_names_it(tmp_path: Path) -> None:
-    made = settings(tmp_path, mail='[tools.send]\nroles = { to = "target", body = "content" }\n')
+    made = settings(tmp_path, mail='[tools.send]\nreviewed = true\nroles = { to = "target", body = "content" }\n')
     made = made.model_copy(update={"servers": Settings(servers=[{"name": "mail", "command": ["mail-mcp"]}]).servers})
     found = profiles_of(made)
     assert of(found, "mail", "mail__send").role("/body") == "content"
@@ -138,3 +139,49 @@ async def done(arguments: dict[str, Any], context: object) -> object:
 def test_a_deployment_that_cannot_be_read_is_looked_at_without_its_profiles(tmp_path: Path) -> None:
     assert of(readable_profiles(settings(tmp_path, local=BANK)), "local", "send_money").profiled
     assert not of(readable_profiles(settings(tmp_path, local="[")), "local", "send_money").profiled
+
+
+def test_of_a_profile_that_nobody_reviewed_only_what_is_stricter_counts(tmp_path: Path) -> None:
+    found = profiles_of(settings(tmp_path, local=BANK.replace("reviewed = true", "")))
+    pay, read = of(found, "local", "send_money"), of(found, "local", "list_payments")
+    assert (pay.role("/subject"), pay.shapes, pay.phrases, pay.allowed, pay.nouns) == ("target", {}, (), {}, {})
+    assert (pay.caps, pay.targets_max, pay.profiled) == ({"amount": Decimal(500)}, 3, False)
+    assert (read.fields, read.default, read.form) == ((), Level.THIRD, "")
+    assert (read.directory, read.creates, read.readers) == (False, "", ("user",))
+    told = settings(
+        tmp_path, local='[tools.send_money]\ntargets_max = 99\nroles = { key = "credential", a = "content" }'
+    )
+    strict = of(profiles_of(told), "local", "send_money")
+    assert (strict.roles, strict.targets_max) == ({"key": "credential"}, TARGETS_MAX)
+
+
+def test_the_roles_of_a_tools_own_code_stand_beside_a_file_that_says_none_that_count(tmp_path: Path) -> None:
+    """Else a file about results, or one that nobody read, would take a tool out of what is judged."""
+    tool = Far().tool("send_money", "reversible", roles={"recipient": "target", "subject": "content"})
+    for text in (
+        '[tools.send_money]\nreviewed = true\nfields = { id = "id" }',
+        '[tools.send_money]\nreaders = ["user"]',
+    ):
+        found = profiles_of(settings(tmp_path, local=text))
+        said = found.of(tool)
+        assert said.profiled and (said.role("/recipient"), said.role("/subject")) == ("target", "content"), text
+        assert found.of(tool) is said
+
+
+@pytest.mark.anyio
+async def test_a_profile_that_nobody_reviewed_raises_nothing_on_the_path(tmp_path: Path) -> None:
+    """The lists of a file let a recipient through that text by others names; before a review they do not."""
+    allowed = "\n".join(
+        ("[tools.send_money]", "reviewed = true", 'roles = { recipient = "target", subject = "content" }',
+         'phrases = ["send * money"]', f'allowed = {{ recipients = ["{THIEF}"] }}')
+    )  # fmt: skip
+    for text, kind in ((allowed, "done"), (allowed.replace("= true", "= false"), "held")):
+        far = Far()
+        read, _, _ = bank(far)
+        fields = schema(recipient="string", subject="string")
+        pay = far.tool("send_money", "reversible", done, input_schema=fields, roles={"subject": "content"})
+        given = {"provenance": settings(tmp_path, local=text).provenance, "folder": tmp_path}
+        words = "Please send money for may.txt."
+        async with staged(read, pay, settings=given) as stage, stage.run(words=words) as run:
+            await run.call("read_bill", {"file": "may.txt"})
+            assert (await run.call("send_money", {"recipient": THIEF, "subject": "May"})).kind == kind, text

@@ -2,11 +2,13 @@
 
 # profiles/bank.toml
 [tools.send_money]
+reviewed = true
 roles = { recipient = "target", amount = "amount", subject = "content" }
 shapes = { recipient = "iban" }
 phrases = ["send * money"]
 
 [tools.list_payments]
+reviewed = true
 fields = { "/*/recipient" = "iban", "/*/date" = "date" }
 readers = ["user"]
 """
@@ -112,11 +114,11 @@ class ToolTrust(_Strict):
         return said
 
     def profile(self) -> Profile:
-        """The same for grounding."""
+        """The same for grounding: of what nobody has reviewed, only what makes calls stricter."""
         rules = {
             glob: FieldProfile(shape=rule) if isinstance(rule, str) else rule for glob, rule in self.fields.items()
         }
-        return Profile(
+        said = Profile(
             roles=self.roles, shapes=self.shapes, default=Level[self.default.upper()], form=self.form,
             fields=tuple(
                 FieldRule(glob, Level[rule.level.upper()], rule.shape, rule.secret) for glob, rule in rules.items()
@@ -126,6 +128,7 @@ class ToolTrust(_Strict):
             caps=self.caps, nouns=self.nouns, targets_max=self.targets_max, profiled=bool(self.roles),
             reviewed=self.reviewed,
         )  # fmt: skip
+        return said if self.reviewed else said.until_reviewed()
 
 
 class ServerTrust(_Strict):

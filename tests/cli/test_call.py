@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.core.event import Kind
 from tests.cli.shell import Shell
 
 
@@ -139,3 +140,13 @@ def test_nobody_calls_without_a_key(shell: Shell) -> None:
     assert ran.code == 5
     assert ran.err.startswith("error: no key. Run `interlock login`")
     assert shell.run("call", "look", "{}", key="ilk_" + "0" * 40).code == 5
+
+
+def test_a_mandate_is_recorded_with_the_new_run_and_is_none_of_one_that_stands(shell: Shell) -> None:
+    said = shell.json("call", "look", '{"order_id": 7}', "--mandate", "refund", "--mandate", "wipe")
+    [started] = [event for event in shell.events(said["run_id"]) if event.fact.kind is Kind.RUN_STARTED]
+    assert started.fact.body["mandates"] == ["refund", "wipe"]
+    error = shell.json("call", "look", "--run", said["run_id"], "--mandate", "wipe", code=2)["error"]
+    assert error["code"] == "cli.usage" and "--mandate" in error["message"]
+    error = shell.json("call", "look", '{"order_id": 7}', "--mandate", "wiep", code=2)["error"]
+    assert error["code"] == "run.mandate"

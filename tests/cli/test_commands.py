@@ -24,7 +24,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
         for path in (
             "demo", "init", "login", "keys add", "keys list", "keys revoke", "call", "tools list", "tools lint",
             "tools pin", "tools drift", "tools accept", "tools cost", "tools services", "tools rollout",
-            "tools rollouts",
+            "tools rollouts", "profile draft", "profile list",
             "policy check", "policy test", "policy explain",
             "approvals list", "approvals suggest-grants", "approvals figures", "grants list", "grants show",
             "grants issue", "grants endorse", "grants revoke",

@@ -66,6 +66,18 @@ def test_the_review_is_a_table_with_reasons_and_stands_in_the_settings(empty: Sh
     )
 
 
+def test_drafts_of_profiles_are_written_that_nobody_has_read_and_the_doctor_says_so(empty: Shell) -> None:
+    client(empty, {"far": FAR})
+    (empty.folder / "profiles").mkdir()
+    empty.keys["admin"] = empty.json("init", "--from", "mcp.json", "--yes")["key"]
+    tools = tomllib.loads((empty.folder / "profiles" / "far.toml").read_text())["tools"]
+    assert set(tools) == {"add", "echo", "fail", "die"} and not any(tool["reviewed"] for tool in tools.values())
+    found = {each["check"]: each for each in empty.run("doctor", "--json", who="admin").document["findings"]}
+    assert found["profiles"]["severity"] == "warn" and "far__add" in found["profiles"]["says"]
+    listed = empty.json("profile", "list", who="admin")["tools"]
+    assert {tool["profile"] for tool in listed} == {"unreviewed"}
+
+
 def test_no_secret_is_copied_in_clear(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGION", "north")
     env = {

@@ -10,9 +10,11 @@ import httpx2
 import pytest
 
 from interlock import World
+from interlock.core.event import Kind
 from interlock.core.ids import CountedIds
 from interlock.errors import NotFound
 from interlock.gateway.caller import Asked, Caller
+from interlock.provenance_settings import ProvenanceSettings
 from interlock.testing import FrozenClock
 from tests.gateway.served import NEW, OLD, Served, body, served
 from tests.planes import ANA, BOB, CAY, Far
@@ -183,3 +185,17 @@ async def test_a_session_is_nobody_elses_whatever_key_they_have(tmp_path: Path) 
         assert ended.status_code == 404
         own = await http.post(gateway.url, headers={**plain(gateway, "ana"), **session}, json=call)
         assert own.status_code == 200 and far.names == ["get"]
+
+
+@both
+async def test_what_the_operator_says_that_a_key_asks_for_is_recorded_with_its_runs_and_with_no_others(
+    tmp_path: Path, mode: str
+) -> None:
+    """A tool that is not here is asked for by nobody, and keeps nobody from calling the others."""
+    said = ProvenanceSettings(mandates={"ana": ("get", "not_here")})
+    async with served(tmp_path, [Far().tool("get")], provenance=said) as gateway:
+        for who, found in (("ana", ["get"]), ("cay", None)):
+            async with gateway.client(who, mode) as client:
+                run_id = run_of(await client.call_tool("get", {"n": 1}))
+            [started] = [e for e in await gateway.plane.store.read(run_id) if e.fact.kind is Kind.RUN_STARTED]
+            assert started.fact.body.get("mandates") == found

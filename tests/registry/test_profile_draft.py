@@ -25,6 +25,8 @@ def _schema(*names: str) -> dict[str, Any]:
         ("set_password", "new_password", "credential"),
         ("delete_files", "file_ids", "selector"),
         ("list_orders", "page_size", "control"),
+        ("list_orders", "nextPageToken", "control"),
+        ("list_orders", "token", "credential"),
         ("list_orders", "what_ever", "control"),
         ("get_user", "email", "selector"),
         ("fetch_page", "url", "fetch"),
@@ -56,3 +58,20 @@ def test_fields_that_are_called_identifiers_and_hold_nothing_else_are_proposed_a
     ]
     rules = draft("list_orders", "", _schema(), results).profile.fields
     assert [(rule.glob, rule.shape) for rule in rules] == [("/*/email", "email"), ("/*/id", "id")]
+
+
+def test_each_role_has_its_reason() -> None:
+    assert draft("send_mail", "", _schema("recipient_email", "xyz")).why == {
+        "recipient_email": "by its word 'email'", "xyz": "nothing says more, in a write",
+    }  # fmt: skip
+
+
+def test_results_that_are_json_texts_are_looked_into_and_said_to_be() -> None:
+    made = draft("list_orders", "", _schema(), ['[{"id": "o-1", "note": "x"}]']).profile
+    assert made.form == "json" and [rule.glob for rule in made.fields] == ["/*/id"]
+    for odd in (["a text"], ['"a"'], [7], ["[1]", "no json"]):
+        assert draft("list_orders", "", _schema(), odd).profile.form == ""
+
+
+def test_a_key_of_a_result_that_would_stand_for_others_gives_no_rule() -> None:
+    assert draft("list_orders", "", _schema(), [{"*": {"id": "o-1"}, "x?": {"id": "o-2"}}]).profile.fields == ()

@@ -37,6 +37,7 @@ class _Asked:
     name: str
     dry_run: bool
     run_id: str | None
+    mandate: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class _Told:
 @click.option("--name", default="", metavar="NAME", help="Your name of the call: by it, asking twice is asking once.")
 @click.option("--dry-run", is_flag=True, help="Validate and decide only; nothing runs.")
 @click.option("--run", "run_id", metavar="RUN_ID", help="An open run of yours; a new one where left out.")
+@click.option("--mandate", multiple=True, metavar="TOOL", help="A tool that you ask for in the new run.")
 def call(deployment: Deployment, arguments: str, **given: Any) -> Report:
     """Run one tool call on the path, on your own behalf.
 
@@ -66,6 +68,8 @@ def call(deployment: Deployment, arguments: str, **given: Any) -> Report:
     asked = _Asked(arguments=read_arguments(arguments), **given)
     if asked.run_id is not None and asked.words is not None:
         raise BadInput("--words belong to a new run", code="cli.usage", remedy="Leave out --run or --words.")
+    if asked.run_id is not None and asked.mandate:
+        raise BadInput("--mandate belongs to a new run", code="cli.usage", remedy="Leave out --run or --mandate.")
     said = deployment.with_plane(partial(_call, asked, person))
     document = {"run_id": said.run_id, **said.outcome.as_json()}
     view = outcome_view(said.outcome)
@@ -81,7 +85,7 @@ def call(deployment: Deployment, arguments: str, **given: Any) -> Report:
 
 
 async def _call(asked: _Asked, person: Principal, plane: Interlock) -> _Told:
-    async with plane.run(person, words=asked.words, run_id=asked.run_id or "") as run:
+    async with plane.run(person, words=asked.words, run_id=asked.run_id or "", mandates=asked.mandate) as run:
         outcome = await run.call(asked.tool, asked.arguments, name=asked.name, dry_run=asked.dry_run)
     held = {"run_id": run.run_id, "approval_id": outcome.approval_id}
     approvals = await plane.store.rows("approval", held) if outcome.approval_id else []

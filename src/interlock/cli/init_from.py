@@ -23,13 +23,18 @@ from interlock.errors import NotFound, SettingsError
 from interlock.keys import TOOLS, WORDS, Keys, write_private
 from interlock.ledger.store import Store
 from interlock.policy.rules import DEFAULT_POLICY
+from interlock.registry.profile_draft import draft
 from interlock.settings import FILE, Settings
 from interlock.wrapping.clients import ClientFile, Named, known_files, read_client, write_client
 from interlock.wrapping.look import Seen, accept, look
+from interlock.wrapping.profile_text import profile_text
 from interlock.wrapping.taking import Left, Taken, take
 from interlock.wrapping.written import client_entry, one_line_entry, settings_text
 
 STATE = ".interlock"
+
+PROFILES = "profiles"
+"""Folder of the drafts of trust profiles."""
 
 CLIENT_KEY = "client.key"
 """File of the key that the client's gateway acts by."""
@@ -159,8 +164,19 @@ def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal, 
     write_private(state / CLIENT_KEY, keys.add(agent, made_us=now_us).encode() + b"\n")
     coder = replace(agent, id=f"{person.id}-coder")
     write_private(state / HOOK_KEY, keys.add(coder, (TOOLS, WORDS), now_us).encode() + b"\n")
+    _write_profiles(folder / PROFILES, seen)
     (folder / FILE).write_text(settings_text(seen), encoding="utf-8")
     return key
+
+
+def _write_profiles(folder: Path, seen: Sequence[Seen]) -> None:
+    """Drafts for every server that answered; a file that is there already stays as it is."""
+    folder.mkdir(exist_ok=True)
+    for each in seen:
+        file = folder / f"{each.settings.name}.toml"
+        if each.tools and not file.exists():
+            drafts = {one.name: draft(one.name, one.tool.description, one.tool.input_schema) for one in each.tools}
+            file.write_text(profile_text(each.settings.name, drafts), encoding="utf-8")
 
 
 def _command(folder: Path) -> list[str]:
@@ -216,6 +232,7 @@ def _report(found: _Found, made: _Made, command: list[str], backups: dict[Path, 
                 ("interlock login", "keeps the key for the commands that you type"),
                 ("interlock calls list", "what the client did, and what would have become of it"),
                 ("interlock policy suggest", "rules from what was seen"),
+                (f"review {PROFILES}/", "drafts of what arguments are for; they raise nothing until `reviewed = true`"),
                 ("interlock doctor", "what is left to do, and what is still ungoverned"),
             )
         ),

@@ -21,7 +21,7 @@ _WHERE = {
     "work": "work", "serve": "gateway", "gateway": "gateway", "hook": "hook", "notify": "notify", "audit": "audit",
     "ledger": "ledger_keep", "tools": "drift", "servers": "servers_login", "doctor": "doctor", "report": "report",
     "policy": "policy_coverage", "verify": "verify", "eval": "eval_judge", "redteam": "redteam", "stop": "stop",
-    "resume": "stop", "demo": "demo",
+    "resume": "stop", "demo": "demo", "profile": "profile",
 }  # fmt: skip
 """Command to the file that has it, in the order in which a newcomer meets them. Of several files of one group it is the
 last, which imports the others."""

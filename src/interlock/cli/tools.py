@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from interlock.ledger.definitions import Definitions
 from interlock.ledger.store import Store
 from interlock.models.names import floating
 from interlock.models.route import leaves
+from interlock.profile_files import profiles_of
 from interlock.registry.accepted import Accepted
 from interlock.registry.findings import Finding, Severity
 from interlock.registry.foreign import tool_of
@@ -91,7 +93,7 @@ def lint_(deployment: Deployment, fail_on: str) -> Report:
     Vague descriptions, free text where there is a choice, missing bounds and units, and so on; and models of agents and
     of [verify] whose names are aliases.
     """
-    every = own_tools(deployment)
+    every = _profiled(deployment)
     found = [*lint(every), *_floating(deployment)]
     gravest = worst(found)
     failed = gravest is not None and gravest.rank >= Severity(fail_on).rank
@@ -187,6 +189,13 @@ def own_tools(deployment: Deployment) -> list[Tool]:
     """The tools of the modules and services that the settings name."""
     settings = deployment.settings
     return [*import_tools(settings.tools, settings.folder), *import_services(settings).tools]
+
+
+def _profiled(deployment: Deployment) -> list[Tool]:
+    """The same, those without roles of their own with the ones of their profile."""
+    tools = own_tools(deployment)
+    profiles = profiles_of(deployment.settings, {tool.name for tool in tools})
+    return [tool if tool.roles else replace(tool, roles=dict(profiles.of(tool).roles)) for tool in tools]
 
 
 def _floating(deployment: Deployment) -> list[Finding]:

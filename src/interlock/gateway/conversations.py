@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +13,7 @@ import anyio
 from interlock.app import Interlock
 from interlock.core.clock import Clock
 from interlock.core.event import Fact, Kind
+from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.gateway.caller import Asked, Caller
 from interlock.ledger.conversation import Conversation
 from interlock.runs import Run
@@ -57,12 +58,16 @@ class Conversations:
 
     Args:
         idle_s: Seconds without a call after which a run is left, but for that of a process.
+        mandates: Id of a principal of the first tenant to the tools that their runs are started with as asked for.
     """
 
-    def __init__(self, plane: Interlock, clock: Clock, idle_s: float) -> None:
+    def __init__(
+        self, plane: Interlock, clock: Clock, idle_s: float, mandates: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:  # fmt: skip
         self._plane = plane
         self._clock = clock
         self._idle_s = idle_s
+        self._mandates = mandates or {}
         self._talks: dict[str, Talk] = {}
         self._found: dict[Key, str] = {}
         self._opening: WeakValueDictionary[Key, anyio.Lock] = WeakValueDictionary()
@@ -144,12 +149,19 @@ class Conversations:
     async def _open(self, caller: Caller, request: Asked) -> Talk:
         stack = AsyncExitStack()
         run = await stack.enter_async_context(
-            self._plane.run(caller.principal, words=request.words, run_id=request.run)
+            self._plane.run(
+                caller.principal, words=request.words, run_id=request.run, mandates=self._asked_for(caller.principal)
+            )
         )  # fmt: skip
         conversation = await self._plane.plane.ledger.conversation(run.run_id, run.principal.tenant)
         held = {call.digest: call.call_id for call in conversation.state.calls.values() if call.status == "held"}
         lasting = caller.lasting and not request.run
         return Talk(run, conversation, self._clock.mono_s(), lasting=lasting, waiting=held, _leave=stack)
+
+    def _asked_for(self, principal: Principal) -> tuple[str, ...]:
+        """What the operator says that a principal asks for, of the tools that are here: others have no mandate."""
+        named = self._mandates.get(principal.id, ()) if principal.tenant == FIRST_TENANT else ()
+        return tuple(name for name in named if self._plane.plane.registry.find(name) is not None)
 
     async def _make_room(self, caller: Caller) -> None:
         whose = caller.principal.tenant, caller.principal.id

@@ -244,7 +244,7 @@ class Door:
 async def open_door(settings: Settings, plane: Interlock, world: World) -> AsyncIterator[Door]:
     """The door of a plane; its runs are left when the block is."""
     said = settings.gateway
-    conversations = Conversations(plane, world.clock, said.idle_minutes * 60)
+    conversations = Conversations(plane, world.clock, said.idle_minutes * 60, settings.provenance.mandates)
     continuations = Continuations(plane.plane.executor.deployment_key, world.clock, world.entropy)
     try:
         async with beside(partial(_leave_idle, conversations)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -23,6 +23,9 @@ PUBLIC: Final = "public"
 USER_ONLY: Final = "user"
 """Among readers: nobody but the user."""
 
+
+_STRICT: Final = frozenset({"credential", "command"})
+"""Roles that ask for more than that of a target."""
 
 _KNOWN_MAX: Final = 4096
 """Pointers whose rules are remembered: results name their keys as they like."""
@@ -67,7 +70,8 @@ class Profile:
         nouns: Argument name to words beside which a short number or text is this argument's.
         targets_max: Distinct targets of it that a run may have.
         profiled: Somebody said what the arguments are for.
-        reviewed: A person has read it, and the schema's constants with it.
+        reviewed: A person has read it, and the schema's constants with it. One that nobody has read is put in force as
+            `until_reviewed` says.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +113,17 @@ class Profile:
         if len(known) < _KNOWN_MAX:
             known[pointer] = found
         return found
+
+    def until_reviewed(self) -> Profile:
+        """What of it counts before a person has read it: what makes a call stricter, and nothing that raises a level.
+
+        Every argument is a target but a credential and a command, which ask for more.
+        """
+        strict = {glob: role for glob, role in self.roles.items() if role in _STRICT}
+        return Profile(
+            roles=strict, readers=self.readers, caps=self.caps, targets_max=min(self.targets_max, TARGETS_MAX),
+            profiled=False,
+        )  # fmt: skip
 
     @property
     def private(self) -> bool:
@@ -164,10 +179,31 @@ class Profiles:
 
     def __init__(self, profiles: Mapping[tuple[str, str], Profile] | None = None) -> None:
         self._profiles = dict(profiles or {})
+        self._joined: dict[tuple[str, str], tuple[Tool, Profile]] = {}
+
+    def given(self, tool: Tool) -> Profile | None:
+        """What was said of the tool beside its declaration; None for nothing."""
+        return self._profiles.get((tool.server, tool.name))
 
     def of(self, tool: Tool) -> Profile:
-        """The profile of the tool."""
-        return self._profiles.get((tool.server, tool.name)) or profile_of(tool)
+        """The profile of the tool. Where what was said says no roles that count, those of its declaration do."""
+        said = self.given(tool)
+        if said is None:
+            return profile_of(tool)
+        if said.profiled or not tool.roles:
+            return said
+        known = self._joined.get((tool.server, tool.name))
+        if known is None or known[0] is not tool:
+            known = self._joined[tool.server, tool.name] = tool, _joined(said, tool)
+        return known[1]
+
+
+def _joined(said: Profile, tool: Tool) -> Profile:
+    declared = profile_of(tool)
+    return replace(
+        said, roles={**declared.roles, **said.roles}, phrases=said.phrases or declared.phrases, profiled=True,
+        reviewed=said.reviewed or declared.reviewed,
+    )  # fmt: skip
 
 
 _STRICT: Final = ("credential", "command", "target", "selector", "fetch", "amount", "content_ref", "content", "control")

@@ -5,6 +5,7 @@ A draft is where a review begins: strict where it is unsure, so that what it get
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -44,6 +45,11 @@ _ROLES: Final = (
 )
 """What an argument is for, by the last of its name's words that says something; the first role that has the word."""
 
+_PAGES: Final = frozenset({"page", "next", "continuation", "cursor", "sync"})
+
+_GLOB: Final = frozenset("*?[]")
+"""Letters that would make more of a name than itself."""
+
 _SHAPES: Final = {
     "email": "email", "emails": "email", "url": "url", "uri": "url", "link": "url", "webpage": "url", "iban": "iban",
     "phone": "phone", "amount": "money", "price": "money", "path": "path", "date": "date", "id": "id", "ids": "id",
@@ -62,10 +68,12 @@ class Draft(NamedTuple):
     Attributes:
         profile: Never reviewed.
         effect: What the tool probably does.
+        why: Argument to why it has its role.
     """
 
     profile: Profile
     effect: Guess
+    why: Mapping[str, str]
 
 
 def draft(name: str, description: str, schema: Mapping[str, Any], results: Iterable[Json] = ()) -> Draft:
@@ -80,25 +88,31 @@ def draft(name: str, description: str, schema: Mapping[str, Any], results: Itera
     effect = guess(name, description, schema)
     if not effect.sure and [_shape(argument) for argument in named] == ["url"]:
         effect = Guess(Effect.READ, f"all that it takes is the address {named[0]!r}", outward=True)
-    roles = {argument: _role(argument, effect) for argument in named}
+    said = {argument: _role(argument, effect) for argument in named}
+    roles = {argument: role for argument, (role, _) in said.items()}
     shapes = {argument: shape for argument in named if (shape := _shape(argument))}
+    form, seen = _opened(list(results))
     return Draft(
         Profile(
-            roles=roles, shapes=shapes, fields=tuple(_rules(results)),
+            roles=roles, shapes=shapes, fields=tuple(_rules(seen)), form=form,
             phrases=_phrases(name) if effect.effect is not Effect.READ else (),
         ),
         effect,
+        {argument: why for argument, (_, why) in said.items()},
     )  # fmt: skip
 
 
-def _role(argument: str, effect: Guess) -> str:
+def _role(argument: str, effect: Guess) -> tuple[str, str]:
+    """What an argument is for, and by which of its words."""
     words = _words(argument)
     reads = effect.effect is Effect.READ
+    if words[-1:] == ["token"] and not _PAGES.isdisjoint(words):
+        return "control", "a token of pages"
     for word in reversed(words):
         for role, known in _ROLES:
             if word in known.split():
-                return _as_read(role, outward=effect.outward, word=word) if reads else role
-    return "control" if reads else "target"
+                return (_as_read(role, outward=effect.outward, word=word) if reads else role), f"by its word {word!r}"
+    return ("control", "nothing says more, in a read") if reads else ("target", "nothing says more, in a write")
 
 
 def _as_read(role: str, *, outward: bool, word: str) -> str:
@@ -119,6 +133,20 @@ def _phrases(name: str) -> tuple[str, ...]:
     return tuple(" * ".join(words[at:]) for at in range(max(1, len(words) - 2)) if len(words[at:]) > 1)
 
 
+def _opened(results: list[Json]) -> tuple[str, list[Json]]:
+    """The form of the results, and what is in them."""
+    opened = list[Json]()
+    for result in results:
+        try:
+            inside = json.loads(result) if isinstance(result, str) else None
+        except ValueError:
+            return "", results
+        if not isinstance(inside, dict | list):
+            return "", results
+        opened.append(inside)
+    return ("json" if opened else ""), opened
+
+
 def _rules(results: Iterable[Json]) -> Iterator[FieldRule]:
     """Rules for the fields whose name says an identifier and whose every value is one."""
     values: dict[str, list[Json]] = {}
@@ -135,7 +163,8 @@ def _rules(results: Iterable[Json]) -> Iterator[FieldRule]:
 def _leaves(value: Json, pointer: str) -> Iterator[tuple[str, Json]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(item, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+            if _GLOB.isdisjoint(key):
+                yield from _leaves(item, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
     elif isinstance(value, list):
         for item in value:
             yield from _leaves(item, f"{pointer}/*")

@@ -32,6 +32,8 @@ CHECKS: Final[dict[str, Check]] = {
     "effects": Check("Is a tool called a read whose words speak of writing?", "B5, T10, #21"),
     "lost answers": Check("Which irreversible calls need a person where their answer is lost?", "B12, #34, #44, #45"),
     "origins": Check("Which tools do not say what their arguments are for?", "B3, T1, #20, #23"),
+    "profiles": Check("Which trust profiles has nobody read?", "B3, T1"),
+    "mandates": Check("Do the settings ask for tools that are not here?", "B3, T1"),
     "screening": Check("Is anything told to models that should be taken out of results?", "B16, T4, T9, T32, #58"),
     "versions of tools": Check("Has everybody a version of every tool?", "A8"),
     "health": Check("Did everything answer when it was asked last?", "A9, #46"),

@@ -204,6 +204,21 @@ def _origins(site: Site) -> Iterator[Finding]:
         "origins", Severity.WARN, bare, "every tool that writes or carries data out says what its arguments are",
         "Say their `roles`, or write their profile: only then are origins of values judged by what an argument is for.",
     )  # fmt: skip
+    if site.settings.provenance.profiles is not None:
+        said = [(tool.name, profiles.given(tool)) for tool in site.known]
+        yield from _found(
+            "profiles", Severity.WARN, dict.fromkeys(name for name, each in said if each and not each.reviewed),
+            "every profile in the files was reviewed",
+            "Read their profiles and set `reviewed = true` (`interlock profile list`): until then they raise nothing.",
+        )  # fmt: skip
+    if mandates := site.settings.provenance.mandates:
+        named = {tool.name for tool in site.known}
+        yield from _found(
+            "mandates", Severity.WARN,
+            [f"{name} for {who}" for who, tools in mandates.items() for name in tools if name not in named],
+            f"{len(mandates)} principals have mandates by the settings, all of them for known tools",
+            "Correct provenance.mandates: a tool that is not here is asked for by nobody.",
+        )  # fmt: skip
 
 
 def _takes(tool: Tool) -> bool:

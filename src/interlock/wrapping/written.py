@@ -22,6 +22,9 @@ ledger = ".interlock/ledger.db"     # one SQLite file: every call, decision, app
 policy = "policy"                   # folder of *.cedar files: read it, change it, then `interlock policy check`
 mode   = "evaluate_only"            # decide and record, but hold and deny nothing; "enforce" where left out
 
+[provenance]
+profiles = "profiles"               # drafts: read each, then set `reviewed = true`; until then they raise nothing
+
 [limits]
 calls_max = 2000                    # calls of one conversation: of a client's process, over stdio
 """
@@ -45,7 +48,7 @@ def toml(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(name)} = {toml(part)}" for name, part in value.items()) + " }"
+        return "{ " + ", ".join(f"{quoted_key(name)} = {toml(part)}" for name, part in value.items()) + " }"
     if isinstance(value, Iterable) and not isinstance(value, str | PurePath):
         return "[" + ", ".join(map(toml, value)) + "]"
     return '"' + "".join(map(_letter, str(value))) + '"'
@@ -59,7 +62,8 @@ def _letter(letter: str) -> str:
     return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
 
 
-def _key(name: object) -> str:
+def quoted_key(name: object) -> str:
+    """A key as TOML writes it."""
     text = str(name)
     return text if text and text.isascii() and text.replace("-", "").replace("_", "").isalnum() else toml(text)
 
@@ -81,7 +85,7 @@ def _server(seen: Seen) -> str:
     for name in seen.reviewed().tools:
         lines += [
             "",
-            f"[servers.tools.{_key(name)}]",
+            f"[servers.tools.{quoted_key(name)}]",
             "outward = true  # a read that tells somebody else what is asked",
         ]
     return "\n".join([*lines, ""])
@@ -96,7 +100,7 @@ def _given(said: ServerSettings) -> Iterator[str]:
 
 
 def _effects(tools: Sequence[Looked]) -> Iterator[str]:
-    pairs = [(f"{_key(each.name)} = {toml(each.guess.effect.value)}", each) for each in tools]
+    pairs = [(f"{quoted_key(each.name)} = {toml(each.guess.effect.value)}", each) for each in tools]
     width = min(60, max(len(pair) for pair, _ in pairs))
     for pair, each in pairs:
         yield f"{pair:<{width}}  # {one_line(each.guess.why)}{'' if each.guess.sure else ' (UNSURE: look at it)'}"
