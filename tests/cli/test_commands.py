@@ -38,7 +38,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
             "ledger accept-restore", "ledger export", "ledger archive", "ledger redact", "ledger erase",
             "ledger rebuild", "verify calibrate", "servers list", "servers show", "servers accept", "servers restart",
             "servers login", "servers logout", "doctor", "report", "hook", "tools services", "policy suggest",
-            "policy backtest", "policy coverage", "eval run", "eval judge",
+            "policy backtest", "policy coverage", "eval run", "eval judge", "redteam run",
         )
     }  # fmt: skip
 
