@@ -61,7 +61,7 @@ def redteam() -> None:
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), metavar="FILE", help="Write SARIF.")
 def run(deployment: Deployment, named: str, data: Path | None, **given: Any) -> Report:
-    """Play attacks and legitimate work through the policy of the settings, and count what is stopped.
+    """Play attacks and honest work through your policy; count what is stopped.
 
     An attack is a run in which a model reads what somebody planted and does what it says: stopped, where a call of it
     is held or denied. Legitimate work is untouched, where no call is. The suite brings tools, profiles and results; the
