@@ -24,7 +24,7 @@ USER_ONLY: Final = "user"
 """Among readers: nobody but the user."""
 
 
-_STRICT: Final = frozenset({"credential", "command"})
+_ABOVE_TARGET: Final = frozenset({"credential", "command"})
 """Roles that ask for more than that of a target."""
 
 _KNOWN_MAX: Final = 4096
@@ -119,7 +119,7 @@ class Profile:
 
         Every argument is a target but a credential and a command, which ask for more.
         """
-        strict = {glob: role for glob, role in self.roles.items() if role in _STRICT}
+        strict = {glob: role for glob, role in self.roles.items() if role in _ABOVE_TARGET}
         return Profile(
             roles=strict, readers=self.readers, caps=self.caps, targets_max=min(self.targets_max, TARGETS_MAX),
             profiled=False,
