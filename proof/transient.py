@@ -64,6 +64,9 @@ _SCHEMA = {
     "additionalProperties": False,
 }
 
+_ROLES = {"n": "control"}
+"""What the number is for: it names nobody, so that where it comes from holds nothing."""
+
 
 class Measured(NamedTuple):
     """What came of the calls with so many attempts.
@@ -213,7 +216,7 @@ def _tool(name: str, ports: _Ports, attempts_max: int, **options: Any) -> Tool:
         return await _post(port, {**arguments, "tool": name, "attempt": context.attempt}, context.idempotency_key)
 
     return foreign_tool(
-        name, "far", "Does something with a number.", _SCHEMA, body, attempts_max=attempts_max, **options
+        name, "far", "Does something with a number.", _SCHEMA, body, attempts_max=attempts_max, roles=_ROLES, **options
     )
 
 

@@ -80,7 +80,10 @@ def run(folder: Path, port: int) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_beat)
             try:
-                async with _plane(folder, port, "p0") as plane, plane.run(ANA, words="do it") as opened:
+                async with (
+                    _plane(folder, port, "p0") as plane,
+                    plane.run(ANA, words="do it", mandates=CLASSES) as opened,
+                ):
                     await _ask_all(opened, folder / "told")
             except LedgerError as error:
                 _tell(folder / "told", {"stopped": error.code})
@@ -151,7 +154,8 @@ def _tools(port: int) -> list[Tool]:
             options["reconcile"] = "look_up"
         return foreign_tool(
             declared, "far", "Does something with a number.", _NUMBER,
-            lambda arguments, context: do(arguments, context, declared), **options,
+            lambda arguments, context: do(arguments, context, declared),
+            roles={"n": "control"}, **options,  # it names nobody, so that where it comes from holds nothing
         )  # fmt: skip
 
     asks = foreign_tool("look_up", "far", "Says whether a key is known.", _KEY, look_up, effect="read")
@@ -198,7 +202,7 @@ async def _come_back(plane: Interlock, folder: Path) -> None:
         async with plane.run(ANA, run_id=f"run_{folder.name}_p0_1") as run:
             await _ask_all(run, folder / "told_again")
     except NotFound:
-        async with plane.run(ANA, words="do it") as run:
+        async with plane.run(ANA, words="do it", mandates=CLASSES) as run:
             await _ask_all(run, folder / "told_again")
 
 

@@ -194,6 +194,10 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # tools = ["files_*"]
 # content = "flag"
 
+[provenance]                        # whose word the values of a call must be
+# profiles = "profiles"             # a folder of files, one for each server: `interlock profile draft`
+# mandates = { ana = ["send_mail"] }
+
 [verify]                            # a second reader of the calls that policy names
 # rules = ["my_package.checks"]
 
