@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import anyio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from interlock.core.event import Event
@@ -78,6 +78,7 @@ class Keys:
 
 
 @settings(max_examples=60)
+@example([("touch", 3)], {RULES[0]}, {RULES[0], RULES[-1]})  # what was looked up for it stopped it; now nothing is
 @given(
     calls=st.lists(st.tuples(st.sampled_from(["look", "put", "touch"]), st.integers(1, 4)), max_size=8),
     old=st.sets(st.sampled_from(RULES), max_size=3),

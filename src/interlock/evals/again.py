@@ -7,7 +7,7 @@ the call cannot be decided. Which facts rules can read, `policy.memo.reads_of` s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from interlock.core.decision import Decision
@@ -142,6 +142,19 @@ class Again:
         if asked.unresolved:
             return Answer(None, LOOKUP, "resource", tool, ready.reads)
         return Answer(ready.policy.decide(facts), tool=tool, reads=ready.reads)
+
+    def bars(self, tool_hash: str, asked: Asked) -> bool:
+        """Whether no call of a tool could be let for whoever made this one; yes, too, where nobody can say it.
+
+        Args:
+            tool_hash: Digest of the tool's definition.
+        """
+        if asked.facts is None or self._known.find(tool_hash) is None:
+            return True
+        ready = self._known_as(replace(asked, tool_hash=tool_hash))
+        if isinstance(ready, str):
+            return True
+        return not ready.policy.may_have(asked.facts_for(ready.tool, acts=False).principal, ready.tool)
 
     def _known_as(self, asked: Asked) -> _Ready | str:
         """The policy with the definition that the call was decided by, made once for each; or why there is none."""

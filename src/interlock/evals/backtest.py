@@ -132,6 +132,7 @@ class _Run:
         if asked is None:
             if self._reader.unasked:
                 self._tally.unasked += told
+                self._release_unasked(event)
                 for way in self._ways:
                     way.consequences.unasked(self._reader.unasked)
             return
@@ -164,6 +165,13 @@ class _Run:
         for child, told in self._waiting.pop(asked.call_id, ()):
             if told:
                 self._count(_diverged(child) if skipped else child)
+
+    def _release_unasked(self, event: Event) -> None:
+        """The same for a call that stopped before policy was asked: at what was looked up for it, as a rule."""
+        for child, told in self._waiting.pop(event.fact.call_id, ()):
+            if told:
+                barred = any(way.again.bars(event.fact.tool_hash, child.asked) for way in self._ways)
+                self._count(_diverged(child) if barred else child)
 
     def _joined(self, event: Event) -> None:
         """What other runs make of this one: who started it, and who reports to it."""
