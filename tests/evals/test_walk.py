@@ -74,3 +74,28 @@ def test_what_is_told_is_what_stands_within_the_time_whatever_is_let_go_of(
         assert most_followed <= most + 1 and not followed and not walked.broken
 
     anyio.run(law)
+
+
+def test_behind_an_event_that_is_missing_nothing_of_a_run_is_believed() -> None:
+    """Whoever can write the ledger's table can leave an event out: what comes after it does not follow."""
+
+    class Cut(MemoryStore):
+        async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
+            every = await super().follow(after, 1000)
+            return [(at, event) for at, event in every if event.seq != 2][:limit]
+
+    async def law() -> None:
+        store = Cut(FrozenClock())
+        await store.append(Append("run_a", "default", [Fact(Kind.RUN_STARTED, STARTED)]))
+        for step in (1, 2):
+            await store.append(Append("run_a", "default", [Fact(Kind.RUN_WORDS, {"text": "on"}, step=step)]))
+        told: list[tuple[str, int]] = []
+        untold: list[Event] = []
+        walked = await walk(
+            store, Window(tenant="default"), lambda run_id: Noted(told, set(), run_id), untold.append
+        )  # fmt: skip
+        assert len(told) == 1
+        assert [event.seq for event in untold] == [3]
+        assert walked.broken == {"run_a": 3}
+
+    anyio.run(law)

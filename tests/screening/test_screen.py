@@ -209,6 +209,10 @@ async def test_what_a_failed_call_was_answered_is_screened_too() -> None:
         assert outcome.kind is OutcomeKind.FAILED
         assert outcome.value == {"error": "bad token [redacted: secrets.github]"}
         assert [each.what for each in outcome.screened] == ["secrets.github"]
+        plane = stage.plane.plane
+        plane.screens = replace(plane.screens, copiers=Copiers(lambda tool: Handling(secrets=Act.WITHHOLD)))
+        outcome = await run.call("give", {"n": 1})
+        assert (outcome.kind, outcome.value) == (OutcomeKind.FAILED, None)
 
 
 def test_what_comes_beside_a_result_is_screened_and_where_that_fails_nothing_of_it_is_told() -> None:
