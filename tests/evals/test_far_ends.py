@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,3 +75,15 @@ async def test_reads_without_an_answer_are_real_only_where_the_suite_says_so_and
     assert [over(far_end="reads")(tool).body is body for tool in (read, outward, write)] == [True, False, False]
     assert [over()(tool).body is body for tool in (read, outward, write)] == [False, False, False]
     assert over(far_end="reads", answers={"look": [{"value": 1}]})(read).body is not body
+
+
+async def test_no_function_that_answers_several_reads_at_once_is_left_behind_another_body() -> None:
+    async def body(arguments: dict[str, Any], context: CallContext) -> object:
+        return None
+
+    async def together(asked: Any) -> Any:
+        raise AssertionError("a far end was reached")
+
+    read = replace(foreign_tool("look", "local", "Looks.", ORDER, body, effect="read"), batch=together)
+    assert over()(read).batch is None
+    assert over(far_end="reads")(read).batch is together
