@@ -492,13 +492,13 @@ async def test_one_principal_has_so_many_requests_under_way_and_others_have_thei
         async def status(who: str) -> int:
             return (await sent(gateway.url, called(gateway, "get", CALL, authorization=bearer(gateway, who)))).status
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while await status("ana") != 429:
                 await anyio.sleep(0.01)
         assert await status("cay") == 200
         for stream in streams:
             await stream.aclose()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while await status("ana") != 200:
                 await anyio.sleep(0.01)
 
