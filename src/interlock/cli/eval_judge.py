@@ -14,6 +14,7 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.eval import eval as eval  # told again: with it come the commands of both files
 from interlock.cli.eval_view import share_text
+from interlock.cli.labels import read_labels
 from interlock.cli.layout import Listing, fields, note, told
 from interlock.cli.output import Report
 from interlock.errors import BadInput
@@ -41,7 +42,7 @@ def judge(deployment: Deployment, file: Path, suite_file: Path) -> Report:
     if said is None:
         raise BadInput(f"{suite_file}: the suite has no judge", code="eval.no_judge", remedy="Name a model in it.")
     asked = open_judge(said, settings, deployment.world)
-    labelled = _read(file)
+    labelled = read_labels(file, read_labelled, "answer", "eval.label")
     found = agreement(anyio.run(_ask, asked, labelled))
     document: dict[str, Any] = {"judge": said.model, **found.as_json(), "judging": asked.spent._asdict()}
     return Report(document, _page(document, found))
@@ -49,29 +50,6 @@ def judge(deployment: Deployment, file: Path, suite_file: Path) -> Report:
 
 async def _ask(asked: Judge, labelled: Sequence[Labelled]) -> list[tuple[Word, Word]]:
     return [(each.label, (await asked(each.question, each.answer, each.rubric)).word) for each in labelled]
-
-
-def _read(file: Path) -> list[Labelled]:
-    """The labelled answers of the file.
-
-    Raises:
-        BadInput: It cannot be read, is empty, or a line is not acceptable; the message has its number.
-    """
-    found: list[Labelled] = []
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        found.append(read_labelled(line))
-                    except BadInput as error:
-                        said = f"{file}:{number}: {error.args[0]}"
-                        raise BadInput(said, code="eval.label", remedy=error.remedy) from None
-    except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}", code="eval.label", remedy="Name a file of labels.") from None
-    if not found:
-        raise BadInput(f"{file}: no answer in it", code="eval.label", remedy="Write one object a line.")
-    return found
 
 
 def _page(document: dict[str, Any], found: Agreement) -> list[RenderableType]:

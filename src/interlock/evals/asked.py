@@ -13,6 +13,7 @@ from interlock.core.principal import Principal
 from interlock.core.provenance import UNTRACED, Traced, provenance_from_json
 from interlock.core.secret import standing
 from interlock.core.tool import Tool
+from interlock.grounding.grounding import WATCHED
 from interlock.ledger.decided import Decided
 from interlock.policy.facts import Facts, Resource, Session, server_resource
 from interlock.policy.memo import Path
@@ -176,10 +177,7 @@ def _is_judged(tool: Tool, whole: bool) -> bool:
     theirs = not tool.sealed and tool.server != "local"
     if tool.writes or tool.outward:
         return not whole or theirs or bool(tool.roles)
-    return not _ALWAYS.isdisjoint(tool.roles.values())
-
-
-_ALWAYS: Final = frozenset({"credential", "command", "fetch"})
+    return not WATCHED.isdisjoint(tool.roles.values())
 
 
 def terms_of(decision: Decision) -> Terms:

@@ -31,7 +31,7 @@ _NAMED_MAX: Final = 256
 
 _LABELS = {level.word: level for level in Level}
 
-_ALWAYS = frozenset({"credential", "command", "fetch"})
+WATCHED = frozenset({"credential", "command", "fetch"})
 """Roles for which a plain read is judged too."""
 
 
@@ -220,7 +220,7 @@ def judges(tool: Tool, profile: Profile) -> bool:
     """
     if _remembers(tool) or (not profile.profiled and (tool.sealed or tool.server == "local")):
         return False
-    return tool.writes or tool.outward or not _ALWAYS.isdisjoint(profile.roles.values())
+    return tool.writes or tool.outward or not WATCHED.isdisjoint(profile.roles.values())
 
 
 def _course(index: Index, course: Mapping[str, Any]) -> None:
