@@ -42,7 +42,7 @@ def judge(deployment: Deployment, file: Path, suite_file: Path) -> Report:
     if said is None:
         raise BadInput(f"{suite_file}: the suite has no judge", code="eval.no_judge", remedy="Name a model in it.")
     asked = open_judge(said, settings, deployment.world)
-    labelled = read_labels(file, read_labelled, "answer", "eval.label")
+    labelled = _read(file)
     found = agreement(anyio.run(_ask, asked, labelled))
     document: dict[str, Any] = {"judge": said.model, **found.as_json(), "judging": asked.spent._asdict()}
     return Report(document, _page(document, found))
@@ -50,6 +50,21 @@ def judge(deployment: Deployment, file: Path, suite_file: Path) -> Report:
 
 async def _ask(asked: Judge, labelled: Sequence[Labelled]) -> list[tuple[Word, Word]]:
     return [(each.label, (await asked(each.question, each.answer, each.rubric)).word) for each in labelled]
+
+
+def _read(file: Path) -> list[Labelled]:
+    """The labelled answers of the file.
+
+    Raises:
+        BadInput: It cannot be read, is empty, or a line is not acceptable.
+    """
+    try:
+        found = read_labels(file, read_labelled)
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}", code="eval.label", remedy="Name a file of labels.") from None
+    if not found:
+        raise BadInput(f"{file}: no answer in it", code="eval.label", remedy="Write one object a line.")
+    return found
 
 
 def _page(document: dict[str, Any], found: Agreement) -> list[RenderableType]:

@@ -20,7 +20,7 @@ from interlock.cli.labels import read_labels
 from interlock.cli.layout import Listing, fields, heading, note, told
 from interlock.cli.output import Report
 from interlock.compose import open_verification
-from interlock.errors import SettingsError
+from interlock.errors import BadInput, SettingsError
 from interlock.models.metered import Sum
 from interlock.verification.calibrate import Labelled, Row, Share, at_each_threshold, read_labelled
 from interlock.verification.question import Verifier
@@ -54,7 +54,7 @@ def calibrate(deployment: Deployment, file: Path) -> Report:
         raise SettingsError(
             "no verifier is set up", code="verify.none", remedy="Name rules or a model under [verify]."
         )  # fmt: skip
-    calls = read_labels(file, read_labelled, "call", "calibrate.file")
+    calls = _read(file)
     meter = Sum()
     progress = _progress(deployment, len(calls))
     read = anyio.run(partial(_ask, verifier, calls, meter, progress))
@@ -92,6 +92,21 @@ async def _ask(
         read.append((call.right, await verifier(call.question(meter))))
         progress(number)
     return read
+
+
+def _read(file: Path) -> list[Labelled]:
+    """The calls of the file.
+
+    Raises:
+        BadInput: It cannot be read, is empty, or a line is not acceptable.
+    """
+    try:
+        calls = read_labels(file, read_labelled)
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}", code="calibrate.file") from None
+    if not calls:
+        raise BadInput(f"{file}: no call in it", code="calibrate.file", remedy="Write one object a line.")
+    return calls
 
 
 def _progress(deployment: Deployment, whole: int) -> Callable[[int], None]:
