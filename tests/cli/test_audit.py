@@ -43,7 +43,7 @@ def test_rows_are_found_by_their_time(shell: Shell) -> None:
     [first] = shell.json("audit", "tool_call", "--until", "2026-01-01T01:00:00Z")["rows"]
     assert first["call_id"] == "call_1"
     for wrong in ("yesterday", "2026-13-01", "7w", "99999999d"):
-        assert shell.json("audit", "tool_call", "--since", wrong, code=2)["error"]["code"] == "cli.time"
+        assert shell.json("audit", "tool_call", "--since", wrong, code=2)["error"]["code"] == "time.unreadable"
 
 
 def test_another_tenant_sees_nothing_whatever_it_asks_for(shell: Shell) -> None:

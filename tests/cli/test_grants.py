@@ -114,7 +114,7 @@ def test_a_grant_from_a_request_is_for_exactly_that_until_it_is_widened(shell: S
         (("refund", "--at-most", "/cents=1", "--at-most", "/cents=2"), "cli.predicate"),
         (("refund", "--at-most", "/cents=much"), "grant.where"),
         (("refund", "--where", "order_id=7"), "grant.where"),
-        (("refund", "--expires", "soon"), "cli.time"),
+        (("refund", "--expires", "soon"), "time.unreadable"),
         (("refund", "--expires", "31d"), "grant.expires"),
         (("refund", "--reason", ""), "grant.reason"),
         (("nothing",), "grant.tool"),

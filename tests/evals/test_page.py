@@ -13,12 +13,12 @@ from interlock.evals.evaluate import Result
 from interlock.evals.grade import grade
 from interlock.evals.judge import Verdict, Word
 from interlock.evals.junit import junit
-from interlock.evals.markup import tag, text
 from interlock.evals.page import page
 from interlock.evals.page_chart import Bar, bars, changes
 from interlock.evals.seen import SeenCall, SeenRun
 from interlock.evals.suite_file import SuiteFile
 from interlock.evals.trial import Trial
+from interlock.markup.tags import tag, text
 from tests.evals.test_compare import kept
 
 HOSTILE = (

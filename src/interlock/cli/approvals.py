@@ -13,19 +13,20 @@ from interlock.app import Interlock
 from interlock.approvals.decide import Answer, Said, decide
 from interlock.approvals.delegation import Delegations
 from interlock.approvals.people import Entitlement, Standing
+from interlock.asked import Asked, asked_of, request_document
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note, told, word
 from interlock.cli.outcome import deciders, outcome_view
 from interlock.cli.output import Exit, Report
-from interlock.cli.request import Asked, asked_of, request_document, request_view
-from interlock.cli.rows import plain
-from interlock.cli.times import ago
+from interlock.cli.request import request_view
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.canonical import Json, parse_json
 from interlock.core.principal import Principal
+from interlock.core.times import ago
 from interlock.errors import BadInput, Conflict
 from interlock.keys import KeyPeople
+from interlock.ledger.plain import plain
 from interlock.ledger.store import Store
 
 STATES = (

@@ -11,11 +11,11 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing
 from interlock.cli.output import Report
-from interlock.cli.rows import plain
-from interlock.cli.times import moment
+from interlock.core.times import moment
 from interlock.errors import BadInput
 from interlock.ledger.audit import LIMIT_MAX, VIEWS, Question
 from interlock.ledger.audit import audit as ask
+from interlock.ledger.plain import plain
 
 _EXAMPLE = """\
 interlock audit authz_decision --where decision=deny --since 7d

@@ -16,10 +16,10 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import note
 from interlock.cli.outcome import approval_view, exit_of_outcome, outcome_view
 from interlock.cli.output import Report
-from interlock.cli.rows import plain
 from interlock.core.call import Outcome
 from interlock.core.principal import Principal
 from interlock.errors import BadInput
+from interlock.ledger.plain import plain
 
 _EXAMPLE = """\
 interlock call look_up_order '{"order_id": 7}' --words "where is order 7?"

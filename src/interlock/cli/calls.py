@@ -15,12 +15,12 @@ from interlock.cli.layout import Listing, fields, heading, note, told, word
 from interlock.cli.origins import origins_view
 from interlock.cli.outcome import exit_of_outcome, outcome_view, outcome_word
 from interlock.cli.output import Report
-from interlock.cli.rows import plain
-from interlock.cli.times import ago
 from interlock.core.call_state import CallState
 from interlock.core.event import Event, Kind
+from interlock.core.times import ago
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
+from interlock.ledger.plain import plain
 from interlock.ledger.store import Store
 
 STATES = ("proposed", "held", "intent", "unknown", "closed")

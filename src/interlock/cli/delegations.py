@@ -11,8 +11,8 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.fatigue import approvals as approvals  # told again: with it come the commands of three files
 from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
-from interlock.cli.times import ago, local
 from interlock.core.clock import iso
+from interlock.core.times import ago, local
 
 
 @command("delegate", approvals, example="interlock approvals delegate nils --group approver --hours 48 "

@@ -15,8 +15,8 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.eval_view import view
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import local, moment
 from interlock.core.canonical import canonical
+from interlock.core.times import local, moment
 from interlock.errors import SettingsError
 from interlock.evals.compare import Comparison, compare, kept_trials, load_baseline
 from interlock.evals.evaluate import Result, Told, evaluate, evaluate_recorded

@@ -20,8 +20,8 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, heading, note, told
 from interlock.cli.output import Exit, Report
 from interlock.cli.predicates import options_of, sentences
-from interlock.cli.times import took
 from interlock.core.clock import SECOND_US
+from interlock.core.times import took
 from interlock.ledger.store import Store
 
 _DAY_US = 86_400 * SECOND_US

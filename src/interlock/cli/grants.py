@@ -19,9 +19,9 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, note, told, word
 from interlock.cli.output import Report
 from interlock.cli.predicates import predicate_options, sentences, typed, widened
-from interlock.cli.times import ago, local, seconds
 from interlock.core.clock import SECOND_US, iso
 from interlock.core.principal import Principal
+from interlock.core.times import ago, local, seconds
 from interlock.errors import BadInput, Conflict, NotFound
 from interlock.ledger.store import Store, tenant_chain
 

@@ -10,8 +10,8 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import ago
 from interlock.core.clock import iso
+from interlock.core.times import ago
 from interlock.inbox import Item
 from interlock.inbox import inbox as waiting
 

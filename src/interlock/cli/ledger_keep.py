@@ -12,8 +12,8 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, note, told
 from interlock.cli.ledger_verify import ledger as ledger  # told again: with it come the commands of both files
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import moment
 from interlock.core.principal import ADMIN, OPERATOR
+from interlock.core.times import moment
 from interlock.errors import BadInput
 from interlock.ledger.archive import Exported, archive, export, export_range
 from interlock.ledger.bundle import verifier

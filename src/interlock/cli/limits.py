@@ -12,9 +12,9 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Report
-from interlock.cli.times import ago
 from interlock.compose import limits_of, open_registry
 from interlock.core.clock import iso
+from interlock.core.times import ago
 from interlock.ledger.store import MemoryStore, Store
 from interlock.limits.use import BudgetUse, RateUse, budgets_used, idle, rates_used
 

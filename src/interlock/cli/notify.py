@@ -15,10 +15,10 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import ago
 from interlock.core.clock import iso
 from interlock.core.ids import RandomIds
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR
+from interlock.core.times import ago
 from interlock.errors import NotFound
 from interlock.ledger.store import Store
 from interlock.net.sent import Sent, Verdict

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from interlock.cli.layout import fields, note, told, value, word
 from interlock.cli.output import OUTCOME_EXITS, Exit
-from interlock.cli.times import ago
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.canonical import Json
 from interlock.core.problem import Problem
+from interlock.core.times import ago
 
 REHEARSALS = {
     "rehearsal.would_run": Exit.DONE,

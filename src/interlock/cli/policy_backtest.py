@@ -20,8 +20,8 @@ from interlock.cli.ledger_verify import progress
 from interlock.cli.output import Exit, Report
 from interlock.cli.policy_suggest import policy as policy  # told again: with it come the commands of these files
 from interlock.cli.policy_suggest import tools_of_now
-from interlock.cli.times import local, moment
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR
+from interlock.core.times import local, moment
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
 from interlock.evals.again import Again, Known
 from interlock.evals.backtest import Backtest, Candidates, backtest

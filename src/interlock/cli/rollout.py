@@ -11,10 +11,10 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Cell, Listing, note, told
 from interlock.cli.output import Report
-from interlock.cli.times import ago
 from interlock.cli.tools_cost import tools as tools  # told again: with it come the commands of three files
 from interlock.core.clock import iso
 from interlock.core.principal import ADMIN, OPERATOR
+from interlock.core.times import ago
 from interlock.registry.trial import CALLS_MIN
 from interlock.rollouts import VersionState
 from interlock.verification.calibrate import Share

@@ -15,12 +15,12 @@ from interlock.cli.layout import Listing, Sheet, fields, heading, lines, note, t
 from interlock.cli.origins import lacks_line
 from interlock.cli.outcome import outcome_word, settle_hint
 from interlock.cli.output import Report
-from interlock.cli.rows import plain
 from interlock.cli.timeline import graph_of, graph_view, turns_of, turns_view
-from interlock.cli.times import ago, local, took
 from interlock.core.event import Event
 from interlock.core.run import RunState
+from interlock.core.times import ago, local, took
 from interlock.ledger.conversation import Ledger
+from interlock.ledger.plain import plain
 from interlock.ledger.store import Store
 
 Row = dict[str, Any]

@@ -18,8 +18,8 @@ from interlock.cli.layout import Listing, Sheet, fields, note, told, value, word
 from interlock.cli.output import Exit, Report
 from interlock.cli.policy_suggest import tools_of_now
 from interlock.cli.runs import runs as runs  # told again: with it come the commands of both files
-from interlock.cli.times import took
 from interlock.core.event import Event
+from interlock.core.times import took
 from interlock.errors import BadInput, NotFound
 from interlock.evals.again import Again, Known
 from interlock.evals.redecide import Redecided, redecide

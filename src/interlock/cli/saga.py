@@ -12,9 +12,9 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, heading, note, word
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import ago
 from interlock.core.clock import iso
 from interlock.core.run import RunState
+from interlock.core.times import ago
 from interlock.errors import NotFound
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.store import Store

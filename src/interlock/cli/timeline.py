@@ -12,12 +12,12 @@ from rich.text import Text
 from interlock.agent.graph_standing import Standing, call_id
 from interlock.cli.layout import Listing, heading, lines, told, word
 from interlock.cli.outcome import outcome_word
-from interlock.cli.times import took
 from interlock.core.call import OutcomeKind
 from interlock.core.call_state import CallState
 from interlock.core.clock import iso
 from interlock.core.event import Event, Kind
 from interlock.core.run import RunState, speaker
+from interlock.core.times import took
 from interlock.core.transcript import TurnState
 
 Row = dict[str, Any]

@@ -15,8 +15,8 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Cell, Listing, heading, note, told
 from interlock.cli.output import Exit, Report
-from interlock.cli.times import ago
 from interlock.core.event import HEALTH
+from interlock.core.times import ago
 from interlock.core.tool import Tool
 from interlock.ledger.definitions import Definitions
 from interlock.ledger.store import Store

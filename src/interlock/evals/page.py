@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from interlock.evals.compare import Comparison
 from interlock.evals.evaluate import Result
-from interlock.evals.markup import Markup, tag
 from interlock.evals.page_chart import Bar, bars, changes
 from interlock.evals.suite import Case
 from interlock.evals.trial import Trial, faults_by_outcome
+from interlock.markup.tags import Markup, tag
 from interlock.verification.calibrate import Share
 
 SHARES = {

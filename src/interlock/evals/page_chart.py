@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from interlock.evals.markup import Markup, tag
+from interlock.markup.tags import Markup, tag
 
 _LABEL, _PLOT, _FIGURE, _ROW = 250, 330, 170, 26
 _NAME_MAX = 34

@@ -46,7 +46,7 @@ def moment(said: str, now_us: int) -> int:
         return round(datetime.fromisoformat(said).astimezone().timestamp() * SECOND_US)
     except (ValueError, OverflowError):
         raise BadInput(
-            f"time: {said!r}", code="cli.time", remedy="Write 2026-07-01, 2026-07-01T12:00Z, 90m, 12h or 7d."
+            f"time: {said!r}", code="time.unreadable", remedy="Write 2026-07-01, 2026-07-01T12:00Z, 90m, 12h or 7d."
         ) from None
 
 
@@ -58,7 +58,7 @@ def seconds(said: str) -> int:
     """
     found = _BEFORE.fullmatch(said)
     if found is None:
-        raise BadInput(f"length of time: {said!r}", code="cli.time", remedy="Write 90m, 12h or 7d.")
+        raise BadInput(f"length of time: {said!r}", code="time.unreadable", remedy="Write 90m, 12h or 7d.")
     return int(found[1]) * _LENGTHS[found[2]]
 
 

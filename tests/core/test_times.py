@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from interlock.cli.times import ago, local, took
+from interlock.core.times import ago, local, took
 
 NOW = 1_767_225_600_000_000
 SECOND = 1_000_000

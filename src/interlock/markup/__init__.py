@@ -1,0 +1,4 @@
+"""Pages and pictures as text: every text is escaped where it is put in. Floor: below the doors, above the plane.
+
+Doors: `tags.py: tag`. Nothing here fetches, runs or knows what it shows.
+"""
