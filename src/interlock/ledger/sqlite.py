@@ -82,6 +82,7 @@ class SqliteStore:
                 raise
         self._seen_version = -1
         self._others = 0
+        self._newest = (-1, 0)
         self._idle: list[apsw.Connection] = []
         self._reads = anyio.CapacityLimiter(READERS_MAX)
         self._closed = False
@@ -186,6 +187,16 @@ class SqliteStore:
         except apsw.Error as error:
             raise _unreadable(error) from error
         return self._others + self._writer.others
+
+    def position(self) -> int:
+        """See `Store.position`. As cheap as `changes`."""
+        try:
+            version = self._watch.execute("PRAGMA data_version").get
+            if version != self._newest[0]:
+                self._newest = (version, self._watch.execute("SELECT ifnull(max(pos), 0) FROM event").get)
+        except apsw.Error as error:
+            raise _unreadable(error) from error
+        return self._newest[1]
 
     async def close(self) -> None:
         """See `Store.close`."""

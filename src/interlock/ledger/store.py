@@ -156,6 +156,14 @@ class Store(Protocol):
         """A number that differs once somebody else has committed since it was last asked; cheap, no waiting."""
         ...
 
+    def position(self) -> int:
+        """Position of the newest event (see `follow`), whoever committed it; 0 where there is none. Cheap, no waiting.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is under way and let go of the file or the connections."""
         ...
@@ -276,6 +284,10 @@ class MemoryStore:
     def changes(self) -> int:
         """Always 0: nobody else can write here."""
         return 0
+
+    def position(self) -> int:
+        """See `Store.position`."""
+        return len(self._order)
 
     async def close(self) -> None:
         """Refuse what comes after."""

@@ -169,6 +169,13 @@ class StoreHandle:
         self._alive()
         return self._store.commits - self._own
 
+    def position(self) -> int:
+        """See `Store.position`."""
+        self._alive()
+        if self._store.cut:
+            raise StoreUnavailable("the store cannot be reached")
+        return self._store.position()
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
