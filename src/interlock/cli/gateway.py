@@ -44,17 +44,21 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
     deployment.output.by_lines()
 
     async def run(plane: Interlock) -> None:
-        from interlock.gateway.front import http_door  # bring the SDK
+        from interlock.api.site import open_site  # bring the SDK and the console
+        from interlock.console.application import application, beside
+        from interlock.gateway.front import http_door
         from interlock.gateway.http import bind, serve_door
 
         listening = bind(host, port)
         where = _Where(host, listening.getsockname()[1], said.path)
         _tell(deployment, plane, where)
-        async with open_door(deployment.settings, plane, deployment.world) as door:
-            http = await http_door(door, deployment.settings, deployment.keys_file, deployment.world.clock)
+        settings, world, keys = deployment.settings, deployment.world, deployment.keys_file
+        async with open_door(settings, plane, world) as door, open_site(settings, plane, world, keys) as site:
+            http = await http_door(door, settings, keys, world.clock)
+            both = beside(http.application, said.path, application(site))
             async with anyio.create_task_group() as tasks:
                 stop = await tasks.start(_signalled)
-                await serve_door(http, http.application, listening, stop, deployment.settings.drain_s)
+                await serve_door(http, both, listening, stop, settings.drain_s)
                 tasks.cancel_scope.cancel()
 
     deployment.with_plane(run, engine=True)

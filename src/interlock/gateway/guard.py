@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import anyio
-
 from interlock.core.canonical import Json
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker
@@ -22,9 +20,10 @@ from interlock.gateway.address import Addresses
 from interlock.gateway.admission import Admission
 from interlock.gateway.agreement import check_agreement
 from interlock.gateway.asgi import Headers, Receive, Scope, Send, answer, header, turn_away
+from interlock.gateway.body import once, read_body
 from interlock.gateway.crowd import Crowd, Strangers
 from interlock.gateway.head import check_head, check_method
-from interlock.gateway.message import MESSAGE_MAX, Message, read_message
+from interlock.gateway.message import Message, read_message
 from interlock.gateway.sessions import Sessions
 from interlock.keys import Key
 
@@ -127,7 +126,7 @@ class Guard:
             raise BadInput("try again later", code="http.later") from None
 
     async def _posted(self, exchange: _Exchange, key: Key, scope: Scope, receive: Receive) -> None:
-        body = await _read(receive, scope, self._protection.body_s)
+        body = await read_body(receive, scope, self._protection.body_s)
         if body is None:
             return  # the client is gone, and with it whoever wanted an answer
         message = read_message(body)
@@ -138,7 +137,7 @@ class Guard:
             await self._make_room(key)
             exchange.opened = partial(self._sessions.opened, key.principal)
         scope = {**scope, "headers": _with_length(scope, message), MESSAGE: message}
-        inner = partial(self._inner, key, scope, _once(message.text, receive), exchange.send)
+        inner = partial(self._inner, key, scope, once(message.text, receive), exchange.send)
         if not message.is_request:
             await inner()
             return
@@ -192,39 +191,6 @@ class _Exchange:
             await turn_away(self.send, error, self.asked, self.more)
 
 
-async def _read(receive: Receive, scope: Scope, within_s: float) -> bytes | None:
-    """The whole body; None where the client left before.
-
-    Raises:
-        BadInput: It is too large (`http.too_large`), or came too slowly (`http.slow`).
-    """
-    length = header(scope, b"content-length")
-    if length and (not length.isascii() or not length.isdigit() or int(length[:20]) > MESSAGE_MAX):
-        raise _too_large()
-    body = bytearray()
-    with anyio.move_on_after(within_s):
-        while True:
-            part = await receive()
-            if part["type"] != "http.request":
-                return None
-            body += part.get("body", b"")
-            if len(body) > MESSAGE_MAX:
-                raise _too_large()
-            if not part.get("more_body", False):
-                return bytes(body)
-    raise BadInput("the body came too slowly", code="http.slow", remedy=f"Send it within {within_s:g} seconds.")
-
-
-def _once(body: bytes, receive: Receive) -> Receive:
-    """What was checked, as if it came now; then whatever else comes."""
-    parts = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Any:
-        return parts.pop() if parts else await receive()
-
-    return replay
-
-
 async def _nothing() -> Any:
     return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -236,9 +202,3 @@ async def _nowhere(message: Any) -> None:
 def _with_length(scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
     kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
     return [*kept, (b"content-length", b"%d" % len(message.text))]
-
-
-def _too_large() -> BadInput:
-    return BadInput(
-        "the body is too large", code="http.too_large", remedy=f"Send at most {MESSAGE_MAX} bytes in one message."
-    )

@@ -98,7 +98,8 @@ async def serve_door(
         listening: A socket that listens; it is closed at the end.
     """
     config = uvicorn.Config(
-        application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX, ws="none",
+        application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX,
+        ws="websockets-sansio", ws_max_size=64 << 10,
         lifespan="off", log_config=None, log_level="error",
         access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
     )  # fmt: skip

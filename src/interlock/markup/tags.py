@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
-from interlock.core.visible import visible_lines
+from interlock.core.visible import Stretch, visible_lines
 
 
 class Markup(str):
@@ -12,12 +13,20 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """The same: templates put it in as it is."""
+        return self
+
 
 def text(said: str) -> Markup:
     """A text as it may stand in a page: escaped, with what hides or disguises something as a marked escape."""
+    return shown(visible_lines(said))
+
+
+def shown(stretches: Iterable[Stretch]) -> Markup:
+    """The same of a text that was taken apart already."""
     parts = (
-        f"<mark>{escape(stretch.text)}</mark>" if stretch.hidden else escape(stretch.text)
-        for stretch in visible_lines(said)
+        f"<mark>{escape(stretch.text)}</mark>" if stretch.hidden else escape(stretch.text) for stretch in stretches
     )
     return Markup("".join(parts))
 

@@ -1,0 +1,102 @@
+"""What happens, as it happens: the events of one tenant from a position on, as a stream of server-sent events.
+
+An event's id is its position in the ledger, the same in every process: whichever worker a client comes back to goes on
+behind the last one that it saw (threat T35: nothing of another tenant is ever in it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import anyio
+
+from interlock.api.site import Site
+from interlock.api.who import Who
+from interlock.core.event import Event
+from interlock.errors import BadInput, MissingExtra, NotEntitled
+
+try:
+    from starlette.requests import HTTPConnection
+    from starlette.responses import StreamingResponse
+except ImportError:
+    raise MissingExtra("the API needs an extra", remedy="Install `interlock[server]`.") from None
+
+STILL_S: Final = 15.0
+"""Seconds without an event after which a stream says that it is still there, and looks whether it still may be."""
+
+Still = Callable[[], Awaitable[object]]
+"""Raises `NotEntitled` once whoever listens may listen no more."""
+
+
+async def facts(
+    site: Site, who: Who, after: int | None, run_id: str = "", still: Still | None = None
+) -> AsyncIterator[tuple[int, Event] | None]:  # fmt: skip
+    """The events of one's tenant, each with its position; None every 15 seconds in which there was none.
+
+    Args:
+        after: Position of the last one that is known already; None for what is committed from now on.
+        run_id: One run; empty for all.
+        still: Asked every 15 seconds; the stream ends when it raises.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    following = site.feed.follow(after)
+    asked_s = site.clock.mono_s()
+    while True:
+        batch = None
+        with anyio.move_on_after(STILL_S) as waited:
+            batch = await anext(following, None)
+        if still is not None and site.clock.mono_s() - asked_s >= STILL_S:
+            asked_s = site.clock.mono_s()
+            try:
+                await still()
+            except NotEntitled:
+                return
+        if batch is None:
+            if not waited.cancelled_caught:
+                return
+            yield None
+            continue
+        for position, event in batch:
+            if event.tenant == who.tenant and run_id in ("", event.chain):
+                yield position, event
+
+
+async def server_sent(
+    found: AsyncIterator[tuple[int, Event] | None], said: Callable[[Event], str]
+) -> AsyncIterator[bytes]:
+    """The same as the bytes of a stream of server-sent events.
+
+    Args:
+        said: The data of an event, on one line.
+    """
+    yield b"retry: 1000\n\n"
+    async for each in found:
+        if each is None:
+            yield b": still here\n\n"
+        else:
+            position, event = each
+            yield f"id: {position}\nevent: fact\ndata: {said(event)}\n\n".encode()
+
+
+def streamed(body: AsyncIterator[bytes]) -> StreamingResponse:
+    """The answer that such a stream is."""
+    return StreamingResponse(body, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+def last_seen(connection: HTTPConnection) -> int | None:
+    """Position of the last event that a client saw, by its `Last-Event-ID`; None for one that begins.
+
+    Raises:
+        BadInput: It is no position.
+    """
+    said = connection.headers.get("last-event-id", "")
+    if not said:
+        return None
+    if not (said.isascii() and said.isdigit() and len(said) < 19):
+        raise BadInput(
+            "Last-Event-ID is no position", code="live.position", remedy="Send back an id that you were sent."
+        )
+    return int(said)

@@ -1,0 +1,69 @@
+"""What every route and page has: the plane, the settings, and who is let in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from interlock.api.admission import Admission, KeyBearers
+from interlock.app import Interlock
+from interlock.compose import World
+from interlock.core.clock import Clock
+from interlock.core.ids import IdMaker
+from interlock.engine.beside import beside
+from interlock.keys import KeyRing
+from interlock.ledger.feed import Feed
+from interlock.ledger.store import Store
+from interlock.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One for each process.
+
+    Attributes:
+        plane: The open plane.
+        settings: What the deployment is made of.
+        ring: The deployment's keys, as they stand now.
+        admission: Says whose a request is.
+        clock: For every time that is shown or judged.
+        new_id: Makes ids of requests.
+        feed: Tells what is committed, by this process and by others.
+    """
+
+    plane: Interlock
+    settings: Settings
+    ring: KeyRing
+    admission: Admission
+    clock: Clock
+    new_id: IdMaker
+    feed: Feed
+
+    @property
+    def store(self) -> Store:
+        """Where everything is recorded."""
+        return self.plane.store
+
+    @property
+    def now_us(self) -> int:
+        """The time, microseconds UTC."""
+        return self.clock.wall_us()
+
+
+@asynccontextmanager
+async def open_site(settings: Settings, plane: Interlock, world: World, keys_file: Path) -> AsyncIterator[Site]:
+    """What the pages and the API of an open plane have, for as long as the block lasts.
+
+    Args:
+        keys_file: The deployment's keys; it need not exist.
+    """
+    ring = KeyRing(keys_file)
+    admission = KeyBearers(ring, lambda: plane.plane.policy.approvers, world.clock)
+    feed = Feed(plane.store)
+    async with beside(feed.run):
+        yield Site(
+            plane=plane, settings=settings, ring=ring, admission=admission, clock=world.clock,
+            new_id=plane.plane.new_id, feed=feed,
+        )  # fmt: skip

@@ -1,0 +1,112 @@
+"""The console and the API as one application behind one gate, and the gateway's door beside them on the same port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from interlock.api.application import OPEN, PREFIX
+from interlock.api.application import application as api_application
+from interlock.api.gate import Gate, Open, Protection, by_key
+from interlock.api.problem import status_of
+from interlock.api.site import Site
+from interlock.console import inbox, live
+from interlock.console.view import STATIC, View
+from interlock.errors import BadInput, InterlockError, MissingExtra
+from interlock.gateway.address import addresses
+from interlock.gateway.asgi import Application, Receive, Scope, Send
+
+try:
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute, Mount
+    from starlette.staticfiles import StaticFiles
+except ImportError:
+    raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
+
+STATIC_FOLDER: Final = "/static/"
+
+SIGN_IN: Final = (("GET", "/sign-in"),)
+"""Pages that everybody may reach: those by which somebody signs in."""
+
+PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (inbox.routes, live.routes)
+"""Every part of the console: each gives the routes of its pages."""
+
+
+def application(site: Site) -> Application:
+    """Everything that people and their programs reach, behind its gate."""
+    view = View(site)
+    pages, api = console(view), api_application(site)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        inner = api if by_key(path) or path.startswith(PREFIX) or path in _OPEN_PATHS else pages
+        await inner(scope, receive, send)
+
+    said = site.settings.gateway
+    protection = Protection(
+        addresses=addresses(said.hosts, said.origins),
+        open=Open(frozenset((*OPEN, *SIGN_IN)), STATIC_FOLDER),
+        shown=partial(_shown, view),
+    )
+    return Gate(either, site.admission, protection, site.clock, site.new_id)
+
+
+def console(view: View) -> Starlette:
+    """The pages alone. They are served behind a gate, and trust the `Who` that it leaves in the scope."""
+    routes = [route for part in PARTS for route in part(view)]
+    files = _Kept(directory=STATIC)
+
+    async def told(request: Request, error: Exception) -> Response:
+        assert isinstance(error, InterlockError), "it is registered for these"
+        return view.page(request, "error.html", status_of(error), error=error, status=status_of(error))
+
+    async def no_page(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException), "it is registered for these"
+        said = BadInput(
+            "there is no such page", code="http.method" if error.status_code == 405 else "http.path",
+            remedy="Begin at the inbox.",
+        )  # fmt: skip
+        return view.page(request, "error.html", status_of(said), error=said, status=status_of(said))
+
+    app = Starlette(
+        routes=[Mount(STATIC_FOLDER.rstrip("/"), files), *routes],
+        exception_handlers={InterlockError: told, HTTPException: no_page},
+    )
+    app.state.site = view.site
+    return app
+
+
+def beside(door: Application, path: str, site: Application) -> Application:
+    """One application of two: the gateway's door at its path, and everything else.
+
+    Args:
+        path: The door's; whatever begins with it and a slash is the door's too, which answers it with 404.
+    """
+
+    async def which(scope: Scope, receive: Receive, send: Send) -> None:
+        there = scope["path"] == path or scope["path"].startswith(f"{path}/")
+        await (door if there and scope["type"] == "http" else site)(scope, receive, send)
+
+    return which
+
+
+class _Kept(StaticFiles):
+    """Files whose addresses say what is in them, so that a browser asks for each once."""
+
+    def file_response(self, *given: object, **more: object) -> Response:
+        """See `StaticFiles`."""
+        answer = super().file_response(*given, **more)  # type: ignore[arg-type]  # handed on as it came
+        answer.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+_OPEN_PATHS: Final = frozenset(path for _, path in OPEN)
+
+
+async def _shown(view: View, scope: Scope, receive: Receive, send: Send, error: InterlockError, status: int) -> None:
+    page = view.page(Request(scope), "error.html", status, error=error, status=status)
+    await page(scope, receive, send)

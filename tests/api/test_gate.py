@@ -1,0 +1,174 @@
+"""What stands before the API and the console, without a network: each gate is asked what is let through without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from interlock.api.gate import FORM, WHO, Gate, Open, Protection
+from interlock.api.who import Who
+from interlock.core.principal import Principal
+from interlock.errors import InterlockError, NotEntitled
+from interlock.gateway.address import Addresses
+from interlock.gateway.asgi import Receive, Scope, Send
+from interlock.testing import CountedIds, FrozenClock
+
+HOST = "127.0.0.1:8722"
+ANA = Who(principal=Principal("ana"), scopes=frozenset({"console"}), by="session", session_id="s1")
+
+pytestmark = pytest.mark.anyio
+
+
+class Known:
+    """One key, one session."""
+
+    async def bearer(self, authorization: str) -> Who:
+        if authorization != "Bearer good":
+            raise NotEntitled("nobody's", code="keys.unknown")
+        return ANA
+
+    async def session(self, cookie: str) -> Who:
+        if cookie != "__Host-interlock=good":
+            raise NotEntitled("nobody is signed in", code="session.missing")
+        return ANA
+
+    def csrf(self, who: Who) -> str:
+        return "right"
+
+
+async def asked(
+    method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> tuple[int, dict[str, str], list[Scope]]:
+    """The status and headers of one answer, and what reached the routes."""
+    reached: list[Scope] = []
+    sent: list[Any] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope)
+        if path == "/defect":
+            raise ZeroDivisionError
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"in"})
+
+    async def shown(scope: Scope, receive: Receive, send: Send, error: InterlockError, status: int) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": error.code.encode()})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    protection = Protection(addresses=Addresses(), open=Open({("GET", "/healthz")}, "/static/"), shown=shown)
+    gate = Gate(inner, Known(), protection, FrozenClock(), CountedIds())
+    given = {"host": HOST} | dict(headers or {})
+    await gate(
+        {"type": "http", "method": method, "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
+         "client": ("127.0.0.1", 1), "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items()]},
+        receive, send,
+    )  # fmt: skip
+    head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], head, reached
+
+
+COOKIE = {"cookie": "__Host-interlock=good"}
+POSTED = COOKIE | {"origin": f"http://{HOST}", "content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/stop", "/api/v1/runs", "/metrics", "/nowhere", "/healthz/", "/static", "/HEALTHZ"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"])
+async def test_whatever_is_not_on_the_list_answers_401_to_nobody(method: str, path: str) -> None:
+    """T20: a route that nobody thought of."""
+    status, _, reached = await asked(method, path, {"origin": f"http://{HOST}"})
+    assert (status, reached) == (401, [])
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/healthz"), ("GET", "/static/console.css")])
+async def test_what_is_open_is_open_and_knows_nobody(method: str, path: str) -> None:
+    status, _, reached = await asked(method, path)
+    assert status == 200
+    assert WHO not in reached[0]
+
+
+async def test_a_session_opens_pages_and_a_key_the_api_and_never_the_other() -> None:
+    """T24, T25: no page can use the API with somebody's cookie, and no program the pages with a key."""
+    key = {"authorization": "Bearer good"}
+    assert [(await asked(path="/", headers=COOKIE))[0], (await asked(path="/api/v1/runs", headers=key))[0]] == [
+        200,
+        200,
+    ]
+    assert [(await asked(path="/", headers=key))[0], (await asked(path="/api/v1/runs", headers=COOKIE))[0]] == [
+        401,
+        401,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("host", "evil.example", 421),
+        ("host", "127.0.0.1:8722/a?", 421),
+        ("host", "", 421),
+        ("origin", "http://evil.example", 403),
+        ("origin", "null", 403),
+    ],
+)
+async def test_another_name_or_another_page_is_refused_before_anybody_is_asked_for(
+    header: str, value: str, status: int
+) -> None:
+    """T16."""
+    for path in ("/", "/api/v1/runs", "/healthz"):
+        found, _, reached = await asked(path=path, headers=COOKIE | {"authorization": "Bearer good", header: value})
+        assert (found, reached) == (status, [])
+
+
+@pytest.mark.parametrize(
+    ("what", "headers", "body"),
+    [
+        ("no token", POSTED, {"a": "1"}),
+        ("another's token", POSTED, {"a": "1", "csrf": "wrong"}),
+        ("two tokens", POSTED, [("csrf", "right"), ("csrf", "right")]),
+        ("no origin", {key: value for key, value in POSTED.items() if key != "origin"}, {"csrf": "right"}),
+        ("another site's page", POSTED | {"sec-fetch-site": "cross-site"}, {"csrf": "right"}),
+        ("no form", POSTED | {"content-type": "text/plain"}, {"csrf": "right"}),
+        ("a file", POSTED | {"content-type": "multipart/form-data; boundary=x"}, {"csrf": "right"}),
+    ],
+)
+async def test_a_form_that_is_not_one_of_ours_changes_nothing(what: str, headers: dict[str, str], body: Any) -> None:
+    """T25: cross-site requests."""
+    status, _, reached = await asked("POST", "/stop", headers, urlencode(body).encode())
+    assert status in (403, 415), what
+    assert not reached
+
+
+async def test_a_form_of_ours_arrives_as_its_fields_without_the_token() -> None:
+    _, _, reached = await asked("POST", "/stop", POSTED, urlencode([("a", "1"), ("csrf", "right"), ("b", "")]).encode())
+    assert reached[0][FORM] == [("a", "1"), ("b", "")]
+
+
+async def test_every_answer_forbids_scripts_frames_and_keeping() -> None:
+    """T25: whatever a page holds by mistake, a browser runs none of it."""
+    for path, headers in (("/", COOKIE), ("/", {}), ("/healthz", {}), ("/api/v1/runs", {})):
+        _, head, _ = await asked(path=path, headers=headers)
+        assert "default-src 'none'" in head["content-security-policy"]
+        assert "unsafe" not in head["content-security-policy"]
+        assert "frame-ancestors 'none'" in head["content-security-policy"]
+        assert head["x-content-type-options"] == "nosniff"
+        assert head["cache-control"] == "no-store"
+
+
+async def test_a_defect_is_told_as_a_number_and_no_word_of_it() -> None:
+    status, _, _ = await asked(path="/defect", headers=COOKIE)
+    assert status == 500
+
+
+async def test_a_body_that_is_too_large_reaches_no_route() -> None:
+    """T30."""
+    status, _, reached = await asked("POST", "/api/v1/runs", {"authorization": "Bearer good"}, b"x" * (2 << 20))
+    assert (status, reached) == (413, [])
