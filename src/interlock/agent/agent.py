@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from interlock.agent.offering import Offering
+from interlock.core.message import Message
 from interlock.core.run import DEPTH_MAX
 from interlock.errors import DefinitionError
-from interlock.models.metered import Price
+from interlock.models.metered import Price, is_count
 from interlock.models.model import Model
 from interlock.models.route import leaves
 
@@ -125,3 +126,12 @@ class Agent:
         """What one of its models costs; nothing where only tokens count."""
         price = self.price[model] if isinstance(self.price, Mapping) else self.price
         return _FREE if price is None else price
+
+
+def cost_of(agent: Agent, reply: Message) -> int:
+    """What an answer's tokens cost by the price of the model that gave it, micro-USD; 0 where that is not known."""
+    model = reply.model or agent.model.name
+    priced = not isinstance(agent.price, Mapping) or model in agent.price
+    if reply.usage is None or not is_count(reply.usage) or not priced:
+        return 0
+    return agent.price_of(model).of(reply.usage).micro_usd

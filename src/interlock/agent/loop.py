@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from interlock.agent.agent import Agent
+from interlock.agent.agent import Agent, cost_of
 from interlock.agent.authority import check, start_of
 from interlock.agent.confidence import asking, taken_out
 from interlock.agent.context import Context
@@ -24,6 +24,7 @@ from interlock.agent.steps import Step, next_step
 from interlock.agent.stream import Ended, Finished, Listeners, Proposed, Spent, Text, Waiting
 from interlock.agent.voice import Voice, speaking
 from interlock.core.call import Outcome, ToolCall
+from interlock.core.clock import SECOND_US
 from interlock.core.event import Fact, Kind
 from interlock.core.message import Message, Role, Usage
 from interlock.core.tool import Offer, Tool
@@ -167,7 +168,7 @@ class _Loop:
         messages = self._messages(tools)
         if final:
             messages = (*messages, Message(role=Role.SYSTEM, text=FINAL))
-        turn = len(self._transcript.turns) + 1
+        turn, before_s = len(self._transcript.turns) + 1, self._plane.clock.mono_s()
         try:
             reply = await self._asked(turn).reply(messages, self._offers([] if final else tools))
         except GuardRefused:
@@ -176,7 +177,11 @@ class _Loop:
             return await self._finish(End.MODEL_FAILED)
         if self._agent.confidence:
             reply = reply._replace(proposals=tuple(map(taken_out, reply.proposals)))
-        said = spoken(reply, self._agent.model.name, self._principal.id, final=final)
+        took_us = int((self._plane.clock.mono_s() - before_s) * SECOND_US)
+        said = spoken(
+            reply, self._agent.model.name, self._principal.id, final=final, took_us=took_us,
+            micro_usd=cost_of(self._agent, reply),
+        )  # fmt: skip
         offered = [] if final else changed(tools, self._transcript.offered, self._callable)
         await self._conversation.append([*offered, said])
         self._tell_turn(turn)

@@ -22,12 +22,16 @@ _PARTS = ("cached_tokens", "reasoning_tokens")
 """Parts of the other counts: kept where there are any."""
 
 
-def spoken(message: Message, model: str, principal_id: str, *, final: bool) -> Fact:
+def spoken(
+    message: Message, model: str, principal_id: str, *, final: bool, took_us: int = 0, micro_usd: int = 0
+) -> Fact:  # fmt: skip
     """The fact of one turn of a model.
 
     Args:
         model: Name of the model that was asked; where the message says who answered, that one is recorded.
         final: It was asked to answer without calls.
+        took_us: From asking to the answer, tries that failed included, microseconds.
+        micro_usd: What its tokens cost; 0 where no price is known.
     """
     body: dict[str, Any] = {"role": "model", "text": _kept(message.text), "model": message.model or model}
     if message.proposals:
@@ -41,6 +45,10 @@ def spoken(message: Message, model: str, principal_id: str, *, final: bool) -> F
     if message.usage is not None:
         said = message.usage._asdict()
         body["usage"] = {name: count for name, count in said.items() if count or name not in _PARTS}
+    if took_us:
+        body["took_us"] = took_us
+    if micro_usd:
+        body["micro_usd"] = micro_usd
     return Fact(Kind.MESSAGE, body, principal_id=principal_id)
 
 
