@@ -13,7 +13,8 @@ from pathlib import Path
 import interlock
 from examples.far_end import ROOT
 from interlock.errors import Conflict
-from interlock.keys import Keys, write_private
+from interlock.keys import CONSOLE, TOOLS, Keys
+from interlock.private_files import write_private
 from interlock.settings import FILE
 
 FINANCE = interlock.Principal("lucinda", roles=frozenset({"finance"}))
@@ -62,7 +63,8 @@ def deploy(folder: Path, example: str, parts: Sequence[str], settings: str) -> i
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     keys = Keys(folder / "keys.json")
     for person in (FINANCE, OPERATOR, RUNTIME):
-        write_private(key_file(folder, person), keys.add(person).encode() + b"\n")
+        scopes = (CONSOLE,) if person.kind == "user" else (TOOLS,)
+        write_private(key_file(folder, person), keys.add(person, scopes).encode() + b"\n")
     return interlock.load_settings(file)
 
 

@@ -15,14 +15,14 @@ from interlock import World, open_plane
 from interlock.gateway.admission import KeyAdmission, local_key
 from interlock.gateway.door import open_door
 from interlock.gateway.http import HttpDoor, bind, serve_door
-from interlock.keys import KeyRing
+from interlock.key_ring import KeyRing
 from interlock.settings import load_settings
 
 
 async def main() -> None:
     settings, world = load_settings(Path(sys.argv[2])).model_copy(update={"ledger": None}), World()
     async with open_plane(settings, world=world) as plane, open_door(settings, plane, world) as door:
-        admission = KeyAdmission(KeyRing(settings.folder / "keys.json"), local_key(settings.gateway))
+        admission = KeyAdmission(KeyRing(settings.folder / "keys.json", world.clock), local_key(settings.gateway))
         http = HttpDoor(door, admission, settings.gateway.path)
         await serve_door(http, http.application, bind("127.0.0.1", int(sys.argv[1])), anyio.Event(), 0)
 

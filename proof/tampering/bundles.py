@@ -11,12 +11,12 @@ from typing import Any
 
 from interlock.core.canonical import canonical
 from interlock.core.principal import Principal
-from interlock.keys import SigningKeyFile
 from interlock.ledger.archive import export
 from interlock.ledger.offline import check
 from interlock.ledger.seal import Sealer
 from interlock.ledger.signing import Signer
 from interlock.ledger.sqlite import SqliteStore
+from interlock.private_files import SigningKeyFile
 from interlock.testing import FrozenClock
 from proof.tampering import forge
 from proof.tampering.ledgers import KEY, LEDGER, Made, sinks_of

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import anyio
 
 from interlock.core.event import Fact, Kind
-from interlock.keys import SigningKeyFile
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sinks import FileSink
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append
+from interlock.private_files import SigningKeyFile
 from interlock.testing import FrozenClock
 from proof.tampering import forge
 from proof.tampering.forge import Raw

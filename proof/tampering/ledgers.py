@@ -17,7 +17,6 @@ from interlock.approvals.decide import Said
 from interlock.core.call import Outcome, OutcomeKind
 from interlock.core.tool import CallContext
 from interlock.errors import NotFound
-from interlock.keys import SigningKeyFile
 from interlock.ledger.archive import archive
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.redact import erasable, erase_subject, redact
@@ -28,6 +27,7 @@ from interlock.ledger.sqlite_sink import DatabaseSink
 from interlock.ledger.store import MemoryStore
 from interlock.ledger.switch import StopSwitch
 from interlock.policy.flags import Scope
+from interlock.private_files import SigningKeyFile
 from interlock.testing import CountedIds, FrozenClock
 
 TENANTS = ("default", "acme", "zenith")

@@ -11,7 +11,6 @@ from pathlib import Path
 from interlock.compose import World
 from interlock.core.address import check_url, is_loopback
 from interlock.errors import BadInput, SettingsError
-from interlock.keys import check_private, write_private
 from interlock.ledger.store import Claim, Store
 from interlock.net.reach import reach_of
 from interlock.net.smtp import MailServer
@@ -22,6 +21,7 @@ from interlock.notices.notifier import Means, Notifier
 from interlock.notices.webhook import Webhook, key_of, secret_of
 from interlock.notices.wording import PLACE
 from interlock.notify_settings import ChannelSettings, MailSettings, WebhookSettings
+from interlock.private_files import check_private, write_private
 from interlock.settings import Settings
 
 

@@ -32,7 +32,7 @@ from interlock.execution.executor import Executor
 from interlock.execution.health import Health, Probe
 from interlock.execution.reads import Reads
 from interlock.grounding.grounding import Grounding
-from interlock.keys import KeyPeople, SigningKeyFile, deployment_key, read_secret
+from interlock.key_ring import KeyPeople, KeyRing
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.definitions import Definitions
@@ -48,6 +48,7 @@ from interlock.limits.rate import Rate, Rates
 from interlock.models.metered import Price
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
+from interlock.private_files import SigningKeyFile, deployment_key, read_secret
 from interlock.profile_files import profiles_of
 from interlock.registry.pin import read_pins
 from interlock.registry.registry import Registry
@@ -222,7 +223,7 @@ def compose(
     routing.use(plane)
     known.use(plane)
     plane.drivers |= {"agent": known, "graph": GraphDriver(plane, known.listeners)}
-    plane.approvals.entitlement.people = people or KeyPeople(settings.state_folder / "keys.json")
+    plane.approvals.entitlement.people = people or KeyPeople(KeyRing(settings.state_folder / "keys.json", world.clock))
     plane.screens = replace(plane.screens, matches=lambda tool, value: plane.registry.output_matches(tool, value))
     return plane, partial(load_policy, settings)
 

@@ -5,30 +5,43 @@ A key has 160 random bits, so that a plain SHA-256 of it is as good as a slow ha
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import anyio.to_thread
+from typing import Any, Final
 
 from interlock.core.principal import Principal
-from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.private_files import check_private, write_private
 
 _PREFIX = "ilk_"
+_FORMAT = 2
 
-TOOLS = "tools"
+TOOLS: Final = "tools"
 """Scope of a key whose bearer may call tools through a door."""
 
-WORDS = "attest:words"
+WORDS: Final = "attest:words"
 """Scope of a key whose bearer may say what the user's own words are: a host's, never a model's."""
 
-SCOPES = frozenset({TOOLS, WORDS})
+READ: Final = "read"
+"""Scope of a key whose bearer may see over the API what its roles let it see."""
+
+WRITE: Final = "write"
+"""Scope of a key whose bearer may also operate over the API: cancel, settle, stop."""
+
+CONSOLE: Final = "console"
+"""Scope of a person's key: signs in to the console, and does there all that their roles let them, deciding included."""
+
+SCOPES: Final = frozenset({TOOLS, WORDS, READ, WRITE, CONSOLE})
+
+_OF_AGENTS: Final = frozenset({TOOLS, WORDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +52,25 @@ class Key:
         principal: Whose it is.
         scopes: What its bearer may do at a door; the command line asks for roles alone.
         made_us: When it was made, microseconds UTC; 0 where that was not kept.
+        id: What it is called, `key:` and eight digits of its hash: no secret. Empty for whoever came without a key.
+        expires_us: When it ceases to open anything, microseconds UTC; None for never.
+        replaces: Id of the key in whose place it was made; empty for none.
     """
 
     principal: Principal
     scopes: frozenset[str] = frozenset({TOOLS})
     made_us: int = 0
+    id: str = ""
+    expires_us: int | None = None
+    replaces: str = ""
+
+    def open_at(self, now_us: int) -> bool:
+        """Whether it opens anything at that time."""
+        return self.expires_us is None or now_us < self.expires_us
 
 
 class Keys:
-    """The file of hashed keys.
+    """The file of hashed keys. What one process changes, no other overwrites.
 
     Args:
         file: JSON file; made on the first `add`.
@@ -56,306 +79,254 @@ class Keys:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def add(self, principal: Principal, scopes: Iterable[str] = (TOOLS,), made_us: int = 0) -> str:
-        """Make a key for a principal and return it: the only time that it can be read.
+    def add(
+        self, principal: Principal, scopes: Iterable[str] = (TOOLS,), made_us: int = 0, expires_us: int | None = None
+    ) -> str:
+        """Make one more key for a principal and return it: the only time that it can be read.
 
         Args:
-            scopes: What it opens at a door, of `SCOPES`.
+            scopes: What it opens, of `SCOPES`.
             made_us: The time, microseconds UTC, by which its age is known; 0 keeps none.
+            expires_us: When it ceases to open anything; None for never.
 
         Raises:
-            Conflict: The principal has a key already; revoke it first.
+            BadInput: These scopes are not for one key.
+            Conflict: The principal has a key with other roles or of another kind.
         """
-        stored = self._read()
-        if any(entry["id"] == principal.id and entry["tenant"] == principal.tenant for entry in stored.values()):
-            raise Conflict(f"{principal.id!r} has a key already", code="keys.exists", remedy="Revoke it first.")
-        key = _PREFIX + secrets.token_hex(20)
-        stored[_hash(key)] = {
-            "id": principal.id,
-            "tenant": principal.tenant,
-            "roles": sorted(principal.roles),
-            "kind": principal.kind,
-        }
-        if set(scopes) != {TOOLS}:  # so that a file without others is as it always was
-            stored[_hash(key)]["scopes"] = sorted(set(scopes))
-        if made_us:
-            stored[_hash(key)]["made_us"] = made_us
-        self._write(stored)
-        return key
+        made = Key(principal, _checked(principal, scopes), made_us, expires_us=expires_us)
+        with self._changing() as stored:
+            before = next((key.principal for key in stored.values() if _same(key.principal, principal)), principal)
+            if before != principal:
+                raise Conflict(
+                    f"{principal.id!r} has a key as a {before.kind} with the roles {sorted(before.roles)}",
+                    code="keys.other_roles", remedy="Name the same roles, or revoke those keys first.",
+                )  # fmt: skip
+            return _put(stored, made)
 
-    def revoke(self, principal_id: str, tenant: str) -> None:
-        """Forget a principal's key.
+    def rotate(
+        self, which: str, tenant: str, now_us: int, overlap_s: float, expires_us: int | None = None
+    ) -> tuple[Key, str]:
+        """Make a key in the place of another, which opens the same for a while more.
+
+        Args:
+            which: Id of a key, or of a principal that has one key to replace.
+            overlap_s: Seconds that the old one still holds.
+            expires_us: When the new one ceases to open anything; None for after as long as the old one was made for.
+
+        Returns:
+            The old one as it is now, and the new one's text.
 
         Raises:
-            NotFound: It has none.
+            NotFound: There is no such key, or it is past.
+            Conflict: The principal has several.
         """
-        stored = self._read()
-        left = {
-            mark: entry for mark, entry in stored.items() if (entry["id"], entry["tenant"]) != (principal_id, tenant)
-        }
-        if len(left) == len(stored):
-            raise NotFound(f"{principal_id!r} has no key", code="keys.none")
-        self._write(left)
+        with self._changing() as stored:
+            followed = {key.replaces for key in stored.values()}
+            found = [
+                mark for mark, key in stored.items()
+                if _is(key, which, tenant) and key.open_at(now_us) and key.id not in followed
+            ]  # fmt: skip
+            if not found:
+                raise NotFound(f"{which!r} is no key to replace, and has none", code="keys.none")
+            if len(found) > 1:
+                raise Conflict(
+                    f"{which!r} has {len(found)} keys", code="keys.several",
+                    remedy=f"Name one of {', '.join(sorted(stored[mark].id for mark in found))}.",
+                )  # fmt: skip
+            old = stored[found[0]]
+            until_us = now_us + int(overlap_s * 1_000_000)
+            if expires_us is None and old.expires_us is not None:
+                expires_us = now_us + old.expires_us - old.made_us if old.made_us else old.expires_us
+            stored[found[0]] = replace(old, expires_us=min(until_us, old.expires_us or until_us))
+            new = replace(old, made_us=now_us, expires_us=expires_us, replaces=old.id)
+            return stored[found[0]], _put(stored, new)
 
-    def principal(self, key: str) -> Principal:
+    def revoke(self, which: str, tenant: str, check: Callable[[Iterable[Key]], None] = lambda left: None) -> list[Key]:
+        """Forget one key by its id, or every key of a principal.
+
+        Args:
+            check: Told what would be left; raises where that may not be.
+
+        Returns:
+            What was forgotten.
+
+        Raises:
+            NotFound: There is none.
+        """
+        with self._changing() as stored:
+            gone = {mark: key for mark, key in stored.items() if _is(key, which, tenant)}
+            if not gone:
+                raise NotFound(f"{which!r} is no key, and has none", code="keys.none")
+            for mark in gone:
+                del stored[mark]
+            check(stored.values())
+            return list(gone.values())
+
+    def principal(self, key: str, now_us: int) -> Principal:
         """Whose key this is.
 
         Raises:
-            NotEntitled: No key, or nobody's.
+            NotEntitled: No key, nobody's, or one that is past.
         """
-        return self.find(key).principal
+        return self.find(key, now_us).principal
 
-    def find(self, key: str) -> Key:
+    def find(self, key: str, now_us: int) -> Key:
         """Whose key this is, and what it opens.
 
         Raises:
-            NotEntitled: No key, or nobody's.
+            NotEntitled: No key, nobody's, or one that is past.
         """
-        return _found(key, self.all())
+        return found_in(self.all(), key, now_us)
 
     def all(self) -> dict[str, Key]:
-        """Every key by the hash of its text."""
-        return {mark: _key(entry) for mark, entry in self._read().items()}
-
-    def list(self) -> list[Principal]:
-        """Everybody who has a key, by tenant and id."""
-        found = [key.principal for key in self.all().values()]
-        return sorted(found, key=lambda person: (person.tenant, person.id))
-
-    def _read(self) -> dict[str, dict[str, Any]]:
+        """Every key by the hash of its text, those that are past too."""
         if not self._file.exists():
             return {}
         check_private(self._file)
         try:
-            stored: Any = json.loads(self._file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise BadInput(f"{self._file}: not JSON", code="keys.syntax", remedy="Restore it from a backup.") from None
-        if not isinstance(stored, dict) or not all(_sound(entry) for entry in stored.values()):
-            raise BadInput(f"{self._file}: no file of keys", code="keys.syntax", remedy="Restore it from a backup.")
-        entries: dict[str, dict[str, Any]] = stored
-        return entries
+            return _parsed(json.loads(self._file.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise BadInput(
+                f"{self._file}: no file of keys", code="keys.syntax", remedy="Restore it from a backup."
+            ) from None
 
-    def _write(self, stored: dict[str, dict[str, Any]]) -> None:
-        write_private(self._file, json.dumps(stored, indent=1, sort_keys=True).encode() + b"\n")
+    def list(self) -> list[Principal]:
+        """Everybody who has a key, by tenant and id."""
+        return sorted({key.principal for key in self.all().values()}, key=_order)
 
-
-class KeyRing:
-    """The file of keys as it stands now: read again whenever it has changed, so that what is revoked opens nothing.
-
-    Args:
-        file: The file; it need not exist. One that was there and is gone has no keys.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._version: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
-
-    async def find(self, key: str) -> Key:
-        """Whose key this is, and what it opens.
-
-        Raises:
-            NotEntitled: No key, or nobody's.
-            InterlockError: The file cannot be read.
-        """
-        return _found(key, await self.all() or {})
-
-    async def all(self) -> dict[str, Key] | None:
-        """Every key by the hash of its text; None while there never was a file.
-
-        Raises:
-            InterlockError: The file cannot be read.
-        """
-        await anyio.to_thread.run_sync(self._look)
-        return None if self._version is None else self._keys
-
-    def _look(self) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Key]]:
+        """The keys, to be changed and kept when the block ends well; nobody else changes them meanwhile."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self._file.parent, os.O_RDONLY)
         try:
-            found = self._file.stat()
-        except FileNotFoundError:
-            if self._version is not None:
-                self._keys, self._version = {}, (0, 0, 0)  # that of no file: one that comes back is read again
-            return
-        except OSError as error:
-            raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None
-        version = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if version != self._version:
-            self._keys = Keys(self._file).all()
-            self._version = version
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            stored = self.all()
+            yield stored
+            write_private(self._file, json.dumps(_plain(stored), indent=1).encode() + b"\n")
+        finally:
+            os.close(folder)
 
 
-class KeyPeople:
-    """Who has which roles now, by the file of keys.
-
-    While there is no such file, people are as they were authenticated or recorded: whoever embeds Interlock knows them.
-    A file that was there and is gone makes nobody of everybody.
-
-    Args:
-        file: The file; it need not exist.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._ring = KeyRing(file)
-
-    async def now(self, said: Principal) -> Principal | None:
-        """The person as they are now; None for somebody who has no key (any more).
-
-        Raises:
-            InterlockError: The file cannot be read.
-        """
-        keys = await self._ring.all()
-        if keys is None:
-            return said
-        who = (said.id, said.tenant)
-        return next((key.principal for key in keys.values() if (key.principal.id, key.principal.tenant) == who), None)
-
-
-def deployment_key(file: Path) -> bytes:
-    """The deployment's secret of 32 bytes, made on first use in a file of mode 0600.
+def found_in(known: Mapping[str, Key], key: str, now_us: int) -> Key:
+    """Whose key this is, among those that are known by the hash of their text.
 
     Raises:
-        SettingsError: Others may read the file, or it has not 32 bytes.
+        NotEntitled: No key, nobody's, or one that is past.
     """
-    if not file.exists():
-        write_private(file, secrets.token_bytes(32), once=True)
-    check_private(file)
-    key = file.read_bytes()
-    if len(key) != 32:
-        raise SettingsError(
-            f"{file}: {len(key)} bytes instead of 32", code="settings.key", remedy="Restore it from a backup."
-        )
-    return key
-
-
-class SigningKeyFile:
-    """The file of the key that signs the ledger's heads, mode 0600: a `KeyHolder`.
-
-    Args:
-        file: Where. A key that is to follow stands beside it, under its id.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def read(self) -> str:
-        """The key's text; empty where there is no file.
-
-        Raises:
-            SettingsError: Others may read it, or this process may not.
-        """
-        return _read_secret(self._file)
-
-    def write_first(self, text: str) -> None:
-        """Make the file; one that is there stays."""
-        write_private(self._file, text.encode(), once=True)
-
-    def stage(self, key_id: str, text: str) -> None:
-        """Keep a key that is to follow beside this one."""
-        write_private(self._beside(key_id), text.encode())
-
-    def staged(self, key_id: str) -> str:
-        """That key's text; empty where there is none.
-
-        Raises:
-            SettingsError: As `read`.
-        """
-        return _read_secret(self._beside(key_id))
-
-    def promote(self, key_id: str) -> None:
-        """Put that key in this one's place; nothing happens where another process has."""
-        with suppress(FileNotFoundError):
-            self._beside(key_id).replace(self._file)
-
-    def discard(self, key_id: str) -> None:
-        """Delete that key: it will not follow."""
-        self._beside(key_id).unlink(missing_ok=True)
-
-    def _beside(self, key_id: str) -> Path:
-        return self._file.with_name(f"{self._file.name}.{key_id}")
-
-
-def read_secret(file: Path) -> str:
-    """A secret that somebody else gave, from its file: one line.
-
-    Raises:
-        SettingsError: There is none, it is empty or longer, or others may read it.
-    """
-    text = _read_secret(file).strip()
-    if not text or len(text.splitlines()) > 1:
-        raise SettingsError(f"{file}: no secret of one line", code="settings.secret", remedy="Put it there, mode 0600.")
-    return text
-
-
-def _read_secret(file: Path) -> str:
-    try:
-        check_private(file)
-        return file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise SettingsError(
-            f"{file}: {error.strerror}", code="settings.mode", remedy="Let its owner read it."
-        ) from None
-
-
-def check_private(file: Path) -> None:
-    """Refuse a secret file that others may read.
-
-    Raises:
-        SettingsError: Its mode lets the group or others in.
-    """
-    if file.stat().st_mode & 0o077:
-        raise SettingsError(f"{file}: others may read it", code="settings.mode", remedy=f"Run `chmod 600 {file}`.")
-
-
-def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
-    """Replace a file whole, with mode 0600 from its first byte on.
-
-    Args:
-        once: Leave a file that is there already: of several processes that make it, the first one does.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    if once:
-        with suppress(FileExistsError):
-            os.link(fresh, file)
-        fresh.unlink()
-    else:
-        fresh.replace(file)
-
-
-def _key(entry: dict[str, Any]) -> Key:
-    person = Principal(entry["id"], entry["tenant"], frozenset(entry["roles"]), entry["kind"])
-    return Key(person, frozenset(entry.get("scopes", (TOOLS,))), entry.get("made_us", 0))
-
-
-def _found(key: str, known: dict[str, Key]) -> Key:
     if not key:
         raise NotEntitled("no key", code="keys.missing", remedy="Run `interlock login`, or set INTERLOCK_KEY.")
     found = known.get(_hash(key))  # by its hash: how long the search takes says nothing of the key
     if found is None:
         raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")
+    if not found.open_at(now_us):
+        raise NotEntitled("this key is past", code="keys.expired", remedy="Ask an administrator for a new one.")
     return found
 
 
-def _sound(entry: object) -> bool:
-    """Whether this says who somebody is."""
-    if not isinstance(entry, dict) or entry.keys() - {"scopes", "made_us"} != {"id", "tenant", "roles", "kind"}:
-        return False
-    if type(entry.get("made_us", 0)) is not int:
-        return False
-    several = [*_texts(entry["roles"]), *_texts(entry.get("scopes", []))]
-    texts = [entry["id"], entry["tenant"], *several]
-    return all(isinstance(text, str) and text for text in texts) and entry["kind"] in ("user", "service")
+def by_principal(keys: Iterable[Key]) -> Iterator[tuple[tuple[str, str], Iterator[Key]]]:
+    """The keys of each principal, by tenant and id."""
+    return groupby(sorted(keys, key=lambda key: (_order(key.principal), key.id)), key=lambda key: _order(key.principal))
 
 
-def _texts(said: object) -> list[object]:
-    return said if isinstance(said, list) else [None]
+def _checked(principal: Principal, scopes: Iterable[str]) -> frozenset[str]:
+    """Scopes that one key may have together: what an agent bears never decides (threat T24)."""
+    found = frozenset(scopes)
+    if unknown := found - SCOPES:
+        raise BadInput(f"scope: {min(unknown)!r}", code="keys.scope", remedy=f"Scopes are {', '.join(sorted(SCOPES))}.")
+    if CONSOLE in found and found & _OF_AGENTS:
+        raise BadInput(
+            f"scope: {CONSOLE!r} and {min(found & _OF_AGENTS)!r} in one key", code="keys.scopes",
+            remedy="Make a key for each: whoever bears the key of an agent must not decide about its calls.",
+        )  # fmt: skip
+    if CONSOLE in found and principal.kind != "user":
+        raise BadInput(
+            f"scope: {CONSOLE!r} is for people", code="keys.scopes", remedy=f"Give a service {READ!r} or {WRITE!r}."
+        )
+    return found
+
+
+def _put(stored: dict[str, Key], key: Key) -> str:
+    """Give a fresh text to a key and keep it by its hash."""
+    while True:
+        text = _PREFIX + secrets.token_hex(20)
+        mark = _hash(text)
+        if all(other.id != _id(mark) for other in stored.values()):
+            stored[mark] = replace(key, id=_id(mark))
+            return text
+
+
+def _is(key: Key, which: str, tenant: str) -> bool:
+    return key.principal.tenant == tenant and which in (key.id, key.principal.id)
+
+
+def _same(one: Principal, other: Principal) -> bool:
+    return (one.tenant, one.id) == (other.tenant, other.id)
+
+
+def _order(person: Principal) -> tuple[str, str]:
+    return person.tenant, person.id
+
+
+def _plain(stored: Mapping[str, Key]) -> dict[str, Any]:
+    """The keys as the file has them: roles and kind stand once for each principal."""
+    marks = {key.id: mark for mark, key in stored.items()}
+    people = []
+    for _, keys in by_principal(stored.values()):
+        several = list(keys)
+        person = several[0].principal
+        written = {
+            marks[key.id]: {"scopes": sorted(key.scopes), "made_us": key.made_us, "expires_us": key.expires_us,
+                            "replaces": key.replaces}
+            for key in several
+        }  # fmt: skip
+        said = {"id": person.id, "tenant": person.tenant, "kind": person.kind, "roles": sorted(person.roles)}
+        people.append({**said, "keys": written})
+    return {"format": _FORMAT, "people": people}
+
+
+def _parsed(said: Any) -> dict[str, Key]:
+    """The keys that a file has.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: It is no such file.
+    """
+    found: dict[str, Key] = {}
+    whose: set[tuple[str, str]] = set()
+    if said["format"] != _FORMAT:
+        raise ValueError
+    for entry in said["people"]:
+        if entry["kind"] not in ("user", "service") or not isinstance(entry["roles"], list):
+            raise ValueError
+        person = Principal(
+            _text(entry["id"]), _text(entry["tenant"]), frozenset(map(_text, entry["roles"])), entry["kind"]
+        )
+        if _order(person) in whose or not entry["keys"]:
+            raise ValueError
+        whose.add(_order(person))
+        for mark, key in entry["keys"].items():
+            if not isinstance(key["scopes"], list) or mark in found or not isinstance(key["replaces"], str):
+                raise ValueError
+            scopes, expires = frozenset(map(_text, key["scopes"])), key["expires_us"]
+            until_us = None if expires is None else _number(expires)
+            found[mark] = Key(person, scopes, _number(key["made_us"]), _id(mark), until_us, key["replaces"])
+    return found
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str) or not said:
+        raise ValueError
+    return said
+
+
+def _number(said: object) -> int:
+    if type(said) is not int:
+        raise ValueError
+    return said
+
+
+def _id(mark: str) -> str:
+    return f"key:{mark[:8]}"
 
 
 def _hash(key: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any, Final
 from interlock.core.clock import Clock
 from interlock.core.held import HOLDING
 from interlock.errors import SecretError, SettingsError
-from interlock.keys import read_secret
 from interlock.net.reach import reach_of
 from interlock.net.resolve import Environment, Files, Source, Sources
+from interlock.private_files import read_secret
 from interlock.registry.registry import Registry
 from interlock.registry.secrets import SecretRule, SecretRules
 from interlock.secret_settings import VaultSettings

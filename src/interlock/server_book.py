@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from interlock.core.canonical import canonical, digest
 from interlock.errors import SettingsError
-from interlock.keys import check_private, write_private
+from interlock.private_files import check_private, write_private
 from interlock.server_settings import ServerSettings
 
 _FORMAT: Final = "interlock/servers/1"

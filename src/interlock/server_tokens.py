@@ -26,12 +26,12 @@ import anyio.to_thread
 from interlock.core.canonical import framed
 from interlock.core.clock import SECOND_US, Clock
 from interlock.errors import NotSent, SettingsError
-from interlock.keys import check_private, deployment_key, read_secret, write_private
 from interlock.net.egress import Egress, trusted
 from interlock.net.oauth import Client, Tokens, own_tokens, renew, revoke
 from interlock.net.oauth_metadata import Grantor, discover
 from interlock.net.reach import Reach, reach_of
 from interlock.net.secrets import Box
+from interlock.private_files import check_private, deployment_key, read_secret, write_private
 from interlock.server_settings import TOKENS, ServerSettings
 from interlock.settings import Settings
 

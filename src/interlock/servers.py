@@ -21,11 +21,11 @@ from interlock.engine.beside import tasks_beside
 from interlock.errors import LedgerError, MissingExtra, NotFound, PolicyError, SettingsError
 from interlock.execution.health import Probe
 from interlock.execution.keeper import Keeper
-from interlock.keys import read_secret
 from interlock.ledger.definitions import Definitions
 from interlock.net.reach import reach_of
 from interlock.pipeline import Plane
 from interlock.policy.authorize import Rules
+from interlock.private_files import read_secret
 from interlock.registry.accepted import Accepted
 from interlock.registry.foreign import Listing, with_servers
 from interlock.registry.pin import Pins, read_pins

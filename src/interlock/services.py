@@ -9,9 +9,9 @@ from typing import NamedTuple
 from interlock.core.address import check_url
 from interlock.core.tool import Effect, Tool
 from interlock.errors import BadInput, NotSent, SettingsError
-from interlock.keys import read_secret
 from interlock.net.reach import Reach, reach_of
 from interlock.net.target import target_of
+from interlock.private_files import read_secret
 from interlock.service_settings import AuthSettings, ServiceSettings
 from interlock.settings import Settings
 

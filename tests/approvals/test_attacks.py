@@ -15,8 +15,10 @@ from interlock.core.approval import ApprovalState
 from interlock.core.ids import named_call_id
 from interlock.core.principal import FIRST_TENANT
 from interlock.errors import InterlockError, StoreUnavailable
-from interlock.keys import KeyPeople, Keys
+from interlock.key_ring import KeyPeople, KeyRing
+from interlock.keys import Keys
 from interlock.pipeline import call_tool
+from interlock.testing import FrozenClock
 from tests.approvals.test_answers import HOLDS, known, paying, refused
 from tests.execution.test_execute import failing
 from tests.execution.test_fallback import DOWN
@@ -100,7 +102,7 @@ async def test_a_file_of_keys_that_comes_back_as_it_was_is_read_again(tmp_path: 
     """A restored backup has the same size and time: who is in it is somebody again, and nobody was meanwhile."""
     file, aside = tmp_path / "keys.json", tmp_path / "aside"
     await to_thread.run_sync(Keys(file).add, BOB)
-    people = KeyPeople(file)
+    people = KeyPeople(KeyRing(file, FrozenClock()))
     assert await people.now(BOB) == BOB
     await to_thread.run_sync(file.rename, aside)
     assert await people.now(BOB) is None

@@ -22,7 +22,8 @@ def test_the_commands_are_those_that_were_promised() -> None:
     assert set(LEAVES) == {
         f"interlock {path}"
         for path in (
-            "demo", "init", "login", "keys add", "keys list", "keys revoke", "call", "tools list", "tools lint",
+            "demo", "init", "login", "keys add", "keys list", "keys revoke", "keys rotate",
+            "call", "tools list", "tools lint",
             "tools pin", "tools drift", "tools accept", "tools cost", "tools services", "tools rollout",
             "tools rollouts", "profile draft", "profile list",
             "policy check", "policy test", "policy explain",

@@ -71,10 +71,6 @@ def test_a_name_or_role_that_may_not_stand_in_the_ledger_is_refused(shell: Shell
     assert len(shell.json("keys", "list", who="root")["keys"]) == len(PEOPLE)
 
 
-def test_nobody_has_two_keys(shell: Shell) -> None:
-    assert shell.json("keys", "add", "ana", who="root", code=1)["error"]["code"] == "keys.exists"
-
-
 def test_login_keeps_a_key_that_was_typed_and_shows_none_of_it(shell: Shell) -> None:
     ran = shell.run("login", typed=shell.keys["maria"] + "\n", key="")
     assert ran.code == 0
@@ -108,3 +104,65 @@ def test_a_file_of_keys_that_others_may_read_is_refused(shell: Shell) -> None:
     ran = shell.run("keys", "list", who="root")
     assert ran.code == 2
     assert "chmod 600" in ran.err
+
+
+def test_a_persons_key_is_for_the_console_and_a_services_for_tools_where_nothing_else_is_said(shell: Shell) -> None:
+    assert shell.json("keys", "add", "nina", "--role", "approver", who="root")["scopes"] == ["console"]
+    assert shell.json("keys", "add", "nightly", "--service", who="root")["scopes"] == ["tools"]
+    said = shell.json("keys", "add", "nina", "--scope", "tools", who="root")
+    assert (said["scopes"], said["roles"]) == (["tools"], ["approver"]), "whoever has a key keeps their roles"
+    said = shell.json("keys", "add", "nina", "--role", "admin", who="root", code=1)
+    assert said["error"]["code"] == "keys.other_roles"
+
+
+def test_no_key_both_calls_tools_and_decides(shell: Shell) -> None:
+    """T24."""
+    said = shell.json("keys", "add", "nina", "--scope", "tools", "--scope", "console", who="root", code=2)
+    assert said["error"]["code"] == "keys.scopes"
+
+
+def test_a_list_of_keys_says_what_each_opens_and_until_when(shell: Shell) -> None:
+    made = shell.json("keys", "add", "nina", "--expires", "90d", who="root")
+    [listed] = [key for key in shell.json("keys", "list", who="root")["keys"] if key["name"] == "nina"]
+    assert {**made, "key": None} == {**listed, "key": None}
+    assert listed["expires_at"] > listed["made_at"]
+    out = shell.run("keys", "list", who="root").out
+    assert all(text in out for text in (made["id"], "console", "in 90 days", "now"))
+    assert made["key"] not in out
+
+
+def test_one_of_several_keys_is_revoked_by_its_id(shell: Shell) -> None:
+    one = shell.json("keys", "add", "ana", "--scope", "read", who="root")
+    assert shell.run("keys", "revoke", one["id"], who="root").out == "The key of ana is forgotten.\n"
+    assert shell.run("calls", "list", who="ana").code == 0
+    shell.json("keys", "add", "ana", "--scope", "read", who="root")
+    assert shell.run("keys", "revoke", "ana", who="root").out == "2 keys of ana are forgotten.\n"
+
+
+def test_an_old_key_holds_until_the_overlap_is_over(shell: Shell) -> None:
+    said = shell.json("keys", "rotate", "maria", "--overlap", "2h", who="root")
+    assert said["replaces"] == said["old"]["id"]
+    assert shell.run("approvals", "list", who="maria").code == 0
+    assert shell.run("approvals", "list", key=said["key"]).code == 0
+    shell.clock.advance(2 * 3600)
+    assert shell.json("approvals", "list", who="maria", code=5)["error"]["code"] == "keys.expired"
+    assert shell.run("approvals", "list", key=said["key"]).code == 0
+    assert shell.run("keys", "rotate", "maria", key=said["key"]).code == 0, "everybody rotates their own"
+    assert shell.json("keys", "rotate", "root", who="olga", code=5)["error"]["code"] == "cli.role"
+    assert "in 1 day" in shell.run("keys", "rotate", "root", who="root").out
+
+
+def test_an_admin_whose_key_is_past_is_no_other_administrator(shell: Shell) -> None:
+    shell.run("keys", "add", "second", "--role", "admin", "--expires", "1h", who="root")
+    shell.clock.advance(3600)
+    assert shell.json("keys", "revoke", "root", who="root", code=1)["error"]["code"] == "keys.last_admin"
+    assert shell.run("keys", "list", who="root").code == 0
+
+
+def test_a_gateway_for_one_client_does_not_act_by_a_persons_own_key(shell: Shell) -> None:
+    """T24: the key that decides about calls is not the one that they are made with."""
+    person = shell.json("keys", "add", "nina", "--role", "approver", who="root")["key"]
+    for typed in (("gateway", "stdio"), ("hook",)):
+        ran = shell.run(*typed, key=person, typed='{"hook_event_name": "PreToolUse", "session_id": "s", "cwd": "/"}')
+        assert ran.code == 2 or "opens no tools" in ran.err, ran
+        assert "opens no tools" in ran.err

@@ -8,12 +8,12 @@ import anyio.to_thread
 
 from interlock.core.event import Fact
 from interlock.core.principal import Principal
-from interlock.keys import SigningKeyFile
 from interlock.ledger.seal import Sealer, SealOptions
 from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_log import Stored
 from interlock.ledger.sqlite_sink import DatabaseSink
+from interlock.private_files import SigningKeyFile
 from interlock.testing.clock import FrozenClock
 from tests.ledger.makers import opened, read_call, started, to
 

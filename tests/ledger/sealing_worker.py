@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 
 from interlock.core.clock import SystemClock
-from interlock.keys import SigningKeyFile
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sinks import FileSink
 from interlock.ledger.sqlite import SqliteStore
+from interlock.private_files import SigningKeyFile
 from tests.ledger.sealing import Deployment, write
 
 

@@ -15,7 +15,6 @@ import pytest
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.errors import Conflict, LedgerError, StoreUnavailable
-from interlock.keys import SigningKeyFile
 from interlock.ledger.checkpoint import Standing, compare
 from interlock.ledger.merkle import EMPTY_ROOT, consistent, included, leaf_hash
 from interlock.ledger.note import read_note
@@ -24,6 +23,7 @@ from interlock.ledger.signing import is_signed, read_signer
 from interlock.ledger.sinks import FileSink
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import DEPLOYMENT
+from interlock.private_files import SigningKeyFile
 from tests.ledger.makers import RUN, proposed, started, to
 from tests.ledger.sealing import OPERATOR, Deployment, newest, notes, sealed, write
 from tests.ledger.test_merkle import naive_root

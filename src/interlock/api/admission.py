@@ -8,7 +8,7 @@ from typing import Protocol
 from interlock.api.who import Who
 from interlock.core.clock import Clock
 from interlock.errors import NotEntitled
-from interlock.keys import KeyRing
+from interlock.key_ring import KeyRing
 
 Approvers = Callable[[], frozenset[str]]
 """The groups that the policy in force lets approve anything, asked anew each time: a policy may be reloaded."""

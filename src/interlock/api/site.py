@@ -13,7 +13,7 @@ from interlock.compose import World
 from interlock.core.clock import Clock
 from interlock.core.ids import IdMaker
 from interlock.engine.beside import beside
-from interlock.keys import KeyRing
+from interlock.key_ring import KeyRing
 from interlock.ledger.feed import Feed
 from interlock.ledger.store import Store
 from interlock.settings import Settings
@@ -59,7 +59,7 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
     Args:
         keys_file: The deployment's keys; it need not exist.
     """
-    ring = KeyRing(keys_file)
+    ring = KeyRing(keys_file, world.clock)
     admission = KeyBearers(ring, lambda: plane.plane.policy.approvers, world.clock)
     feed = Feed(plane.store)
     async with beside(feed.run):

@@ -25,7 +25,6 @@ from interlock.core.canonical import Json, parse_json
 from interlock.core.principal import Principal
 from interlock.core.times import ago
 from interlock.errors import BadInput, Conflict
-from interlock.keys import KeyPeople
 from interlock.ledger.plain import plain
 from interlock.ledger.store import Store
 
@@ -222,7 +221,7 @@ def _considered(deployment: Deployment, asked: Asked, said: Answer, question: st
 
 
 async def _standing(deployment: Deployment, person: Principal, store: Store) -> Standing:
-    return await Entitlement(KeyPeople(deployment.keys_file), Delegations(store)).standing(person, deployment.now_us)
+    return await Entitlement(deployment.people, Delegations(store)).standing(person, deployment.now_us)
 
 
 class Came(NamedTuple):

@@ -16,7 +16,8 @@ from interlock.cli.output import Output
 from interlock.compose import World, open_sealer, open_store
 from interlock.core.principal import Principal
 from interlock.errors import NotEntitled, SettingsError
-from interlock.keys import Keys
+from interlock.key_ring import KeyPeople, KeyRing
+from interlock.keys import TOOLS, Key, Keys
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore, Store
@@ -24,6 +25,9 @@ from interlock.settings import Settings, load_settings, typed_key
 from interlock.upkeep import open_ledger
 
 T = TypeVar("T")
+
+CLIENT_KEY = "client.key"
+"""File, beside the ledger, of the key that a client's gateway acts by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +63,26 @@ class Deployment:
         """Where the hashed keys stand; absent while nobody has one."""
         return self.settings.state_folder / "keys.json"
 
-    @cached_property
+    @property
+    def people(self) -> KeyPeople:
+        """Who has which roles now."""
+        return KeyPeople(KeyRing(self.keys_file, self.world.clock))
+
+    @property
     def person(self) -> Principal:
         """Whose key is typed.
 
         Raises:
             NotEntitled: No key, or nobody's.
+        """
+        return self.typed.principal
+
+    @cached_property
+    def typed(self) -> Key:
+        """The key that is typed.
+
+        Raises:
+            NotEntitled: No key, nobody's, or one that is past.
         """
         key = typed_key()
         if not key and not self.keys_file.exists():
@@ -72,7 +90,21 @@ class Deployment:
                 f"no key is typed, and nobody has one in {self.settings.state_folder}", code="keys.missing",
                 remedy="Run `interlock init` for a new deployment, or name its settings with --settings.",
             )  # fmt: skip
-        return self.keys.principal(key)
+        return self.keys.find(key, self.now_us)
+
+    def agents(self, key: Key) -> Key:
+        """That key, if whoever bears it may have tools called: a person's own key decides about calls instead.
+
+        Raises:
+            NotEntitled: It opens no tools.
+        """
+        if TOOLS not in key.scopes:
+            raise NotEntitled(
+                f"the key of {key.principal.id!r} opens no tools", code="gateway.scope",
+                remedy=f"Name one that does with --key-file: {self.settings.state_folder / CLIENT_KEY}, or one that "
+                f"`interlock keys add NAME --scope {TOOLS}` gives.",
+            )  # fmt: skip
+        return key
 
     def require(self, *roles: str) -> Principal:
         """Whose key is typed, where they have one of the roles.

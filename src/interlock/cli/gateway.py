@@ -24,7 +24,8 @@ from interlock.core.tool import Tool
 from interlock.gateway.admission import check_reach, local_key
 from interlock.gateway.door import open_door
 from interlock.gateway_settings import is_loopback
-from interlock.keys import Key, read_secret
+from interlock.keys import Key
+from interlock.private_files import read_secret
 from interlock.settings import typed_key
 
 
@@ -77,10 +78,12 @@ def gateway() -> None:
 def stdio(deployment: Deployment, key_file: Path | None) -> NoReturn:
     """Serve the tools to the client that started this process.
 
-    Over its standard streams. Acts as the principal of the key in --key-file, else of INTERLOCK_KEY, else of the key
-    that `interlock login` kept. The standard output carries nothing but the protocol.
+    Over its standard streams. Acts as the principal of the key in --key-file, which `interlock init` made, else of
+    INTERLOCK_KEY, else of the key that `interlock login` kept; it must have the scope tools. The standard output
+    carries nothing but the protocol.
     """
-    key = _typed(deployment) if key_file is None else deployment.keys.find(read_secret(key_file))
+    key = _typed(deployment) if key_file is None else deployment.keys.find(read_secret(key_file), deployment.now_us)
+    deployment.agents(key)
 
     async def run(plane: Interlock) -> None:
         from interlock.gateway.stdio import serve_stdio  # brings the SDK
@@ -115,8 +118,7 @@ def _typed(deployment: Deployment) -> Key:
     """Who the client's calls are made for."""
     local = local_key(deployment.settings.gateway)
     if local is None or typed_key():
-        deployment.person  # noqa: B018  # says what to do where nobody has a key yet
-        return deployment.keys.find(typed_key())
+        return deployment.typed
     _warn(deployment, local)
     return local
 

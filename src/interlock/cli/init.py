@@ -9,15 +9,16 @@ import click
 from rich.console import RenderableType
 
 from interlock.cli.command import command
-from interlock.cli.deployment import Deployment
-from interlock.cli.init_from import detected, init_from
+from interlock.cli.deployment import CLIENT_KEY, Deployment
+from interlock.cli.init_from import agent_of, detected, init_from
 from interlock.cli.keys import named
 from interlock.cli.layout import Sheet, fields, heading, told
 from interlock.cli.output import Report
 from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict, SettingsError
-from interlock.keys import Keys
+from interlock.keys import CONSOLE, TOOLS, Keys
 from interlock.policy.rules import DEFAULT_POLICY
+from interlock.private_files import write_private
 from interlock.settings import FILE
 
 STATE = ".interlock"
@@ -74,7 +75,11 @@ def init(deployment: Deployment, folder: Path, name: str, files: tuple[Path, ...
         raise BadInput("--write needs --from or --detect", code="init.write_what", remedy="Name the client's file.")
     try:
         made = [path.as_posix() for path, text in _files(folder) if _write(path, text)]
-        key = Keys(state / "keys.json").add(person, made_us=deployment.now_us)
+        keys = Keys(state / "keys.json")
+        key = keys.add(person, (CONSOLE,), deployment.now_us)
+        client = keys.add(agent_of(person), (TOOLS,), deployment.now_us)
+        write_private(state / CLIENT_KEY, client.encode() + b"\n")
+        made.append((state / CLIENT_KEY).as_posix())
     except OSError as error:
         raise SettingsError(
             f"{error.filename}: {error.strerror}", code="init.write", remedy="Choose a folder that you may write to."
@@ -125,6 +130,7 @@ _MEANING = {
     FILE: "settings; every line is explained in it",
     DEFAULT_POLICY.name: "the policy in force: read it, change it, then `interlock policy check`",
     "example_tools.py": "three tools to try; put your own in their place",
+    CLIENT_KEY: "the key of a client's gateway: `interlock gateway stdio --key-file`",
     ".gitignore": "keeps the ledger and the hashed keys beside it out of git",
 }
 

@@ -13,16 +13,17 @@ import anyio
 import click
 from rich.console import RenderableType
 
-from interlock.cli.deployment import Deployment
+from interlock.cli.deployment import CLIENT_KEY, Deployment
 from interlock.cli.keys import named
 from interlock.cli.layout import Cell, Listing, Sheet, fields, heading, lines, note, told
 from interlock.cli.output import Exit, Report
 from interlock.core.principal import Principal
 from interlock.core.visible import one_line
 from interlock.errors import NotFound, SettingsError
-from interlock.keys import TOOLS, WORDS, Keys, write_private
+from interlock.keys import CONSOLE, TOOLS, WORDS, Keys
 from interlock.ledger.store import Store
 from interlock.policy.rules import DEFAULT_POLICY
+from interlock.private_files import write_private
 from interlock.registry.profile_draft import draft
 from interlock.settings import FILE, Settings
 from interlock.wrapping.clients import ClientFile, Named, known_files, read_client, write_client
@@ -35,9 +36,6 @@ STATE = ".interlock"
 
 PROFILES = "profiles"
 """Folder of the drafts of trust profiles."""
-
-CLIENT_KEY = "client.key"
-"""File of the key that the client's gateway acts by."""
 
 HOOK_KEY = "hook.key"
 """File of the key that the hooks of a coding agent act by: it may attest the user's words."""
@@ -74,7 +72,7 @@ def init_from(
         SettingsError: A file of a client is not acceptable, or nothing can be written.
         NotFound: No server in them can be put behind.
     """
-    agent = named(Principal(f"{person.id}-agent", roles=frozenset({"agent"})))
+    agent = agent_of(person)
     found = _sorted([read_client(file) for file in files], deployment)
     if not found.taken:
         raise NotFound(
@@ -104,6 +102,11 @@ def init_from(
     command = _command(folder)
     backups = _replace(found, command) if write else {}
     return _report(found, _Made(folder, seen, person, key), command, backups)
+
+
+def agent_of(person: Principal) -> Principal:
+    """Who a person's client makes its calls as: somebody else, so that the person may answer them."""
+    return named(Principal(f"{person.id}-agent", roles=frozenset({"agent"})))
 
 
 def detected() -> list[Path]:
@@ -160,7 +163,7 @@ def _write(folder: Path, seen: list[Seen], person: Principal, agent: Principal, 
         policy.parent.mkdir(parents=True, exist_ok=True)
         policy.write_text(DEFAULT_POLICY.read_text(encoding="utf-8"), encoding="utf-8")
     keys = Keys(state / "keys.json")
-    key = keys.add(person, made_us=now_us)
+    key = keys.add(person, (CONSOLE,), now_us)
     write_private(state / CLIENT_KEY, keys.add(agent, made_us=now_us).encode() + b"\n")
     coder = replace(agent, id=f"{person.id}-coder")
     write_private(state / HOOK_KEY, keys.add(coder, (TOOLS, WORDS), now_us).encode() + b"\n")

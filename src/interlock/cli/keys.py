@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -12,9 +13,12 @@ from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
+from interlock.core.clock import SECOND_US, iso
 from interlock.core.principal import ADMIN, FIRST_TENANT, Principal
+from interlock.core.times import ago, seconds
 from interlock.errors import BadInput, Conflict
-from interlock.keys import SCOPES, TOOLS, write_private
+from interlock.keys import CONSOLE, SCOPES, TOOLS, Key
+from interlock.private_files import write_private
 from interlock.settings import key_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
@@ -29,7 +33,7 @@ def login(deployment: Deployment, key_stdin: bool) -> Report:
     The key stands in a file that only you may read; INTERLOCK_KEY wins over it.
     """
     key = _typed(deployment, key_stdin)
-    person = deployment.keys.principal(key)
+    person = deployment.keys.principal(key, deployment.now_us)
     write_private(key_file(), key.encode() + b"\n")
     document = {**_plain(person), "file": str(key_file())}
     return Report(
@@ -43,21 +47,29 @@ def keys() -> None:
 
 
 @command(
-    "add", keys, example="interlock keys add maria --role approver\ninterlock keys add nightly --service --role support"
-)
+    "add", keys,
+    example="interlock keys add maria --role approver\ninterlock keys add nightly --service --role support",
+)  # fmt: skip
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role, as the policy names it; may be repeated.")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(sorted(SCOPES)), default=(TOOLS,), show_default=True,
-    help="What the key opens at a door of `interlock serve`; may be repeated.",
+    "--scope", "scopes", multiple=True, type=click.Choice(sorted(SCOPES)),
+    help="What the key opens at `interlock serve`; may be repeated. A person's: console, a service's: tools.",
 )  # fmt: skip
 @click.option("--service", is_flag=True, help="A program: it may call tools, and never approves.")
-def add(deployment: Deployment, name: str, roles: tuple[str, ...], scopes: tuple[str, ...], service: bool) -> Report:
-    """Make a key for a person or a service. It is shown once.
+@click.option("--expires", metavar="TIME", help="After how long it opens nothing: `90d`. Without: never.")
+def add(
+    deployment: Deployment, name: str, roles: tuple[str, ...], scopes: tuple[str, ...], service: bool,
+    expires: str | None,
+) -> Report:  # fmt: skip
+    """Make a key for a person or a service, one more where they have some. It is shown once.
 
-    Needs the role admin; the very first key needs nobody, and is an admin's.
+    Needs the role admin; the very first key needs nobody, and is an admin's. Whoever has a key already keeps their
+    roles: leave --role out.
 
-    NAME stands in the ledger, which never forgets: an id, not an address.
+    A person signs in to the console with a key that has the scope console, and lets an agent of theirs call tools with
+    another that has the scope tools: no key has both. NAME stands in the ledger, which never forgets: an id, not an
+    address.
     """
     first = not deployment.keys_file.exists()
     if first and (service or ADMIN not in roles):
@@ -67,40 +79,72 @@ def add(deployment: Deployment, name: str, roles: tuple[str, ...], scopes: tuple
         )  # fmt: skip
     tenant = FIRST_TENANT if first else deployment.require(ADMIN).tenant
     person = named(Principal(name or " ", tenant, frozenset(roles), "service" if service else "user"))
-    key = deployment.keys.add(person, scopes, deployment.now_us)
-    return Report(
-        {**_plain(person), "key": key},
-        [
-            told(f"The key of {person.id} ({_roles(person)}), shown this once:"),
-            told(f"  {key}", "strong"),
-            note("They keep it with `interlock login`; a program reads it from INTERLOCK_KEY."),
-        ],
-    )
+    if not roles:
+        before = [
+            one for one in deployment.keys.list() if (one.id, one.tenant, one.kind) == (name, tenant, person.kind)
+        ]
+        person = before[0] if before else person
+    now_us = deployment.now_us
+    until_us = None if expires is None else now_us + seconds(expires) * SECOND_US
+    text = deployment.keys.add(person, scopes or ((TOOLS,) if service else (CONSOLE,)), now_us, until_us)
+    return _new(deployment.keys.find(text, now_us), text)
 
 
 @command("list", keys, example="interlock keys list")
 def list_(deployment: Deployment) -> Report:
-    """Everybody who has a key. Needs the role admin."""
+    """Everybody's keys: what they open, their age and when they are past. Needs the role admin."""
     tenant = deployment.require(ADMIN).tenant
-    found = [person for person in deployment.keys.list() if person.tenant == tenant]
-    rows = [(person.id, person.kind, _roles(person)) for person in found]
-    listing = Listing(("name", "kind", "roles"), rows, empty="Nobody has a key.")
-    return Report({"keys": [_plain(person) for person in found]}, [listing])
+    now_us = deployment.now_us
+    found = [key for key in deployment.keys.all().values() if key.principal.tenant == tenant]
+    found.sort(key=lambda key: (key.principal.id, key.made_us, key.id))
+    rows = [
+        (
+            key.principal.id, key.principal.kind, _roles(key.principal), key.id, " ".join(sorted(key.scopes)),
+            ago(key.made_us, now_us) if key.made_us else "", "" if key.expires_us is None
+            else ago(key.expires_us, now_us),
+        )
+        for key in found
+    ]  # fmt: skip
+    columns = ("name", "kind", "roles", "key", "scopes", "made", "past")
+    return Report({"keys": [_of(key) for key in found]}, [Listing(columns, rows, empty="Nobody has a key.")])
 
 
-@command("revoke", keys, example="interlock keys revoke maria")
-@click.argument("name")
-def revoke(deployment: Deployment, name: str) -> Report:
-    """Forget somebody's key: from now on it is nobody's. Needs the role admin; the last admin's stays."""
+@command("rotate", keys, example="interlock keys rotate maria --overlap 24h")
+@click.argument("which", metavar="NAME|ID")
+@click.option("--overlap", default="24h", show_default=True, metavar="TIME", help="How long the old key still holds.")
+def rotate(deployment: Deployment, which: str, overlap: str) -> Report:
+    """Make a new key in the place of one, which holds for a while more. It is shown once.
+
+    ID is that of a key, as `interlock keys list` has it: for somebody who has several. Whoever may hand out keys
+    rotates everybody's, and everybody their own.
+    """
+    person, now_us = deployment.person, deployment.now_us
+    mine = {person.id, *(key.id for key in deployment.keys.all().values() if key.principal == person)}
+    tenant = person.tenant if which in mine else deployment.require(ADMIN).tenant
+    old, text = deployment.keys.rotate(which, tenant, now_us, seconds(overlap))
+    report = _new(deployment.keys.find(text, now_us), text)
+    holds = note(f"The old one ({old.id}) is past {ago(old.expires_us or now_us, now_us)}.")
+    return Report({**report.document, "old": _of(old)}, [*report.view, holds])
+
+
+@command("revoke", keys, example="interlock keys revoke maria\ninterlock keys revoke key:1f0c9a52")
+@click.argument("which", metavar="NAME|ID")
+def revoke(deployment: Deployment, which: str) -> Report:
+    """Forget a key, or all of somebody's: they open nothing more. Needs the role admin; the last admin's stays."""
     tenant = deployment.require(ADMIN).tenant
-    admins = [person.id for person in deployment.keys.list() if person.tenant == tenant and ADMIN in person.roles]
-    if admins == [name]:
-        raise Conflict(
-            f"{name!r} is the last administrator", code="keys.last_admin",
-            remedy="Add another one first: nobody could hand out keys any more.",
-        )  # fmt: skip
-    deployment.keys.revoke(name, tenant)
-    return Report({"revoked": name}, [told(f"The key of {name} is forgotten.")])
+    now_us = deployment.now_us
+
+    def somebody_is_left(left: Iterable[Key]) -> None:
+        admins = (key for key in left if key.principal.tenant == tenant and ADMIN in key.principal.roles)
+        if not any(key.principal.kind == "user" and key.open_at(now_us) for key in admins):
+            raise Conflict(
+                f"{which!r} is the last administrator", code="keys.last_admin",
+                remedy="Add another one first: nobody could hand out keys any more.",
+            )  # fmt: skip
+
+    gone = deployment.keys.revoke(which, tenant, somebody_is_left)
+    what = f"The key of {gone[0].principal.id} is" if len(gone) == 1 else f"{len(gone)} keys of {which} are"
+    return Report({"revoked": which, "keys": [_of(key) for key in gone]}, [told(f"{what} forgotten.")])
 
 
 def named(person: Principal) -> Principal:
@@ -135,6 +179,25 @@ def _typed(deployment: Deployment, key_stdin: bool) -> str:
 
 def _roles(person: Principal) -> str:
     return ", ".join(sorted(person.roles)) or "no role"
+
+
+def _new(key: Key, text: str) -> Report:
+    return Report(
+        {**_of(key), "key": text},
+        [
+            told(f"The key of {key.principal.id} ({_roles(key.principal)}), shown this once:"),
+            told(f"  {text}", "strong"),
+            note("They keep it with `interlock login`; a program reads it from INTERLOCK_KEY."),
+        ],
+    )
+
+
+def _of(key: Key) -> dict[str, Any]:
+    return {
+        **_plain(key.principal), "id": key.id, "scopes": sorted(key.scopes),
+        "made_at": iso(key.made_us) if key.made_us else None,
+        "expires_at": None if key.expires_us is None else iso(key.expires_us), "replaces": key.replaces or None,
+    }  # fmt: skip
 
 
 def _plain(person: Principal) -> dict[str, Any]:

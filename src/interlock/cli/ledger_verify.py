@@ -18,13 +18,13 @@ from interlock.cli.output import Exit, Report
 from interlock.compose import open_sinks
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.errors import BadInput, SettingsError
-from interlock.keys import SigningKeyFile
 from interlock.ledger.findings import MEANINGS, Found
 from interlock.ledger.findings import Report as Findings
 from interlock.ledger.note import PublicKey, read_note, read_public
 from interlock.ledger.signing import read_signer
 from interlock.ledger.verify import Scope
 from interlock.ledger.verify import verify as verify_file
+from interlock.private_files import SigningKeyFile
 
 _SHOWN_MAX = 20
 

@@ -9,8 +9,8 @@ from interlock.core.ids import RandomIds
 from interlock.errors import SettingsError
 from interlock.evals.judge import Judge, Purse
 from interlock.evals.suite import JudgedBy
-from interlock.keys import read_secret
 from interlock.models.metered import Price
+from interlock.private_files import read_secret
 from interlock.settings import Settings
 from interlock.sources.python import import_model
 from interlock.verification.model_verifier import Reading

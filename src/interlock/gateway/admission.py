@@ -7,7 +7,8 @@ from typing import Protocol
 from interlock.core.principal import Principal
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, is_loopback
-from interlock.keys import Key, KeyRing
+from interlock.key_ring import KeyRing
+from interlock.keys import Key
 
 
 class Admission(Protocol):

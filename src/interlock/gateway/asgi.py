@@ -25,8 +25,8 @@ MISMATCH: Final = -32020
 _STATUS: Final = {
     "http.path": 404, "http.method": 405, "http.slow": 408, "http.too_large": 413,
     "json.too_large": 413, "http.media": 415, "http.host": 421, "http.origin": 403, "http.crowd": 429, "http.rate": 429,
-    "http.head": 431, "http.session": 404, "keys.missing": 401, "keys.unknown": 401, "token.refused": 401,
-    "http.defect": 500, "http.later": 503,
+    "http.head": 431, "http.session": 404, "keys.missing": 401, "keys.unknown": 401, "keys.expired": 401,
+    "token.refused": 401, "http.defect": 500, "http.later": 503,
 }  # fmt: skip
 """What each code is in HTTP; 400 for every other."""
 

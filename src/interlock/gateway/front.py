@@ -16,7 +16,7 @@ from interlock.gateway.guard import Protection
 from interlock.gateway.http import HttpDoor
 from interlock.gateway.issuer import Fetch, IssuerKeys
 from interlock.gateway_settings import OauthSettings
-from interlock.keys import KeyRing
+from interlock.key_ring import KeyRing
 from interlock.settings import Settings
 
 _KEYS_MAX = 256 << 10
@@ -29,7 +29,7 @@ async def http_door(door: Door, settings: Settings, keys_file: Path, clock: Cloc
         SettingsError: What the settings say of tokens cannot be.
     """
     said = settings.gateway
-    admission: Admission = KeyAdmission(KeyRing(keys_file), local_key(said))
+    admission: Admission = KeyAdmission(KeyRing(keys_file, clock), local_key(said))
     protection = Protection(addresses=addresses(said.hosts, said.origins))
     if said.oauth is not None:
         from interlock.gateway.tokens import TokenAdmission, challenge, documents  # brings the library of JWT

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from interlock.core.canonical import Json, JsonLimits, parse_json
 from interlock.errors import BadInput, SettingsError
-from interlock.keys import write_private
+from interlock.private_files import write_private
 
 BYTES_MAX: Final = 8 << 20
 """Bytes of a file that is read: Claude Code keeps more than servers in its own."""

@@ -21,10 +21,11 @@ from interlock.core.event import Fact, Kind
 from interlock.core.ids import named_call_id
 from interlock.core.run import speaker
 from interlock.errors import DuplicateFact, NotFound, StaleClaim
-from interlock.keys import WORDS, Key, write_private
+from interlock.keys import WORDS, Key
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool
+from interlock.private_files import write_private
 from interlock.registry.validate import validate
 from interlock.runs import advance, own_run
 from interlock.servers import open_fleet
