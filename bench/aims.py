@@ -105,6 +105,7 @@ READS, TURNS = "interlock, reads", "interlock, turns"
 THREAD, DELTA = "langgraph, turns", "langgraph, delta channel, turns"
 AGENT, BY_HAND = "interlock, agent", "loop by hand"
 SERVE, SERVE_ON_DISK, SERVER = "interlock serve", "interlock serve, on disk", "server alone"
+PROXY = "mcp sdk, proxy"
 GROUNDED = "interlock, grounding"
 TOOLS, EVENTS = "interlock, ten of the tools", "interlock, events"
 
@@ -153,6 +154,13 @@ AIMS: tuple[Aim, ...] = (
     # at least 3,000 calls a second, 2,500 with the ledger on disk
     _alone("P7", "gateway", Row(SERVE, 32), 333, "µs"),
     _alone("P7", "gateway", Row(SERVE_ON_DISK, 32), 400, "µs"),
+    _figure("P7", "gateway", Row(SERVE, 32), None, 2, "p99/p50 ×"),
+    _figure("P7", "gateway", Row(SERVE_ON_DISK, 32), None, 2, "p99/p50 ×"),
+    _figure("P7", "gateway", Row(SERVE, 32), None, 2, "p99/p50 in CPU ×"),
+    _figure("P7", "gateway", Row(SERVE_ON_DISK, 32), None, 2, "p99/p50 in CPU ×"),
+    # the SDK's proxy does nothing but pass on; every call here is decided and recorded
+    *(_cpu("peers", "gateway", Row(SERVE, count), Row(PROXY, count), 1.5) for count in (1, 8, 32)),
+    *(_cpu("peers", "gateway", Row(SERVE_ON_DISK, count), Row(PROXY, count), 1.5) for count in (1, 8, 32)),
     _figure("P7", "gateway", Row(SERVE, 32), None, 45, "MiB"),
     _figure("P7", "gateway", Row(SERVE, 1), None, 0.4, "start s"),
     _cpu("P8", "import", Row("interlock", 1), Row("pydantic", 1), 1.4),

@@ -38,6 +38,10 @@ class Served:
         """CPU time so far, in steps of ten milliseconds; of children that are over too."""
         return sum(map(_cpu_ns, _tree(self.pid)))
 
+    def own_cpu_ns(self) -> int:
+        """CPU time so far of this process alone, to the nanosecond: what passes here while a client waits."""
+        return time.clock_gettime_ns(~self.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+
     def resident_mib(self) -> float:
         """Resident memory now."""
         return sum(map(_resident_kib, _tree(self.pid))) / 1024

@@ -123,7 +123,7 @@ SUITES: tuple[Suite, ...] = (
         rounds=9,
         seconds=1.0,
         rate=True,
-        figures=("p50 ms", "p99 ms", "MiB", "start s"),
+        figures=("p50 ms", "p99 ms", "p99/p50 ×", "p99/p50 in CPU ×", "MiB", "start s"),
         added="p50 ms",
     ),
     Suite(

@@ -125,10 +125,12 @@ async def clients(to: Endpoint, count: int) -> AsyncIterator[Opened]:
     for client in each:
         await client.open(ARGUMENTS)
     took_ns: list[int] = []
+    spent_ns: list[int] = []
     bodies: list[bytes] = []
 
     async def prepare() -> None:
         took_ns.clear()
+        spent_ns.clear()
         bodies.clear()
         for client in each:
             await client.ready()
@@ -139,9 +141,10 @@ async def clients(to: Endpoint, count: int) -> AsyncIterator[Opened]:
         async def lane(first: int, calls: int) -> None:
             client = free.pop()
             for number in range(first, first + calls):
-                began_ns = time.perf_counter_ns()
+                began_ns, spending_ns = time.perf_counter_ns(), to.process.own_cpu_ns()
                 body = await client.call(number)
                 took_ns.append(time.perf_counter_ns() - began_ns)
+                spent_ns.append(to.process.own_cpu_ns() - spending_ns)
                 bodies.append(body)
 
         await spread(n, count, lane)
@@ -150,10 +153,12 @@ async def clients(to: Endpoint, count: int) -> AsyncIterator[Opened]:
         numbers = sorted(map(number_served, bodies))
         if numbers != list(range(numbers[0], numbers[0] + len(bodies))):
             raise Refused(f"{len(bodies)} calls, and the server behind ran {numbers[-1] - numbers[0] + 1}")
-        took_ns.sort()
+        (p50, p99), (own_p50, own_p99) = _percentiles(took_ns), _percentiles(spent_ns)
         return {
-            "p50 ms": took_ns[len(took_ns) // 2] / 1e6,
-            "p99 ms": took_ns[len(took_ns) * 99 // 100] / 1e6,
+            "p50 ms": p50 / 1e6,
+            "p99 ms": p99 / 1e6,
+            "p99/p50 ×": p99 / p50,
+            "p99/p50 in CPU ×": own_p99 / own_p50,
             "MiB": to.process.resident_mib(),
             "start s": to.process.start_s,
         }
@@ -162,6 +167,12 @@ async def clients(to: Endpoint, count: int) -> AsyncIterator[Opened]:
     yield Opened(batch=batch, prepare=prepare, lanes=count, validates=False, cpu_ns=to.process.cpu_ns, figures=figures)
     for client in each:
         client.close()
+
+
+def _percentiles(times_ns: list[int]) -> tuple[int, int]:
+    """The 50th and the 99th, of at least one."""
+    ranked = sorted(times_ns)
+    return ranked[len(ranked) // 2], ranked[len(ranked) * 99 // 100]
 
 
 async def check(client: Client, tool: str) -> None:

@@ -18,6 +18,7 @@ from anyio.abc import TaskStatus
 from interlock.app import Interlock
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
+from interlock.cli.heap import settled
 from interlock.cli.layout import Listing, heading, lines, note, told
 from interlock.cli.output import Report
 from interlock.core.tool import Tool
@@ -59,6 +60,7 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
             both = beside(http.application, said.path, application(site))
             async with anyio.create_task_group() as tasks:
                 stop = await tasks.start(_signalled)
+                settled()
                 await serve_door(http, both, listening, stop, settings.drain_s)
                 tasks.cancel_scope.cancel()
 
@@ -90,6 +92,7 @@ def stdio(deployment: Deployment, key_file: Path | None) -> NoReturn:
 
         async with open_door(deployment.settings, plane, deployment.world) as door, anyio.create_task_group() as tasks:
             stop = await tasks.start(_signalled)
+            settled()
             await serve_stdio(door, key, stop, deployment.settings.drain_s)
             tasks.cancel_scope.cancel()
 

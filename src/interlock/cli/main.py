@@ -13,6 +13,7 @@ from importlib.metadata import version
 import click
 
 from interlock.cli.command import Surroundings, usage_error
+from interlock.cli.heap import patient
 from interlock.cli.output import EXITS, Exit, Output
 
 _WHERE = {
@@ -69,6 +70,7 @@ def interlock() -> None:
 
 def main(arguments: Sequence[str] | None = None, around: Surroundings | None = None) -> None:
     """Run one command line and exit with its code."""
+    patient()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
