@@ -8,22 +8,17 @@ from difflib import get_close_matches
 from typing import Any
 
 from interlock.errors import BadInput
+from interlock.ledger.pages import LIMIT_MAX, during
 from interlock.ledger.store import Store
-from interlock.ledger.tables import TABLES, Row
+from interlock.ledger.tables import TABLES, TIMES, Row
 
 VIEWS: dict[str, str] = {
-    "run": "started_us",
-    "step": "started_us",
-    "tool_call": "proposed_us",
-    "authz_decision": "at_us",
-    "tool_result": "at_us",
-    "compensation_action": "at_us",
-    "approval": "requested_us",
-    "notice": "at_us",
-}
+    view: TIMES[view]
+    for view in (
+        "run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice",
+    )
+}  # fmt: skip
 """What can be asked for, each with the column that says when."""
-
-LIMIT_MAX = 10_000
 
 _NUMBERS = frozenset({"step", "seq", "epoch", "attempts", "quorum", "dry_run", "waits"})
 """Columns that hold numbers, beside those whose names end in `_us`."""
@@ -59,22 +54,8 @@ async def audit(store: Store, tenant: str, question: Question) -> list[Row]:
     if not 1 <= limit <= LIMIT_MAX:
         raise BadInput(f"limit: {limit}", code="audit.limit", remedy=f"Ask for 1 to {LIMIT_MAX} rows.")
     where = {column: _value(view, column, value) for column, value in question.where.items()} | {"tenant": tenant}
-    when = VIEWS[view]
-    since_us = question.since_us if question.since_us is not None else -1
-    until_us = question.until_us
-    asked = limit
-    while True:
-        # The store knows no times: ask for more until the window is filled or there is no more.
-        found = await store.rows(view, where, asked)
-        rows = [row for row in found if _within(row[when], since_us, until_us)]
-        if len(rows) >= limit or len(found) < asked:
-            return rows[-limit:]
-        asked *= 4
-
-
-def _within(at_us: int | None, since_us: int, until_us: int | None) -> bool:
-    at_us = at_us if at_us is not None else 0
-    return since_us <= at_us and (until_us is None or at_us < until_us)
+    page = await store.page(view, {**where, **during(view, question.since_us, question.until_us)}, limit=limit)
+    return page.rows[::-1]
 
 
 def _value(view: str, column: str, value: Any) -> Any:

@@ -28,19 +28,24 @@ class Tables:
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name in TABLES if name != "step"}
+        self._places: dict[tuple[str, Key], int] = {}
         self._absorbed = 0
 
     def absorb(self, order: Sequence[Event]) -> None:
         """Fold in what is new of the whole order of commits; what was absorbed before is passed over."""
         for event in order[self._absorbed :]:
+            self._absorbed += 1
             fold(event, self)
-        self._absorbed = len(order)
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table in order of first appearance."""
+        return [row for _, row in self.placed(table)]
+
+    def placed(self, table: str) -> list[tuple[int, Row]]:
+        """The same rows, each with the position of the event that made it."""
         if table == "step":
-            return [step_of(row) for row in self._rows["tool_call"].values()]
-        return list(self._rows[table].values())
+            return [(position, step_of(row)) for position, row in self.placed("tool_call")]
+        return [(self._places[table, key], row) for key, row in self._rows[table].items()]
 
     def get(self, table: str, key: Key) -> Row | None:
         """See `Rows.get`."""
@@ -49,10 +54,12 @@ class Tables:
     def put(self, table: str, key: Key, row: Row) -> None:
         """See `Rows.put`."""
         self._rows[table][key] = row
+        self._places.setdefault((table, key), self._absorbed)
 
     def drop(self, table: str, key: Key) -> None:
         """See `Rows.drop`."""
         self._rows[table].pop(key, None)
+        self._places.pop((table, key), None)
 
 
 def _run_started(rows: Rows, event: Event) -> None:

@@ -24,12 +24,14 @@ from interlock.core.event import Event
 from interlock.core.points import Points, pass_by
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy, read_event, tail_event
+from interlock.ledger.pages import COUNT_MAX, Page, Where, page_of, refuse_bad, refuse_unknown
 from interlock.ledger.sqlite_append import Appender
 from interlock.ledger.sqlite_file import LedgerFile, opening
 from interlock.ledger.sqlite_log import Log, Sealing
+from interlock.ledger.sqlite_select import Sql, bindable, count, select
 from interlock.ledger.sqlite_writer import Writer
 from interlock.ledger.store import AHEAD_MAX_S, Append
-from interlock.ledger.tables import TABLES
+from interlock.ledger.tables import TABLES, Row
 
 T = TypeVar("T")
 
@@ -170,10 +172,34 @@ class SqliteStore:
 
     async def rows(self, table: str, where: Mapping[str, Any] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """See `Store.rows`."""
-        sql, values = _select(table, dict(where or {}))
+        refuse_unknown(table, where or {})
+        found = await self._selected(table, select(table, where or {}), limit)
+        return [row for _, row in reversed(found)]
+
+    async def page(
+        self, table: str, where: Where | None = None, *, limit: int = 100, before: int | None = None
+    ) -> Page:
+        """See `Store.page`."""
+        refuse_bad(table, where or {}, limit)
+        return page_of(await self._selected(table, select(table, where or {}, before), limit + 1), limit)
+
+    async def count(self, table: str, where: Where | None = None, upto: int = COUNT_MAX) -> int:
+        """See `Store.count`."""
+        refuse_bad(table, where or {})
+        sql, values = count(table, where or {})
+        if not bindable(values):
+            return 0
+        found: int = await self._read(lambda database: database.execute(sql, (*values, upto + 1)).get)
+        return found
+
+    async def _selected(self, table: str, query: Sql, limit: int) -> list[tuple[int, Row]]:
+        """Position and row of each that a query finds, in its order."""
+        sql, values = query
+        if not bindable(values):
+            return []
         columns = TABLES[table].columns
         found = await self._read(lambda database: database.execute(sql, (*values, limit)).fetchall())
-        return [dict(zip(columns, row, strict=True)) for row in reversed(found)]
+        return [(pos, dict(zip(columns, row, strict=True))) for pos, *row in found]
 
     def changes(self) -> int:
         """See `Store.changes`. Reads one number of the file's shared memory: some microseconds."""
@@ -287,29 +313,6 @@ WHERE run.status = 'open' AND run.driver <> 'calls' AND run.waits = 0
 ORDER BY 3, 1, 5 LIMIT ?1
 """
 _GUARDS = "SELECT name, value FROM guard WHERE name >= ? AND substr(name, 1, length(?)) = ?"
-
-_OPEN = ("proposed", "held", "intent", "unknown")
-"""Values of `tool_call.status` that its partial index holds."""
-
-
-def _select(table: str, where: dict[str, Any]) -> tuple[str, list[Any]]:
-    """The query for a table's newest rows that equal `where`, newest first; the limit is its last value."""
-    assert table in TABLES, f"no projection is called {table!r}"
-    columns = TABLES[table].columns
-    assert where.keys() <= set(columns), f"{table} has no column {sorted(where.keys() - set(columns))}"
-    shown = ", ".join(f'{table}."{column}"' for column in columns)
-    tests = [f'{table}."{column}" IS ?' for column in where]
-    source, values = table, list(where.values())
-    if "run_id" in where:
-        source = f"extent JOIN {table} ON {table}.pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first"
-        tests.append("extent.chain = (SELECT no FROM chain WHERE name = ?)")
-        values.append(where["run_id"])
-    elif table in ("tool_call", "step") and where.get("status") in _OPEN:
-        tests.append("status <> 'closed'")  # said literally, or SQLite cannot see that the index will do
-    elif table == "approval" and where.get("status") == "pending":
-        tests.append("status = 'pending'")
-    condition = f"WHERE {' AND '.join(tests)}" if tests else ""
-    return f"SELECT {shown} FROM {source} {condition} ORDER BY {table}.pos DESC LIMIT ?", values
 
 
 def _at_one_moment(database: apsw.Connection, work: Callable[[Log], T]) -> T:

@@ -16,8 +16,8 @@ from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.guards import changed
+from interlock.ledger.pages import COUNT_MAX, Page, Where, fits, page_of, refuse_bad, refuse_unknown
 from interlock.ledger.projections import Tables
-from interlock.ledger.tables import TABLES
 
 DEPLOYMENT = "deployment"
 """Chain of facts that belong to no run and no tenant."""
@@ -152,6 +152,25 @@ class Store(Protocol):
         """Rows of a projection whose columns equal `where`, newest last; at most `limit`, the newest kept."""
         ...
 
+    async def page(
+        self, table: str, where: Where | None = None, *, limit: int = 100, before: int | None = None
+    ) -> Page:
+        """The newest rows of a projection that fit, the newest first.
+
+        A row keeps its place for good, so that whoever goes on with `before` sees each that fits all the time once.
+
+        Args:
+            table: Any but `budget`, whose rows have no position of their own.
+            where: See `Where`.
+            limit: 1 to 10,000.
+            before: `Page.before` of the page in front; None for the first.
+        """
+        ...
+
+    async def count(self, table: str, where: Where | None = None, upto: int = COUNT_MAX) -> int:
+        """How many rows fit, exactly, as long as they are at most `upto`; one more than that where they are more."""
+        ...
+
     def changes(self) -> int:
         """A number that differs once somebody else has committed since it was last asked; cheap, no waiting."""
         ...
@@ -276,10 +295,25 @@ class MemoryStore:
 
     async def rows(self, table: str, where: Mapping[str, Any] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """See `Store.rows`."""
-        assert table in TABLES, f"no projection is called {table!r}"
-        wanted = dict(where or {})
-        found = [row for row in self._folded().rows(table) if wanted.items() <= row.items()]
-        return found[-limit:]
+        refuse_unknown(table, where or {})
+        return [row for _, row in self._placed(table, where or {})][-limit:]
+
+    async def page(
+        self, table: str, where: Where | None = None, *, limit: int = 100, before: int | None = None
+    ) -> Page:
+        """See `Store.page`."""
+        refuse_bad(table, where or {}, limit)
+        found = [
+            (position, row)
+            for position, row in reversed(self._placed(table, where or {}))
+            if before is None or position < before
+        ]
+        return page_of(found, limit)
+
+    async def count(self, table: str, where: Where | None = None, upto: int = COUNT_MAX) -> int:
+        """See `Store.count`."""
+        refuse_bad(table, where or {})
+        return min(len(self._placed(table, where or {})), upto + 1)
 
     def changes(self) -> int:
         """Always 0: nobody else can write here."""
@@ -311,6 +345,9 @@ class MemoryStore:
             if refused.mended is not None:
                 self._guards[refused.guard] = refused.mended
             raise
+
+    def _placed(self, table: str, where: Where) -> list[tuple[int, dict[str, Any]]]:
+        return [(position, row) for position, row in self._folded().placed(table) if fits(row, where)]
 
     def _folded(self) -> Tables:
         """The projections, folded on demand: an append in memory writes no rows."""

@@ -112,6 +112,21 @@ TABLES: dict[str, Table] = {
 """Every projection by name. A name or column is never renamed; a table only grows."""
 
 
+TIMES: dict[str, str] = {
+    "run": "started_us",
+    "step": "started_us",
+    "tool_call": "proposed_us",
+    "authz_decision": "at_us",
+    "tool_result": "at_us",
+    "compensation_action": "at_us",
+    "approval": "requested_us",
+    "grant": "issued_us",
+    "dead_letter": "at_us",
+    "due": "at_us",
+    "notice": "at_us",
+}
+"""The column that says when, of each table whose rows have a position of their own: all but `budget`."""
+
 STEP_FROM = {"started_us": "proposed_us"}
 """Columns of `step` that `tool_call` calls otherwise; `kind` is `call` for all of them."""
 

@@ -14,6 +14,7 @@ from interlock.core.event import Event
 from interlock.core.points import Points
 from interlock.errors import StoreUnavailable
 from interlock.ledger.chain import Entropy
+from interlock.ledger.pages import COUNT_MAX, Page, Where
 from interlock.ledger.store import Append, MemoryStore
 from interlock.testing.scheduler import Crashed, Host, a_turn, whole_turn
 
@@ -163,6 +164,18 @@ class StoreHandle:
         """See `Store.rows`."""
         await self._look()
         return await self._store.rows(table, where, limit)
+
+    async def page(
+        self, table: str, where: Where | None = None, *, limit: int = 100, before: int | None = None
+    ) -> Page:
+        """See `Store.page`."""
+        await self._look()
+        return await self._store.page(table, where, limit=limit, before=before)
+
+    async def count(self, table: str, where: Where | None = None, upto: int = COUNT_MAX) -> int:
+        """See `Store.count`."""
+        await self._look()
+        return await self._store.count(table, where, upto)
 
     def changes(self) -> int:
         """See `Store.changes`: what others have committed."""
