@@ -8,7 +8,8 @@ import pytest
 
 from interlock.core.event import NOTICES, Fact, Kind
 from interlock.errors import BadInput
-from interlock.ledger.audit import LIMIT_MAX, VIEWS, Question, audit
+from interlock.ledger.audit import VIEWS, Question, audit
+from interlock.ledger.pages import LIMIT_MAX
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append, Store
 from interlock.ledger.tables import TABLES

@@ -13,8 +13,9 @@ from interlock.cli.layout import Listing
 from interlock.cli.output import Report
 from interlock.core.times import moment
 from interlock.errors import BadInput
-from interlock.ledger.audit import LIMIT_MAX, VIEWS, Question
+from interlock.ledger.audit import VIEWS, Question
 from interlock.ledger.audit import audit as ask
+from interlock.ledger.pages import LIMIT_MAX
 from interlock.ledger.plain import plain
 
 _EXAMPLE = """\

@@ -53,9 +53,16 @@ class Between:
     below: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WithCall:
+    """A `run_id` of a run that has a call which fits this; what is asked of that may not ask for calls again."""
+
+    where: Where
+
+
 Where = Mapping[str, Any]
-"""Column to what its value is: equal to this, one of these (a tuple, list or set), or what `Prefix`, `Contains` or
-`Between` says. All must hold."""
+"""Column to what its value is: equal to this, one of these (a tuple, list or set), or what `Prefix`, `Contains`,
+`Between` or `WithCall` says. All must hold."""
 
 
 def refuse_unknown(table: str, where: Where) -> None:
@@ -63,6 +70,11 @@ def refuse_unknown(table: str, where: Where) -> None:
     assert table in TABLES, f"no projection is called {table!r}"
     columns = TABLES[table].columns
     assert where.keys() <= set(columns), f"{table} has no column {sorted(where.keys() - set(columns))}"
+    for column, asked in where.items():
+        if isinstance(asked, WithCall):
+            assert column == "run_id", f"{column} is no run"
+            assert "run_id" not in asked.where, "a call is asked for by its own columns"
+            refuse_unknown("tool_call", asked.where)
 
 
 def refuse_bad(table: str, where: Where, limit: int = 1) -> None:
@@ -81,7 +93,7 @@ def page_of(found: Sequence[tuple[int, Row]], limit: int) -> Page:
 
 def one_of(asked: Any) -> Collection[Any]:
     """The values of which a column shall have one; none where it is asked by other means."""
-    if isinstance(asked, Prefix | Contains | Between):
+    if isinstance(asked, Prefix | Contains | Between | WithCall):
         return ()
     return asked if isinstance(asked, tuple | list | set | frozenset) else (asked,)
 

@@ -198,8 +198,8 @@ class SqliteStore:
         if not bindable(values):
             return []
         columns = TABLES[table].columns
-        found = await self._read(lambda database: database.execute(sql, (*values, limit)).fetchall())
-        return [(pos, dict(zip(columns, row, strict=True))) for pos, *row in found]
+        found: list[Any] = await self._read(lambda database: database.execute(sql, (*values, limit)).fetchall())
+        return [(row[0], dict(zip(columns, row[1:], strict=True))) for row in found]
 
     def changes(self) -> int:
         """See `Store.changes`. Reads one number of the file's shared memory: some microseconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.ledger.pages import Between, Contains, Prefix, Where, one_of
+from interlock.ledger.pages import Between, Contains, Prefix, Where, WithCall, one_of
 from interlock.ledger.tables import TABLES
 
 _OPEN = frozenset({"proposed", "held", "intent", "unknown"})
@@ -77,6 +77,9 @@ def _test(column: str, asked: Any) -> Sql:
         bounds = [(bound, sign) for bound, sign in ((asked.least, ">="), (asked.below, "<")) if bound is not None]
         tests = [f"{column} IS NOT NULL", *(f"{column} {sign} ?" for _, sign in bounds)]
         return " AND ".join(tests), [_bounded(bound) for bound, _ in bounds]
+    if isinstance(asked, WithCall):
+        source, condition, values = _from("tool_call", asked.where, None)
+        return f"{column} IN (SELECT run_id FROM {source} {condition})", values
     if not isinstance(asked, tuple | list | set | frozenset):
         return f"{column} IS ?", [asked]
     values = [value for value in asked if value is not None and bindable([value])]

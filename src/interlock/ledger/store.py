@@ -16,7 +16,7 @@ from interlock.core.event import Event, Fact, GuardChange, Kind
 from interlock.errors import DuplicateFact, GuardRefused, StaleClaim, StoreUnavailable
 from interlock.ledger.chain import EMPTY, Entropy, Head, link_all, read_event
 from interlock.ledger.guards import changed
-from interlock.ledger.pages import COUNT_MAX, Page, Where, fits, page_of, refuse_bad, refuse_unknown
+from interlock.ledger.pages import COUNT_MAX, Page, Where, WithCall, fits, page_of, refuse_bad, refuse_unknown
 from interlock.ledger.projections import Tables
 
 DEPLOYMENT = "deployment"
@@ -347,6 +347,8 @@ class MemoryStore:
             raise
 
     def _placed(self, table: str, where: Where) -> list[tuple[int, dict[str, Any]]]:
+        if isinstance(asked := where.get("run_id"), WithCall):
+            where = {**where, "run_id": frozenset(row["run_id"] for _, row in self._placed("tool_call", asked.where))}
         return [(position, row) for position, row in self._folded().placed(table) if fits(row, where)]
 
     def _folded(self) -> Tables:
