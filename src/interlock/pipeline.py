@@ -288,6 +288,7 @@ def _reads(call: ToolCall, plane: Plane) -> Resolve:
             arguments=arguments,
             principal=call.principal,
             parent_id=call.call_id,
+            trace=call.trace,
         )
         return await call_tool(read, plane)
 

@@ -57,6 +57,9 @@
     review = "approver"                 # who looks at what is in doubt
     thresholds = { irreversible = 80, privileged = 95 }
 
+    [telemetry.otlp]
+    endpoint = "http://127.0.0.1:4318"  # a collector of OpenTelemetry; nothing is sent anywhere without one
+
     [gateway]
     port = 8722                         # where `interlock serve` listens, on this machine alone
 
@@ -85,6 +88,7 @@ from interlock.screening_settings import ScreeningSettings, ToolScreening
 from interlock.secret_settings import AllowSettings, SecretSettings, VaultSettings
 from interlock.server_settings import ServerSettings, ToolProfile
 from interlock.service_settings import AuthSettings, ServiceSettings
+from interlock.telemetry_settings import OtlpSettings, TelemetrySettings
 from interlock.verify_settings import VerifySettings
 
 FILE = "interlock.toml"
@@ -230,6 +234,7 @@ class Settings(BaseModel):
         routing: What is offered where there are many tools.
         screening: What is done about what tools return.
         provenance: What of tools is trusted.
+        telemetry: What is told of calls to other systems.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -255,6 +260,7 @@ class Settings(BaseModel):
     screening: ScreeningSettings = Field(default_factory=ScreeningSettings)
     secrets: SecretSettings = Field(default_factory=SecretSettings)
     provenance: ProvenanceSettings = Field(default_factory=ProvenanceSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -300,6 +306,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "secrets": SecretSettings,
     "secrets.allow": AllowSettings,
     "secrets.vault": VaultSettings,
+    "telemetry": TelemetrySettings,
+    "telemetry.otlp": OtlpSettings,
 }
 """The tables of the file, to say what may stand in each."""
 

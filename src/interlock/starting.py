@@ -10,6 +10,7 @@ from interlock.core.entered import handed_down
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
+from interlock.core.trace import TraceContext, span_id, trace_context
 from interlock.errors import BadInput, Conflict, NotFound
 from interlock.limits.budget import COUNTED, own_budgets
 from interlock.pipeline import Plane
@@ -29,6 +30,9 @@ class Start:
         above: Further budgets that it uses, those of a run that it goes on for though that is over: row, unit, most.
         conversation: Of an agent: an answer does not end it, and its user may say more.
         mandates: Names of the tools that were asked for: what others say in the run cannot have others used.
+        trace: The `traceparent` of whoever starts it; what is none is none, and of no consequence.
+        tracestate: What belongs to that.
+        via: The door that its calls come by; empty where a program makes them.
     """
 
     words: str | None = None
@@ -37,6 +41,9 @@ class Start:
     above: tuple[tuple[str, str, int], ...] = ()
     conversation: bool = False
     mandates: tuple[str, ...] = ()
+    trace: str = ""
+    tracestate: str = ""
+    via: str = ""
 
 
 class Starting(TypedDict, total=False):
@@ -47,12 +54,16 @@ class Starting(TypedDict, total=False):
     parent: The run that it is started for: it uses what is left there, and can never use more.
     mandates: Names of the tools that were asked for, where the application knows: what others say in the run cannot
         have others used.
+    trace: The `traceparent` (W3C) of whoever starts it: its spans are below that one. What is none is passed over.
+    tracestate: What belongs to that.
     """
 
     words: str | None
     budget: Mapping[str, int]
     parent: str
     mandates: tuple[str, ...]
+    trace: str
+    tracestate: str
 
 
 async def started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
@@ -77,9 +88,13 @@ async def started(plane: Plane, principal: Principal, start: Start, run_id: str)
             remedy=f"Use {', '.join(sorted(known))}.",
         )  # fmt: skip
     budgets += start.above
+    if start.via:
+        body["via"] = start.via
+    trace = trace_context(start.trace, start.tracestate)
     if start.parent:
         body["parent"] = start.parent
         above = await _above(plane, principal, start.parent)
+        trace = trace or TraceContext(above.trace_id, span_id(above.run_id), above.trace.state if above.trace else "")
         budgets += above.budgets
         body |= _no_wider(handed_down(above.entered), start.mandates)
     if len(budgets) > _BUDGETS_MAX:
@@ -89,7 +104,11 @@ async def started(plane: Plane, principal: Principal, start: Start, run_id: str)
         )  # fmt: skip
     if budgets:
         body["budgets"] = [list(each) for each in budgets]
-    return Fact(Kind.RUN_STARTED, body, principal_id=principal.id)
+    if trace is not None:
+        body["trace"] = trace.body
+    return Fact(
+        Kind.RUN_STARTED, body, principal_id=principal.id, trace_id="" if trace is None else trace.trace_id
+    )  # fmt: skip
 
 
 def _asked_for(plane: Plane, mandates: Iterable[str]) -> list[str]:

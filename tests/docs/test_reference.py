@@ -41,6 +41,7 @@ from interlock.settings import (
     RateSettings,
     SealSettings,
 )
+from interlock.telemetry_settings import OtlpSettings, TelemetrySettings
 from interlock.verify_settings import VerifySettings
 from interlock.wrapping.checklist import CHECKS, Check
 from tests.docs.page import DOCS, blocks, first_codes, rows
@@ -136,6 +137,8 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("screening.", ScreeningSettings),
         ("provenance.", ProvenanceSettings),
         ("screening.tools.", ToolScreening),
+        ("telemetry.", TelemetrySettings),
+        ("telemetry.otlp.", OtlpSettings),
     )
     for prefix, model in models:
         for name, field in model.model_fields.items():
@@ -153,6 +156,8 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "servers",
                 "screening",
                 "provenance",
+                "telemetry",
+                "otlp",
             ) or (not prefix and name == "secrets"):
                 continue
             default = () if field.default_factory is dict else field.default

@@ -21,6 +21,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
 from interlock.core.run import RunState, speaker
 from interlock.core.tool import CallContext, Effect, Tool
+from interlock.core.trace import TraceContext, call_span_id
 from interlock.errors import DuplicateFact, Rejected, StaleClaim
 from interlock.ledger.store import Append, Claim
 from interlock.limits.budget import COUNTED, own_budgets
@@ -110,8 +111,11 @@ class Delegation:
         run = (await ledger.conversation(context.run_id, context.tenant)).state
         child = child_run_id(context.run_id, context.call_id)
         task = _task(run, arguments, context, how) | label(self.plane, run)
-        body = _started(run, child, started) | {"task": task}
-        fact = Fact(Kind.RUN_STARTED, body, principal_id=context.principal_id)
+        trace = TraceContext(
+            run.trace_id, call_span_id(run.run_id, context.call_id), "" if run.trace is None else run.trace.state
+        )  # fmt: skip
+        body = _started(run, child, started) | {"task": task, "trace": trace.body}
+        fact = Fact(Kind.RUN_STARTED, body, principal_id=context.principal_id, trace_id=trace.trace_id)
         with suppress(DuplicateFact, StaleClaim):  # it was started before
             # Under a claim that is over at once: whoever looks for what is due finds it.
             await ledger.store.append(Append(child, context.tenant, [fact], claim=Claim(context.call_id, 0.0)))

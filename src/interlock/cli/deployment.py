@@ -187,4 +187,9 @@ class Deployment:
 
     async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]], engine: bool) -> T:
         async with open_plane(self.settings, world=self.world, engine=engine) as plane:
-            return await work(plane)
+            if not engine or not self.settings.telemetry.otlp.endpoint:
+                return await work(plane)
+            from interlock.telemetry.exporting import exporting  # brings screens that most commands do without
+
+            async with exporting(self.settings, plane, self.world):
+                return await work(plane)

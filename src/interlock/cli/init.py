@@ -219,6 +219,14 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # host = "mail.example"
 # from = "interlock@example.com"
 # to = ["operators@example.com"]
+
+[telemetry]                         # what is told of calls to other systems; nothing is sent anywhere without these
+# [telemetry.otlp]
+# endpoint = "http://127.0.0.1:4318"  # a collector of OpenTelemetry
+# headers_file = "otlp.headers"     # mode 0600: name: value on each line
+# service_name = "interlock"
+# content = false                   # true: arguments, results and words too, screened once more
+# runs = 1.0                        # which part of all runs is told as spans
 """
 
 _TOOLS = '''\

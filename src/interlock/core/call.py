@@ -25,6 +25,7 @@ from interlock.core.provenance import UNTRACED, Traced
 from interlock.core.secret import SecretUse
 from interlock.core.selected import Selected
 from interlock.core.tool import Tool
+from interlock.core.trace import TraceContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class ToolCall:
         place: Its place among those that were proposed together, from 1; 0 for a call alone.
         version: The version of the tool that an earlier decision of this call chose; empty before the first.
         sent: Its intent stands: it goes on as that version, whatever is rolled out by now.
+        trace: Whose trace it belongs to, where its caller has one beside the run's; None for the run's.
     """
 
     run_id: str
@@ -60,6 +62,7 @@ class ToolCall:
     place: int = 0
     version: str = ""
     sent: bool = False
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

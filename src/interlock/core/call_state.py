@@ -9,6 +9,7 @@ from typing import Any
 
 from interlock.core.call import Outcome, outcome_from_json
 from interlock.core.charge import Reserved
+from interlock.core.trace import TraceContext
 from interlock.core.undo import Undo
 
 
@@ -48,6 +49,7 @@ class CallState:
         starts: What it starts beside itself (`Tool.starts`), by its intent; empty for nothing.
         child: The run that it starts; empty for none.
         reported: That run has reported: what it said is the call's outcome from then on.
+        trace: Whose trace it belongs to, where its caller had one; None for the run's.
     """
 
     call_id: str
@@ -78,6 +80,7 @@ class CallState:
     starts: str = ""
     child: str = ""
     reported: bool = False
+    trace: TraceContext | None = None
 
     @property
     def awaits(self) -> str:

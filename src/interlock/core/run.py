@@ -15,6 +15,7 @@ from interlock.core.entered import Door, Entered, answered_for, at_start
 from interlock.core.event import CLOSING, Event, Kind, nothing_since
 from interlock.core.ids import child_run_id, fallback_call_id
 from interlock.core.principal import Principal
+from interlock.core.trace import TraceContext, recorded_context, run_trace_id
 from interlock.core.transcript import Transcript, Words, begun
 from interlock.core.under_way import UnderWay
 from interlock.core.undo import undo_from
@@ -41,6 +42,7 @@ class RunState:
         course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
             (`input`).
         parent: The run that it was started for; empty for none.
+        trace: Whose trace it belongs to, its caller's or that of the run that started it; None where it has its own.
         entered: What has entered it from outside its model, in order.
         task: What it was started for by another run's call: `call`, `from`, `how`, `text`, `given`, `data`; empty where
             it was not.
@@ -76,6 +78,7 @@ class RunState:
     driver: str = "calls"
     course: dict[str, Any] = field(default_factory=dict)
     parent: str = ""
+    trace: TraceContext | None = None
     task: dict[str, Any] = field(default_factory=dict)
     entered: list[Entered] = field(default_factory=list)
     tools: frozenset[str] | None = None
@@ -118,6 +121,11 @@ class RunState:
             if self.vain and self._moves(event):
                 self.vain = 0
 
+    @property
+    def trace_id(self) -> str:
+        """The trace that its spans are of."""
+        return run_trace_id(self.run_id) if self.trace is None else self.trace.trace_id
+
     def _moves(self, event: Event) -> bool:
         """Whether something came of a call: a claim is no move, nor is what was read on behalf of a call."""
         call = self.calls.get(event.fact.call_id)
@@ -152,6 +160,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.driver = body["driver"]
     run.course = {name: body[name] for name in ("saga", "graph", "input") if name in body}
     run.parent, run.task = body.get("parent", ""), body.get("task", {})
+    run.trace = recorded_context(event.fact.trace_id, body.get("trace"))
     run.tools, run.authority = _names(body.get("tools")), _names(body.get("authority", body.get("tools")))
     run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
@@ -218,6 +227,8 @@ def _call_decided(run: RunState, event: Event) -> None:
     call = run.calls.get(fact.call_id)
     if call is None:
         call = run.calls[fact.call_id] = proposed_call(fact.call_id, fact.step, body)
+        if fact.trace_id:
+            call.trace = recorded_context(fact.trace_id, body.get("trace"))
         run.tool_calls[call.tool] = run.tool_calls.get(call.tool, 0) + 1
     if (verdict := body.get("verify")) is not None:
         call.verdict = {**verdict, "policy": fact.policy_hash}

@@ -87,20 +87,16 @@ def decided(way: Way, reached: State, stop: Stop | None) -> Fact:
         body["stop"] = {"gate": stop.gate, "code": stop.outcome.code, "audit": audit}
         body["outcome"] = outcome_to_json(stop.outcome)
         told = stop.outcome.kind.value
-    if call.call_id not in way.run.calls:  # an approved call enters a second time
+    first = call.call_id not in way.run.calls  # an approved call enters a second time
+    if first:
         body["proposed"] = proposed(call, valid, way.sent)
+    trace_id = ""
+    if first and call.trace is not None:
+        body["trace"], trace_id = dict(call.trace.body), call.trace.trace_id
     return Fact(
-        Kind.CALL_DECIDED,
-        compose(body),
-        call.call_id,
-        way.step,
-        0,
-        call.principal.id,
-        tool_hash,
-        policy_hash,
-        decision,
-        told,
-    )
+        Kind.CALL_DECIDED, compose(body), call.call_id, way.step, 0, call.principal.id, tool_hash, policy_hash,
+        decision, told, trace_id=trace_id,
+    )  # fmt: skip
 
 
 def _unsaid(way: Way, facts: Mapping[str, Json], tool: Tool) -> Written:
