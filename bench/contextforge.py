@@ -35,6 +35,8 @@ _ENVIRONMENT = {
     "SSRF_ALLOW_PRIVATE_NETWORKS": "true",
     "RATE_LIMITING_ENABLED": "false",
     "TOOL_RATE_LIMIT": "100000000",
+    # each call checks the server's address in a thread, and is refused where that takes five seconds
+    "GATEWAY_TEST_DNS_TIMEOUT": "30",
 }
 
 

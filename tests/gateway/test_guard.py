@@ -19,6 +19,7 @@ from interlock.errors import BadInput
 from interlock.gateway import wire
 from interlock.gateway.address import Addresses
 from interlock.gateway.asgi import header
+from interlock.gateway.crowd import Crowd
 from interlock.gateway.guard import Guard, Protection
 from interlock.keys import Key
 from tests.gateway.served import NEW, OLD, served
@@ -340,6 +341,52 @@ async def test_behind_the_guard_stands_the_one_spelling_of_what_was_checked() ->
     scope = {"type": "http", "method": "POST", "path": "/mcp", "server": ("127.0.0.1", 1), "headers": head}
     await Guard(inner, Everybody(), "/mcp", Protection(), SystemClock(), CountedIds())(scope, receive, send)
     assert got == [(spelt, False, str(len(spelt)), "ana")]
+
+
+async def test_whoever_has_an_answer_may_send_the_next_request_though_the_last_is_still_being_cleared_away() -> None:
+    """A client that always has as many under way as it may is never told that it has one more; a notification that has
+    only been taken counts until it is dealt with."""
+    clear, statuses = anyio.Event(), list[int]()
+
+    async def inner(_key: Key, _scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        await clear.wait()
+
+    async def post(guard: Guard, written: bytes) -> None:
+        answered = anyio.Event()
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": written, "more_body": False}
+
+        async def send(said: Any) -> None:
+            if said["type"] == "http.response.start":
+                statuses.append(said["status"])
+            elif not said.get("more_body"):
+                answered.set()
+
+        length = b"%d" % len(written)
+        head = [(b"host", b"127.0.0.1:1"), (b"content-type", b"application/json"), (b"content-length", length)]
+        scope = {"type": "http", "method": "POST", "path": "/mcp", "server": ("127.0.0.1", 1), "headers": head}
+        tasks.start_soon(guard, scope, receive, send)
+        await answered.wait()
+
+    def guard() -> Guard:
+        made = Guard(inner, Everybody(), "/mcp", Protection(), SystemClock(), CountedIds())
+        made._crowd = Crowd(1)
+        return made
+
+    async with anyio.create_task_group() as tasks:
+        asking, telling = guard(), guard()
+        for number in (1, 2, 3):
+            await post(asking, b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % number)
+        assert statuses == [202, 202, 202]
+        for _ in (1, 2):
+            await post(telling, b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
+        assert statuses[3:] == [202, 429]
+        clear.set()
 
 
 class Everybody:

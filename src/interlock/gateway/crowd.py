@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,8 +28,8 @@ class Crowd:
         self._asked: set[tuple[str, str]] = set()
 
     @contextmanager
-    def one(self, principal: Principal, *, stream: bool) -> Iterator[None]:
-        """One more request, or stream, for as long as the block lasts.
+    def one(self, principal: Principal, *, stream: bool) -> Iterator[Callable[[], None]]:
+        """One more request, or stream, for as long as the block lasts, or until what it gives is called.
 
         Raises:
             BadInput: There are too many (`http.crowd`).
@@ -39,12 +39,19 @@ class Crowd:
             what = "streams are open" if stream else "requests are under way"
             raise BadInput(f"{self._at_once} {what} already", code="http.crowd", remedy="Wait until one has ended.")
         self._open[key] += 1
+        here = [key]
+
+        def leave() -> None:
+            if here:
+                here.clear()
+                self._open[key] -= 1
+                if not self._open[key]:
+                    del self._open[key]
+
         try:
-            yield
+            yield leave
         finally:
-            self._open[key] -= 1
-            if not self._open[key]:
-                del self._open[key]
+            leave()
 
     @contextmanager
     def asking(self, session: str, asked: str) -> Iterator[None]:

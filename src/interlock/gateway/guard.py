@@ -106,7 +106,7 @@ class Guard:
         session = header(scope, SESSION)
         if session:
             self._sessions.check(key.principal, session)
-        with self._crowd.one(key.principal, stream=scope["method"] == "GET"):
+        with self._crowd.one(key.principal, stream=scope["method"] == "GET") as exchange.ended:
             if scope["method"] == "POST":
                 await self._posted(exchange, key, scope, receive)
             else:
@@ -167,6 +167,8 @@ class _Exchange:
         more: Headers of a refusal.
         status: Of the answer that was begun; 0 before.
         opened: Told the session that the answer names, before the client is; None where none can be opened.
+        ended: Told that the last of an answer to a request is out: its client may send the next one while this one is
+            being cleared away. A notification has only been taken by then, and counts until it is dealt with.
     """
 
     def __init__(self, send: Send) -> None:
@@ -175,6 +177,7 @@ class _Exchange:
         self.more: Headers = ()
         self.status = 0
         self.opened: Callable[[str], None] | None = None
+        self.ended: Callable[[], None] = _nothing_more
 
     async def send(self, message: Any) -> None:
         """Pass a message of the answer on."""
@@ -184,11 +187,17 @@ class _Exchange:
             if session and self.opened is not None and self.status < 400:
                 self.opened(session)
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body") and self.asked is not None:
+            self.ended()
 
     async def turn_away(self, error: InterlockError) -> None:
         """Answer with an error, unless an answer was begun."""
         if not self.status:
             await turn_away(self.send, error, self.asked, self.more)
+
+
+def _nothing_more() -> None:
+    """Nobody counts this one."""
 
 
 async def _nothing() -> Any:
