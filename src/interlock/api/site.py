@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from interlock.api.admission import Admission, KeyBearers
@@ -17,6 +18,7 @@ from interlock.key_ring import KeyRing
 from interlock.ledger.feed import Feed
 from interlock.ledger.store import Store
 from interlock.settings import Settings
+from interlock.telemetry.measures import Measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Site:
         clock: For every time that is shown or judged.
         new_id: Makes ids of requests.
         feed: Tells what is committed, by this process and by others.
+        measures: Figures over time.
     """
 
     plane: Interlock
@@ -40,6 +43,7 @@ class Site:
     clock: Clock
     new_id: IdMaker
     feed: Feed
+    measures: Measures
 
     @property
     def store(self) -> Store:
@@ -61,9 +65,14 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
     """
     ring = KeyRing(keys_file, world.clock)
     admission = KeyBearers(ring, lambda: plane.plane.policy.approvers, world.clock)
-    feed = Feed(plane.store)
-    async with beside(feed.run):
+    feed, measures = Feed(plane.store), Measures(world.clock)
+    async with beside(feed.run), beside(partial(_measure, feed, measures)):
         yield Site(
             plane=plane, settings=settings, ring=ring, admission=admission, clock=world.clock,
-            new_id=plane.plane.new_id, feed=feed,
+            new_id=plane.plane.new_id, feed=feed, measures=measures,
         )  # fmt: skip
+
+
+async def _measure(feed: Feed, measures: Measures) -> None:
+    async for batch in feed.follow(0):
+        measures.absorb(batch)

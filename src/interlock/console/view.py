@@ -54,7 +54,7 @@ class View:
         )  # fmt: skip
         del self._pages.filters["safe"]  # the one way to put markup in that was not made here
         self._pages.filters |= {
-            "seen": text, "value": _value, "when": _when, "ago": self._ago, "took": took, "iso": iso, "money": _money,
+            "seen": text, "value": _value, "when": _when, "ago": self._ago, "took": took, "iso": iso, "money": money,
             "count": _count, "short": _short,
         }  # fmt: skip
         self._pages.globals["asset"] = _asset
@@ -97,7 +97,7 @@ def _moment(at_us: int) -> str:
     return datetime.fromtimestamp(at_us / SECOND_US, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _money(micro_usd: int) -> str:
+def money(micro_usd: int) -> str:
     """Millionths of a US dollar as dollars: cents where there are any, more digits where there are none."""
     usd = micro_usd / 1_000_000
     return f"${usd:,.2f}" if usd >= 0.01 or not micro_usd else f"${usd:.6f}".rstrip("0")
