@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Final
 
-from interlock.api import health
+from interlock.api import health, watch
 from interlock.api.problem import MEDIA, problem, status_of
 from interlock.api.site import Site
 from interlock.errors import BadInput, InterlockError, MissingExtra
@@ -22,7 +22,7 @@ except ImportError:
 PREFIX: Final = "/api/v1"
 """What every path of the API begins with, but for those of health and metrics."""
 
-ROUTERS: Final = (health.router,)
+ROUTERS: Final = (health.router, watch.router)
 """Every part of the API."""
 
 OPEN: Final = (("GET", "/healthz"), ("GET", "/readyz"))

@@ -65,7 +65,7 @@ async def facts(
 
 
 async def server_sent(
-    found: AsyncIterator[tuple[int, Event] | None], said: Callable[[Event], str]
+    found: AsyncIterator[tuple[int, Event] | None], said: Callable[[int, Event], str]
 ) -> AsyncIterator[bytes]:
     """The same as the bytes of a stream of server-sent events.
 
@@ -78,7 +78,7 @@ async def server_sent(
             yield b": still here\n\n"
         else:
             position, event = each
-            yield f"id: {position}\nevent: fact\ndata: {said(event)}\n\n".encode()
+            yield f"id: {position}\nevent: fact\ndata: {said(position, event)}\n\n".encode()
 
 
 def streamed(body: AsyncIterator[bytes]) -> StreamingResponse:

@@ -33,6 +33,6 @@ def routes(view: View) -> Sequence[BaseRoute]:
     return [Route("/live", live)]
 
 
-def _said(event: Event) -> str:
+def _said(position: int, event: Event) -> str:
     """Kind, run and call: what a page needs to know whether it shows something else by now, and nothing to show."""
     return f"{event.fact.kind.value} {event.chain} {event.fact.call_id}"
