@@ -183,10 +183,10 @@ class WatchedStore(MemoryStore):
             raise StoreUnavailable("the connection broke", code="ledger.lost")
         return events
 
-    async def read(self, chain: str, after: int = 0) -> list[Event]:
+    async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """See `Store.read`."""
         await checkpoint()
-        return await super().read(chain, after)
+        return await super().read(chain, after, limit)
 
 
 class CutAt:

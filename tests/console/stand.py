@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from interlock import Interlock, Principal, Settings, Tool, World, open_plane
+from interlock import Agent, Interlock, Principal, Settings, Tool, World, open_plane
 from interlock.api.site import Site, open_site
 from interlock.api.who import Who
 from interlock.console.application import application
@@ -101,18 +101,21 @@ class Stand:
 
 
 @contextmanager
-def stand(folder: Path, tools: Callable[[Far], Sequence[Tool]], **settings: Any) -> Iterator[Stand]:
+def stand(
+    folder: Path, tools: Callable[[Far], Sequence[Tool]], agents: Sequence[Agent] = (), **settings: Any
+) -> Iterator[Stand]:  # fmt: skip
     """A console that listens on loopback.
 
     Args:
         tools: Makes the tools of its plane; what they did is written down in the stand's `far`.
+        agents: Those that it knows.
     """
     (folder / "policy").mkdir(parents=True, exist_ok=True)
     (folder / "policy" / "rules.cedar").write_text(RULES)
     said = Settings(folder=folder, ledger=Path("ledger.db"), policy=Path("policy"), **settings)
     far = Far()
     with start_blocking_portal("asyncio") as portal:
-        opened = portal.wrap_async_context_manager(open_plane(said, tools=tools(far)))
+        opened = portal.wrap_async_context_manager(open_plane(said, tools=tools(far), agents=agents))
         with opened as plane, portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json")) as site:
             site = replace(site, admission=Signed(site))
             listening = bind("127.0.0.1", 0)

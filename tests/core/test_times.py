@@ -22,7 +22,16 @@ def test_a_time_is_said_from_now(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("us", "said"), [(0, "0 µs"), (999, "999 µs"), (1000, "1 ms"), (12_345, "12 ms"), (3_400_000, "3.4 s")]
+    ("us", "said"),
+    [
+        (0, "0 µs"),
+        (999, "999 µs"),
+        (1000, "1 ms"),
+        (12_345, "12 ms"),
+        (3_400_000, "3.4 s"),
+        (119_900_000, "119.9 s"),
+        (7_500_000_000, "2 hours 5 minutes"),
+    ],
 )
 def test_a_duration_is_said_in_the_unit_that_fits(us: int, said: str) -> None:
     assert took(us) == said

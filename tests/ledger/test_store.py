@@ -57,6 +57,7 @@ async def test_a_chain_is_read_after_any_number(store: Store) -> None:
         await store.append(to(RUN, *facts))
     for after in range(10):
         assert [event.seq for event in await store.read(RUN, after)] == list(range(after + 1, 7))
+        assert await store.read(RUN, after, 2) == (await store.read(RUN, after))[:2]
         assert [event.seq for event in await store.tail(RUN, after)] == list(range(after + 1, 7))
     assert await store.read("run_nobody") == []
 

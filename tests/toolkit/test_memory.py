@@ -361,8 +361,8 @@ async def test_a_call_reads_what_is_new_and_not_all_that_was_ever_remembered() -
     class Counting(WatchedStore):
         counted = 0
 
-        async def read(self, chain: str, after: int = 0) -> list[Event]:
-            found = await super().read(chain, after)
+        async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
+            found = await super().read(chain, after, limit)
             self.counted += len(found) if chain.startswith("memory/") else 0
             return found
 

@@ -20,7 +20,7 @@ from interlock.registry.registry import Registry
 
 def start_of(agent: Agent, agents: Mapping[str, Agent], registry: Registry) -> dict[str, Any]:
     """What the start of an agent's run says of it, beside on whose behalf it is."""
-    said: dict[str, Any] = {"driver": "agent", "agent": agent.name}
+    said: dict[str, Any] = {"driver": "agent", "agent": agent.name, "title": agent.name}
     if agent.tools is not None or any(tool.starts for tool in registry.tools):
         said["tools"] = _own(agent, registry)
     if agent.workers or agent.peers:

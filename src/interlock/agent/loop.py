@@ -88,6 +88,11 @@ class Agents:
         return self._agents.get(name)
 
     @property
+    def all(self) -> tuple[Agent, ...]:
+        """Every agent that this process knows, by name."""
+        return tuple(self._agents[name] for name in sorted(self._agents))
+
+    @property
     def only(self) -> Agent | None:
         """The agent that this process knows, where it knows one alone."""
         return next(iter(self._agents.values())) if len(self._agents) == 1 else None

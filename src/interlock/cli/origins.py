@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from interlock.cli.layout import Cell, fields, lines, note, told
+from interlock.core.origins_said import LEVELS, lack_text
 from interlock.core.provenance import WORDS
 from interlock.core.visible import visible
-
-LEVELS: Final[Mapping[str, str]] = {
-    "third": "text by others",
-    "model": "found nowhere",
-    "record": "a field of a trusted system",
-    "anchored": "of the record that the user pointed at",
-    "user": "the user's own words",
-    "system": "a constant",
-}
-"""What each level is called."""
-
-LACKS: Final[Mapping[str, str]] = {
-    "mandate": "nobody asked for this tool, and text by others has been read",
-    "trifecta": "private data and text by others have been read, and this goes out",
-    "readers": "it has what those whom it goes to may not read",
-    "secret": "it has a part of a secret",
-    "link": "it has a link that nobody gave",
-    "cap": "it is more than the most that is allowed",
-    "targets": "more different targets than a run may have",
-    "privilege": "who may do what would change",
-    "leaves": "it has more parts than are looked at",
-}
-"""What each lack that is no role's means."""
 
 
 def origins_view(said: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -55,13 +33,6 @@ def lacks_line(said: Mapping[str, Any] | None) -> str:
     """What is not enough, on one line; empty where nothing lacks."""
     lacks = said.get("lacks", ()) if said is not None else ()
     return "; ".join(f"{plain(lack.get('pointer') or 'the call')}: {lack_text(lack)}" for lack in lacks)
-
-
-def lack_text(lack: Mapping[str, Any]) -> str:
-    """What is not enough, in a few words."""
-    if (needs := lack.get("needs")) is not None:
-        return f"not {LEVELS.get(needs, needs)} or better, as a {lack['code']} must be"
-    return LACKS.get(lack["code"], lack["code"])
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
-from interlock.console import inbox, live, overview
+from interlock.console import inbox, live, overview, run, runs
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
 from interlock.gateway.address import addresses
@@ -32,7 +32,13 @@ STATIC_FOLDER: Final = "/static/"
 SIGN_IN: Final = (("GET", "/sign-in"),)
 """Pages that everybody may reach: those by which somebody signs in."""
 
-PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (inbox.routes, live.routes, overview.routes)
+PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
+    inbox.routes,
+    live.routes,
+    overview.routes,
+    run.routes,
+    runs.routes,
+)
 """Every part of the console: each gives the routes of its pages."""
 
 

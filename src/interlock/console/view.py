@@ -54,8 +54,8 @@ class View:
         )  # fmt: skip
         del self._pages.filters["safe"]  # the one way to put markup in that was not made here
         self._pages.filters |= {
-            "seen": text, "value": _value, "when": _when, "ago": self._ago, "took": took, "iso": iso, "money": money,
-            "count": _count, "short": _short,
+            "seen": text, "value": _value, "when": _when, "clock": _clock, "ago": self._ago, "took": took, "iso": iso,
+            "money": money, "count": _count, "short": _short,
         }  # fmt: skip
         self._pages.globals["asset"] = _asset
 
@@ -91,6 +91,12 @@ def _value(value: Any) -> Markup:
 
 def _when(at_us: int) -> Markup:
     return tag("time", _moment(at_us), datetime=iso(at_us))
+
+
+def _clock(at_us: int) -> Markup:
+    """The time of day, for lists whose day stands elsewhere."""
+    moment = datetime.fromtimestamp(at_us / SECOND_US, UTC)
+    return tag("time", moment.strftime("%H:%M:%S"), datetime=iso(at_us), title=_moment(at_us))
 
 
 def _moment(at_us: int) -> str:

@@ -201,6 +201,7 @@ def _run_words(run: RunState, event: Event) -> None:
 def _message(run: RunState, event: Event) -> None:
     if run.transcript is not None:
         run.transcript.absorb(run.run_id, event.fact.body, partial(_last_told, run))
+        run.transcript.seqs.append(event.seq)
 
 
 def _tools_offered(run: RunState, event: Event) -> None:

@@ -68,9 +68,11 @@ def local(at_us: int) -> str:
 
 
 def took(duration_us: int) -> str:
-    """`840 µs`, `12 ms`, `3.4 s`: a duration in the unit that it is best read in."""
+    """`840 µs`, `12 ms`, `3.4 s`, `2 hours 5 minutes`: a duration in the unit that it is best read in."""
     if duration_us < 1000:
         return f"{duration_us} µs"
     if duration_us < SECOND_US:
         return f"{duration_us // 1000} ms"
-    return f"{duration_us / SECOND_US:.1f} s"
+    if duration_us < 120 * SECOND_US:
+        return f"{duration_us / SECOND_US:.1f} s"
+    return _parts(duration_us // SECOND_US, 2)

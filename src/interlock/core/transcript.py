@@ -72,7 +72,8 @@ class Transcript:
         review: Confidence below which a call waits for people, and the group that is asked; None where none does.
         turns: The model's turns, oldest first.
         offered: Names of the tools that the last turn was offered; None where it was all that the run may call.
-        input_tokens, output_tokens: What they took, as far as it was counted.
+        seqs: Number of the event of each turn.
+        input_tokens, output_tokens, micro_usd: What they took, as far as it was counted.
     """
 
     agent: str
@@ -82,8 +83,10 @@ class Transcript:
     review: tuple[int, str] | None = None
     turns: list[TurnState] = field(default_factory=list)
     offered: tuple[str, ...] | None = None
+    seqs: list[int] = field(default_factory=list)
     input_tokens: int = 0
     output_tokens: int = 0
+    micro_usd: int = 0
 
     @property
     def unanswered(self) -> bool:
@@ -113,6 +116,7 @@ class Transcript:
             calls.append(Asked(call_id, said.get("id", ""), said["tool"], arguments, said.get("confidence")))
         finish, final = body.get("finish", "whole"), body.get("final", False)
         self.turns.append(TurnState(number, body.get("text", ""), tuple(calls), finish, final))
+        self.micro_usd += body.get("micro_usd", 0)
         if usage := body.get("usage"):
             self.input_tokens += usage.get("input_tokens", 0)
             self.output_tokens += usage.get("output_tokens", 0)

@@ -139,9 +139,10 @@ class SqliteStore:
         """See `Store.release`."""
         await self._written(lambda appender, _: appender.release(run_id, epoch))
 
-    async def read(self, chain: str, after: int = 0) -> list[Event]:
+    async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """See `Store.read`."""
-        return await self._read(lambda database: [read_event(*row) for row in database.execute(_READ, (chain, after))])
+        asked = (chain, after, -1 if limit is None else limit)
+        return await self._read(lambda database: [read_event(*row) for row in database.execute(_SOME, asked)])
 
     async def tail(self, chain: str, after: int = 0) -> Iterator[Event]:
         """See `Store.tail`."""
@@ -289,6 +290,7 @@ WHERE extent.chain = (SELECT no FROM chain WHERE name = ?1) AND extent.last > ?2
   AND event.pos > extent.pos + ?2 - extent.first
 ORDER BY extent.last, event.pos
 """
+_SOME = f"{_READ}LIMIT ?3"
 _TAIL = _READ.replace("event.header, payload.salt,", "event.pos - extent.pos + extent.first, event.header,")
 _FOLLOW = """
 SELECT event.pos, event.header, payload.salt, payload.body

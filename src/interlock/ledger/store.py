@@ -108,8 +108,8 @@ class Store(Protocol):
         """Write every projection anew from the events, in one transaction."""
         ...
 
-    async def read(self, chain: str, after: int = 0) -> list[Event]:
-        """Events of a chain with a number above `after`, in order."""
+    async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Events of a chain with a number above `after`, in order; the first `limit` of them, None for all."""
         ...
 
     async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
@@ -246,9 +246,9 @@ class MemoryStore:
         """See `Store.rebuild`."""
         self._tables = None
 
-    async def read(self, chain: str, after: int = 0) -> list[Event]:
+    async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """See `Store.read`."""
-        return self._chains.get(chain, [])[after:]
+        return self._chains.get(chain, [])[after:][:limit]
 
     async def tail(self, chain: str, after: int = 0) -> list[Event]:
         """See `Store.tail`: here they are whole."""

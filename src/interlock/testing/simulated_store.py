@@ -135,10 +135,10 @@ class StoreHandle:
         await self._write()
         await self._store.rebuild()
 
-    async def read(self, chain: str, after: int = 0) -> list[Event]:
+    async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """See `Store.read`."""
         await self._look()
-        return await self._store.read(chain, after)
+        return await self._store.read(chain, after, limit)
 
     async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
         """See `Store.tail`."""

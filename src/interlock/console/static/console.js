@@ -75,6 +75,9 @@ function keyboard() {
     if (event.key === "/") {
       const search = document.querySelector("input[type=search]");
       if (search) { event.preventDefault(); search.focus(); }
+    } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+      const way = event.key === "ArrowLeft" ? "prev" : "next";
+      document.querySelector(`a[rel=${way}]`)?.click();
     } else if (event.key === "j" || event.key === "k") {
       const rows = [...document.querySelectorAll("[data-row]")];
       const at = rows.indexOf(document.activeElement);

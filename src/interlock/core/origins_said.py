@@ -1,0 +1,37 @@
+"""What people are told of where values come from: a few words for each level of trust and for each thing that lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+LEVELS: Final[Mapping[str, str]] = {
+    "third": "text by others",
+    "model": "found nowhere",
+    "record": "a field of a trusted system",
+    "anchored": "of the record that the user pointed at",
+    "user": "the user's own words",
+    "system": "a constant",
+}
+"""What each level is called."""
+
+LACKS: Final[Mapping[str, str]] = {
+    "mandate": "nobody asked for this tool, and text by others has been read",
+    "trifecta": "private data and text by others have been read, and this goes out",
+    "readers": "it has what those whom it goes to may not read",
+    "secret": "it has a part of a secret",
+    "link": "it has a link that nobody gave",
+    "cap": "it is more than the most that is allowed",
+    "targets": "more different targets than a run may have",
+    "privilege": "who may do what would change",
+    "leaves": "it has more parts than are looked at",
+}
+"""What each lack that is no role's means."""
+
+
+def lack_text(lack: Mapping[str, Any]) -> str:
+    """What is not enough, in a few words."""
+    if (needs := lack.get("needs")) is not None:
+        return f"not {LEVELS.get(needs, needs)} or better, as a {lack['code']} must be"
+    code: str = lack["code"]
+    return LACKS.get(code, code)
