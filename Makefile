@@ -8,7 +8,7 @@ PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops verification \
-	routing effects definitions waiting evidence fuzz isolation cover format venv clean check-format check-lint check-types check-floors check-api check-shape
+	routing effects definitions waiting evidence fuzz isolation telemetry cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ definitions: $(VENV)/.stamp ## clean tool definitions that are taken for poisone
 
 conversations: $(VENV)/.stamp ## recorded conversations of real models through the agent's loop; exits 0 only if every call was decided and answered
 	@$(PY) -m proof.conversations $(ARGS)
+
+telemetry: $(VENV)/.stamp ## the demonstrations' stories told to a collector of OpenTelemetry on this machine; exits 0 only if all of it arrived, under published names, and nothing that was said
+	@$(PY) -m proof.telemetry $(ARGS)
 
 routing: $(VENV)/.stamp ## offering the right tools of many, beside plain BM25; exits 0 only if every aim is met
 	@$(PY) -m proof.routing $(ARGS)

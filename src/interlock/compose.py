@@ -31,6 +31,7 @@ from interlock.execution.cache import Cache
 from interlock.execution.executor import Executor
 from interlock.execution.health import Health, Probe
 from interlock.execution.reads import Reads
+from interlock.execution.tracing import Tracing
 from interlock.grounding.grounding import Grounding
 from interlock.key_ring import KeyPeople, KeyRing
 from interlock.ledger.chain import Entropy
@@ -96,6 +97,12 @@ def open_store(settings: Settings, world: World) -> Store:
     from interlock.ledger.sqlite import SqliteStore
 
     return SqliteStore(settings.at(settings.ledger), world.clock, world.entropy, reach=world.reach)
+
+
+def tracing_of(settings: Settings) -> Tracing:
+    """Whose trace far ends are told that a call belongs to, as the settings say."""
+    said = settings.telemetry.otlp
+    return Tracing(sends=said.send_trace, exports=bool(said.endpoint), runs=said.runs)
 
 
 def open_sealer(settings: Settings, store: Store, world: World) -> Seals | None:
@@ -310,7 +317,7 @@ def plane_of(
             health=health_of(registry, world, ledger.store),
             reads=Reads(Cache(world.clock, settings.cache.entries_max, settings.cache.bytes_max), world.clock),
             listeners=ProgressListeners(world.clock), keeper=open_keeper(settings, registry, world.clock),
-            pause=world.pause, reach=world.reach,
+            tracing=tracing_of(settings), pause=world.pause, reach=world.reach,
         ),
         screens=Screens(matches=registry.output_matches, copiers=open_copiers(settings)),
         ledger=ledger,

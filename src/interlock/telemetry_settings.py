@@ -27,6 +27,8 @@ class OtlpSettings(BaseModel):
         backfill: Whether a deployment that never exported begins with its first event; else with what follows.
         every_s: Seconds in which events are gathered before they are sent.
         timeout_s: Seconds that one request may take.
+        accept_trace: Whether a caller may say whose trace its calls belong to (`traceparent`).
+        send_trace: Whether services and servers behind are told whose trace a call belongs to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -41,6 +43,8 @@ class OtlpSettings(BaseModel):
     backfill: bool = False
     every_s: float = Field(default=1, ge=0.01, le=60)
     timeout_s: float = Field(default=10, ge=0.1, le=300)
+    accept_trace: bool = True
+    send_trace: bool = True
 
 
 class TelemetrySettings(BaseModel):

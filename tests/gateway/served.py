@@ -77,11 +77,12 @@ class Served:
 @asynccontextmanager
 async def served(
     folder: Path, tools: Iterable[Tool], *, world: World | None = None, servers: Sequence[Any] = (),
-    provenance: Any = None, **gateway: Any,
+    provenance: Any = None, telemetry: Any = None, **gateway: Any,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """A gateway over these tools: Ana calls, Bob approves, Zoe has no role, and the host may say the user's words."""
     given: dict[str, Any] = {"servers": servers, "gateway": {"wait_s": 5, **gateway}, "lease_s": 1, "drain_s": 1}
     given |= {} if provenance is None else {"provenance": provenance}
+    given |= {} if telemetry is None else {"telemetry": telemetry}
     settings = Settings(folder=folder, ledger=folder / "l.db", **given)
     ring = settings.state_folder / "keys.json"
     file = Keys(ring)

@@ -136,16 +136,19 @@ class Deployment:
         """
         return anyio.run(partial(self._with_store, work, writes))
 
-    def with_plane(self, work: Callable[[Interlock], Awaitable[T]], *, engine: bool = False) -> T:
+    def with_plane(
+        self, work: Callable[[Interlock], Awaitable[T]], *, engine: bool = False, exports: bool = False
+    ) -> T:  # fmt: skip
         """Do something with the whole plane.
 
         Args:
             engine: Whether what is due is advanced meanwhile; else nothing advances by itself.
+            exports: Whether what the ledger says is told to the collector of the settings, as with an engine.
 
         Raises:
             InterlockError: It cannot be opened, or what the work raised.
         """
-        return anyio.run(partial(self._with_plane, work, engine))
+        return anyio.run(partial(self._with_plane, work, engine, exports or engine))
 
     def with_sealed(self, work: Callable[[SqliteStore, Sealer], Awaitable[T]], *, held: bool = True) -> T:
         """Do something with the ledger and its sealer. Nothing is sealed but by the work.
@@ -185,9 +188,9 @@ class Deployment:
         finally:
             await store.close()
 
-    async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]], engine: bool) -> T:
+    async def _with_plane(self, work: Callable[[Interlock], Awaitable[T]], engine: bool, exports: bool) -> T:
         async with open_plane(self.settings, world=self.world, engine=engine) as plane:
-            if not engine or not self.settings.telemetry.otlp.endpoint:
+            if not exports or not self.settings.telemetry.otlp.endpoint:
                 return await work(plane)
             from interlock.telemetry.exporting import exporting  # brings screens that most commands do without
 

@@ -227,6 +227,8 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # service_name = "interlock"
 # content = false                   # true: arguments, results and words too, screened once more
 # runs = 1.0                        # which part of all runs is told as spans
+# accept_trace = true               # a caller may say whose trace its calls belong to
+# send_trace = true                 # and services and servers behind are told it
 """
 
 _TOOLS = '''\

@@ -39,7 +39,8 @@ def work(deployment: Deployment, once: bool) -> Report:
     """Do what is due in every run, until SIGTERM or Ctrl-C.
 
     Settles what a lost worker left open, runs what was approved, ends what expired, and says so, a line for each run.
-    Tells people that they are waited for, where the settings name channels.
+    Tells people that they are waited for, where the settings name channels, and a collector what was done, where they
+    name one.
     Asked to end, it takes up nothing new; what runs has `drain_s` to end by itself, then it is cut off and recorded.
     Any number of workers may run on one ledger. Needs the role operator or admin. Exit code 4 where something was cut
     off.
@@ -55,7 +56,7 @@ def work(deployment: Deployment, once: bool) -> Report:
             await worker.run(once, notifier)
         return worker
 
-    worker = deployment.with_plane(run)
+    worker = deployment.with_plane(run, exports=True)
     report = worker.report(once)
     if worker.cut_off and threading.active_count() > 1:
         # A tool that runs in a thread cannot be stopped, and would keep this process for as long as it likes. What is

@@ -15,6 +15,7 @@ from typing import Any
 from interlock.core.canonical import Json, Written, canonical, digest, framed
 from interlock.core.charge import SPENT_MAX
 from interlock.core.progress import Progress
+from interlock.core.trace import TRACEPARENT, TRACESTATE
 from interlock.errors import ToolError
 
 
@@ -64,6 +65,7 @@ class CallContext:
         idempotency_key: For the far end: one per call, the same for every attempt and after a recovery.
         principal_id, tenant: On whose behalf.
         deadline_s: Seconds that this attempt has.
+        traceparent, tracestate: Whose trace a far end is to be told that the call belongs to; empty for nothing.
         units: What it may say that it spent; anything where None.
         spent: What the tool said that the call spent, by unit, all its attempts together.
         report: Takes run, call and report where somebody may listen; None where nobody can.
@@ -76,9 +78,17 @@ class CallContext:
     principal_id: str
     tenant: str
     deadline_s: float
+    traceparent: str = ""
+    tracestate: str = ""
     units: frozenset[str] | None = None
     spent: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
     report: Callable[[str, str, Progress], None] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The same by their names, as headers of a request have them; without what is empty."""
+        said = {TRACEPARENT: self.traceparent, TRACESTATE: self.tracestate}
+        return {name: value for name, value in said.items() if value}
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Say how far the call is, from any thread, as often as you like: it is told 20 times a second at most.

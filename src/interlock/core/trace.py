@@ -75,6 +75,15 @@ def traceparent(trace_id: str, span_id: str, sampled: bool = True) -> str:
     return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"
 
 
+def dialling(said: dict[str, str], run_id: str, call_id: str) -> dict[str, str]:
+    """What a server of the Model Context Protocol is told of a call's trace: its span is below that of the request."""
+    context = trace_context(said.get(TRACEPARENT))
+    if context is None or context.span_id != call_span_id(run_id, call_id):
+        return said
+    flag = said[TRACEPARENT].endswith("1")
+    return said | {TRACEPARENT: traceparent(context.trace_id, dial_span_id(run_id, call_id), flag)}
+
+
 def run_trace_id(run_id: str) -> str:
     """The trace of a run that nobody gave one."""
     return sha256(b"interlock/trace/1" + _long(run_id)).hexdigest()[:32]

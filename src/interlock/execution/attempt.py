@@ -44,13 +44,15 @@ class Failure:
         return self.kind not in ("rejected", "open", "down", "full")
 
 
-def context_of(valid: ValidCall, key: str, spent: dict[str, int], listeners: ProgressListeners) -> CallContext:
+def context_of(
+    valid: ValidCall, key: str, spent: dict[str, int], listeners: ProgressListeners, trace: tuple[str, str] = ("", "")
+) -> CallContext:  # fmt: skip
     """What the tool's function may know of a call, and where it says what that cost and how far it is."""
     tool, call = valid.tool, valid.call
     return CallContext(
         run_id=call.run_id, call_id=call.call_id, attempt=1, idempotency_key=key,
         principal_id=call.principal.id, tenant=call.principal.tenant, deadline_s=tool.timeout_s,
-        units=tool.units, spent=spent, report=listeners.tell,
+        units=tool.units, spent=spent, report=listeners.tell, traceparent=trace[0], tracestate=trace[1],
     )  # fmt: skip
 
 

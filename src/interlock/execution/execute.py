@@ -43,7 +43,8 @@ async def execute(
     tool = valid.tool
     assert call_digest(tool, valid.text) == valid.digest, "what runs must be what was decided"
     key = idempotency_key(executor.deployment_key, valid)
-    context = context_of(valid, key, entry.spent, executor.listeners)
+    trace = executor.tracing.of(entry.run, valid.call)
+    context = context_of(valid, key, entry.spent, executor.listeners, trace)
     started_s, mark = executor.clock.mono_s(), ""
 
     async def run(body: Body) -> Answer | Stop:

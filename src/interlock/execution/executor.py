@@ -16,6 +16,7 @@ from interlock.execution.bulkhead import Bulkhead
 from interlock.execution.health import Health
 from interlock.execution.keeper import Keeper, NoKeeper
 from interlock.execution.reads import Reads
+from interlock.execution.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Executor:
         reads: Which reads need not ask their tool by themselves.
         listeners: Who hears how far a call is.
         keeper: Where the secrets are kept that calls refer to.
+        tracing: Whose trace far ends are told that a call belongs to.
         pause: Waits that many seconds between attempts.
         jitter: A number from -1 to 1.
         reach: Told the name of each crash point as it is passed.
@@ -44,6 +46,7 @@ class Executor:
     reads: Reads
     listeners: ProgressListeners
     keeper: Keeper = field(default_factory=NoKeeper)
+    tracing: Tracing = field(default_factory=Tracing)
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # spreads retries, guards nothing
     reach: Points = pass_by

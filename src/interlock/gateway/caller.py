@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.core.principal import Principal
+from interlock.core.trace import TRACEPARENT, TRACESTATE, TraceContext, trace_context
 from interlock.errors import BadInput
 from interlock.keys import TOOLS, WORDS
 
@@ -38,6 +39,7 @@ class Caller:
         client: What the client calls itself; says nothing of who it is.
         session: The transport's session or process, which nobody else has; empty where each request stands alone.
         lasting: Whether that session is over only when its process is.
+        trace: Whose trace its transport says that this request belongs to; None for none.
     """
 
     principal: Principal
@@ -45,6 +47,7 @@ class Caller:
     client: str = ""
     session: str = ""
     lasting: bool = False
+    trace: TraceContext | None = None
 
     @property
     def may_call(self) -> bool:
@@ -66,6 +69,7 @@ class Asked:
         name: The client's own name of the call; empty for none.
         words: The user's own words; None where they are not seen.
         continuation: What a held answer gave the client to come back with; empty for none.
+        trace: Whose trace the call belongs to; None for none.
     """
 
     tool: str
@@ -74,6 +78,7 @@ class Asked:
     name: str = ""
     words: str | None = None
     continuation: str = ""
+    trace: TraceContext | None = None
 
 
 def asked(
@@ -92,6 +97,7 @@ def asked(
         tool=tool, arguments=arguments or {}, run=_text(meta, RUN), name=_text(meta, NAME),
         words=words if words and WORDS in caller.scopes else None,
         continuation=continuation or _text(meta, CONTINUATION),
+        trace=trace_context(meta.get(TRACEPARENT), meta.get(TRACESTATE, "")) or caller.trace,
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from interlock.core.event import Fact, Kind
 from interlock.core.principal import FIRST_TENANT, Principal
 from interlock.gateway.caller import Asked, Caller
 from interlock.ledger.conversation import Conversation
-from interlock.runs import Run
+from interlock.runs import Run, open_run
+from interlock.starting import Start
 
 TALKS_MAX: Final = 256
 """Conversations of one principal that are open at once: the one that stood idle longest is left for a new one."""
@@ -148,11 +149,10 @@ class Conversations:
 
     async def _open(self, caller: Caller, request: Asked) -> Talk:
         stack = AsyncExitStack()
+        start = Start(words=request.words, mandates=self._asked_for(caller.principal), via="mcp")
         run = await stack.enter_async_context(
-            self._plane.run(
-                caller.principal, words=request.words, run_id=request.run, mandates=self._asked_for(caller.principal)
-            )
-        )  # fmt: skip
+            open_run(self._plane.plane, self._plane.claim, caller.principal, start, request.run)
+        )
         conversation = await self._plane.plane.ledger.conversation(run.run_id, run.principal.tenant)
         held = {call.digest: call.call_id for call in conversation.state.calls.values() if call.status == "held"}
         lasting = caller.lasting and not request.run

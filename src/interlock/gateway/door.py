@@ -81,17 +81,19 @@ class Door:
     Args:
         wait_s: Seconds that a client which comes back for a held call is kept waiting for the person's word.
         link: Address that opens a request for approval, with `{approval_id}` in it; empty for none.
+        traces: Whether a client may say whose trace its calls belong to.
     """
 
     def __init__(
         self, plane: Interlock, conversations: Conversations, continuations: Continuations, wait_s: float,
-        link: str = "",
+        link: str = "", traces: bool = True,
     ) -> None:  # fmt: skip
         self.plane = plane
         self.conversations = conversations
         self.link = link
         self.continuations = continuations
         self.wait_s = wait_s
+        self._traces = traces
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -205,7 +207,7 @@ class Door:
         # By who the caller is now, not by who they were when the conversation began: roles may have been taken.
         return ToolCall(
             run_id=run_id, call_id=call_id, tool=asked.tool, arguments=asked.arguments, principal=caller.principal,
-            name=asked.name,
+            name=asked.name, trace=asked.trace if self._traces else None,
         )  # fmt: skip
 
     async def _waited_for(self, call: ToolCall, talk: Talk) -> str:
@@ -248,7 +250,8 @@ async def open_door(settings: Settings, plane: Interlock, world: World) -> Async
     continuations = Continuations(plane.plane.executor.deployment_key, world.clock, world.entropy)
     try:
         async with beside(partial(_leave_idle, conversations)):
-            yield Door(plane, conversations, continuations, said.wait_s, settings.notify.link)
+            traces = settings.telemetry.otlp.accept_trace
+            yield Door(plane, conversations, continuations, said.wait_s, settings.notify.link, traces)
     finally:
         with anyio.CancelScope(shield=True):
             await conversations.close()

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from interlock.core.trace import TRACEPARENT, TRACESTATE, trace_context
 from interlock.errors import MissingExtra, SettingsError
 from interlock.gateway.admission import Admission
 from interlock.gateway.asgi import Application, Receive, Scope, Send, header
@@ -33,6 +34,8 @@ SESSIONS_MAX: Final = 2000
 
 CONNECTIONS_MAX: Final = 1000
 """Connections that may be open at the same time; one more is told to come later."""
+
+_PARENT: Final = TRACEPARENT.encode()
 
 KEY = "interlock.key"
 """In the scope of a request that was let in: the `Key`, with the principal and what it opens."""
@@ -63,7 +66,7 @@ class HttpDoor:
         """Answer one request that the guard let in."""
         scope[KEY] = key
         scope["user"] = _user(key)  # the SDK binds a session to it: nobody else's request is of that session
-        caller = Caller(principal=key.principal, scopes=key.scopes, session=header(scope, SESSION))
+        caller = _of(key, scope)
         if await self._hot_path.answered(caller, scope, send):
             return
         await self._manager.handle_request(scope, receive, send)
@@ -145,8 +148,13 @@ def _caller(context: Context) -> Caller:
     """Who sent a request, by what was noted when it was let in."""
     scope: Scope = context.request.scope  # type: ignore[union-attr]  # the SDK has one for every request over HTTP
     key: Key = scope[KEY]
-    session = header(scope, SESSION)
-    return Caller(principal=key.principal, scopes=key.scopes, session=session)
+    return _of(key, scope)
+
+
+def _of(key: Key, scope: Scope) -> Caller:
+    parent = header(scope, _PARENT)
+    trace = trace_context(parent, header(scope, TRACESTATE.encode())) if parent else None
+    return Caller(principal=key.principal, scopes=key.scopes, session=header(scope, SESSION), trace=trace)
 
 
 def _user(key: Key) -> AuthenticatedUser:

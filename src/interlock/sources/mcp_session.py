@@ -21,6 +21,7 @@ from pydantic import RootModel, TypeAdapter
 
 from interlock.core.held import HOLDING
 from interlock.core.tool import CallContext
+from interlock.core.trace import dialling
 from interlock.errors import InterlockError, NotSent, Rejected, ToolError, TryLater
 from interlock.sources.mcp_connection import Terms
 from interlock.sources.mcp_entries import Sorting
@@ -194,7 +195,9 @@ class Connection:
             TryLater: It answered that it may do it later.
             ToolError: Whether it was done is not known.
         """
-        params = {"name": name, "arguments": arguments, "_meta": {KEY_META: context.idempotency_key}}
+        trace = dialling(context.trace, context.run_id, context.call_id)
+        meta = {KEY_META: context.idempotency_key, **trace}
+        params = {"name": name, "arguments": arguments, "_meta": meta}
         result = await self.request("tools/call", params, context.call_id, context)
         if result.get("isError") is True:
             raise Rejected(f"server {self.terms.server!r} answered that the tool failed", said=_plain(result))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,9 +11,10 @@ import anyio.to_thread
 
 from interlock.core.canonical import JsonLimits, parse_json
 from interlock.core.tool import CallContext
+from interlock.core.trace import TRACEPARENT
 from interlock.errors import BadInput, Rejected, ToolError, TryLater
 from interlock.net.answer import Answer
-from interlock.net.egress import Egress, seconds_of
+from interlock.net.egress import Ask, Egress, seconds_of
 from interlock.sources.openapi_auth import Credential, Secrets
 from interlock.sources.openapi_effect import SAFE
 from interlock.sources.openapi_media import essence, is_json, is_text
@@ -54,6 +55,7 @@ class Call:
             ask = request_of(self.operation, self.base_url, arguments, context.idempotency_key)
         except BadInput as error:  # no other try would go better: for the path that is a rejection
             raise Rejected(error.args[0], reason=f"{error.args[0]}; nothing was sent") from None
+        ask = _traced(ask, context.trace)
         secrets = Secrets([])
         if self.credentials:
             secrets = await anyio.to_thread.run_sync(self._secrets)
@@ -100,6 +102,13 @@ class Call:
         if self.operation.method in SAFE:
             raise ToolError(f"the service's answer cannot be read: {why}", code="service.answer")
         return f"the service answered {answer.status}; its answer is not shown: {why}"
+
+
+def _traced(ask: Ask, trace: Mapping[str, str]) -> Ask:
+    """With what says whose trace the call belongs to, unless the operation has parameters of that name; there alone."""
+    if not trace or TRACEPARENT in ask.headers:
+        return ask
+    return replace(ask, headers={**trace, **ask.headers}, secret_headers=ask.secret_headers | trace.keys())
 
 
 def _phrase(status: int) -> str:
