@@ -16,7 +16,7 @@ from interlock.family import Family
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane
 from interlock.runs import leave, own_run
-from interlock.starting import Start, started
+from interlock.starting import Start, begun
 
 
 @asynccontextmanager
@@ -46,12 +46,8 @@ async def open_agent(
         if (said := conversation.state.transcript) is None or said.agent != name:
             raise NotFound(f"run {run_id!r} is none of agent {name!r}", code="run.not_found")
     else:
-        new = plane.new_id("run")
-        fact = await started(plane, principal, start, new)
-        fact = fact._replace(body={**fact.body, **agents.start_of(agent, plane.registry)})
-        if start.conversation:
-            fact.body["conversation"] = True
-        conversation = await plane.ledger.open(new, principal.tenant, fact, claim)
+        driven = agents.start_of(agent, plane.registry) | ({"conversation": True} if start.conversation else {})
+        conversation, _ = await begun(plane, claim, principal, start, driven)
     family = Family(plane, claim, conversation.state.run_id, principal.tenant)
     try:
         async with tasks_beside() as tasks:

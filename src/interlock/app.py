@@ -250,6 +250,10 @@ class Interlock:
         """Propose a call that was given up on again, by a person's word; see `dead_letters.retry`."""
         return await retry(self.plane, self.claim, call_id, person, reason)
 
+    def wake(self) -> None:
+        """Have the engine here look at once for what became due."""
+        self._engine.wake()
+
     async def grants(self, tenant: str = "default") -> list[Grant]:
         """The grants of a tenant in the order of their issue, those that are over among them."""
         return list((await self.plane.approvals.grants.of(tenant)).grants.values())

@@ -20,7 +20,7 @@ from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
 from interlock.pipeline import Plane, call_tool, call_tools
 from interlock.recovery import SUSPECT_FROM, do_what_is_due, due, overdue
-from interlock.starting import Start, started
+from interlock.starting import Start, begun
 
 
 class Run:
@@ -74,16 +74,22 @@ class Run:
         found = self._plane.registry.find(tool)
         return await self.call(tool, arguments, name=name, dry_run=found is not None and found.tool.needs_intent)
 
-    async def calls(self, proposals: Sequence[Proposal]) -> list[Outcome]:
+    async def calls(self, proposals: Sequence[Proposal], *, name: str = "") -> list[Outcome]:
         """Run calls that were proposed together: all decided before any runs, reads together, writes in order.
 
         A proposal's id names it within the batch: `{"$result": "id", "pointer": "/path"}` in a later one's
         arguments stands for a part of its result.
 
+        Args:
+            name: Your name of the batch: asking again by it gets the recorded outcomes and runs nothing.
+
         Raises:
             BadInput: More than 64, an id twice, or a reference to no earlier call. Nothing has run.
         """
-        made = [(proposal.id, self._proposed(proposal.tool, proposal.arguments)) for proposal in proposals]
+        made = [
+            (proposal.id, self._proposed(proposal.tool, proposal.arguments, in_batch(name, place)))
+            for place, proposal in enumerate(proposals, 1)
+        ]
         return await call_tools(made, self._plane)
 
     async def wait(self, outcome: Outcome, *, timeout_s: float = 60.0) -> Outcome:
@@ -114,6 +120,22 @@ class Run:
                 await anyio.sleep(0.05)
         return outcome
 
+    async def finish(self) -> None:
+        """End the run: nothing more can be called in it. For one that is kept; any other ends when it is left.
+
+        Raises:
+            Conflict: A call of it waits, for a person or for what is under way; the run stays open.
+            LedgerError: It could not be recorded.
+        """
+        await self._conversation.refresh()
+        if self._conversation.state.status == "open":
+            if _waits(self._conversation):
+                raise Conflict(
+                    f"a call of run {self.run_id} waits", code="run.waiting",
+                    remedy="Have it decided or settled first, or cancel the run.",
+                )  # fmt: skip
+            await self._conversation.finish("finished")
+
     def listening(self, heard: HeardOfRun) -> AbstractContextManager[None]:
         """Hear how far the calls of this run are, for as long as the block lasts, where their tools say so.
 
@@ -136,6 +158,11 @@ class Run:
         )  # fmt: skip
 
 
+def in_batch(name: str, place: int) -> str:
+    """The name of a call of a batch that its client named; empty where it did not."""
+    return f"{name}/{place}" if name else ""
+
+
 @asynccontextmanager
 async def open_run(
     plane: Plane, claim: Claim, principal: Principal, start: Start, run_id: str
@@ -150,16 +177,15 @@ async def open_run(
     Raises:
         NotFound: No such run of this principal, or no such parent.
         StaleClaim: Somebody works on it now.
-        Conflict: The parent is over.
+        Conflict: The parent is over, or its name belongs to a run that was started with something else.
         BadInput: It cannot be started so; see `starting.started`.
     """
     if run_id:
         conversation = await _returned_to(plane, principal, run_id, claim)
     else:
-        new = plane.new_id("run")
-        conversation = await plane.ledger.open(
-            new, principal.tenant, await started(plane, principal, start, new), claim
-        )  # fmt: skip
+        conversation, new = await begun(plane, claim, principal, start)
+        if not new:
+            conversation = await _returned_to(plane, principal, conversation.state.run_id, claim)
     try:
         yield Run(plane, conversation, principal)
     finally:
@@ -256,10 +282,16 @@ async def _drive(plane: Plane, conversation: Conversation) -> None:
 def _over(conversation: Conversation) -> bool:
     """Whether an open run that nothing drives has no call left that anything can happen to."""
     state = conversation.state
-    if state.driver != "calls":
+    if state.driver != "calls" or state.kept:
         return False
+    return state.status == "open" and not _waits(conversation)
+
+
+def _waits(conversation: Conversation) -> bool:
+    """Whether a call of the run is under way, or waits for somebody."""
+    state = conversation.state
     waiting = state.reservations or any(call.status != "closed" for call in state.calls.values())
-    return state.status == "open" and not waiting and not conversation.on_the_way
+    return bool(waiting or conversation.on_the_way)
 
 
 async def leave(conversation: Conversation, claim: Claim) -> None:

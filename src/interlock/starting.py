@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from interlock.core.canonical import canonical, digest
 from interlock.core.entered import handed_down
 from interlock.core.event import Fact, Kind
+from interlock.core.ids import named_id
 from interlock.core.principal import Principal
 from interlock.core.run import RunState
 from interlock.core.trace import TraceContext, span_id, trace_context
-from interlock.errors import BadInput, Conflict, NotFound
+from interlock.errors import BadInput, Conflict, DuplicateFact, NotFound, StaleClaim
+from interlock.ledger.conversation import Conversation
+from interlock.ledger.store import Claim
 from interlock.limits.budget import COUNTED, own_budgets
 from interlock.pipeline import Plane
 
@@ -33,6 +37,8 @@ class Start:
         trace: The `traceparent` of whoever starts it; what is none is none, and of no consequence.
         tracestate: What belongs to that.
         via: The door that its calls come by; empty where a program makes them.
+        named: The caller's name of it, of which there is one run for each principal; empty for none.
+        keep: Of a run that nothing drives: it is over when whoever started it says so, not when nothing is left of it.
     """
 
     words: str | None = None
@@ -44,6 +50,17 @@ class Start:
     trace: str = ""
     tracestate: str = ""
     via: str = ""
+    named: str = ""
+    keep: bool = False
+
+    def mark(self, agent: str = "") -> str:
+        """Digest of what a run is started with, by which two starts of one name are told apart.
+
+        Args:
+            agent: Its agent's name; empty for a run that nothing drives.
+        """
+        said = [agent, self.words, dict(self.budget), self.parent, self.conversation, list(self.mandates), self.keep]
+        return digest("interlock/start/1", canonical(said)).hex()
 
 
 class Starting(TypedDict, total=False):
@@ -56,6 +73,8 @@ class Starting(TypedDict, total=False):
         have others used.
     trace: The `traceparent` (W3C) of whoever starts it: its spans are below that one. What is none is passed over.
     tracestate: What belongs to that.
+    named: Your name of it: starting it again by it comes back to the first. It must then be started exactly so again.
+    keep: It is over when you say so (`Run.finish`, or cancelled), not when it is left with nothing to do.
     """
 
     words: str | None
@@ -64,6 +83,52 @@ class Starting(TypedDict, total=False):
     mandates: tuple[str, ...]
     trace: str
     tracestate: str
+    named: str
+    keep: bool
+
+
+async def begun(
+    plane: Plane, claim: Claim, principal: Principal, start: Start, driven: Mapping[str, Any] | None = None
+) -> tuple[Conversation, bool]:
+    """A new run, claimed by this worker; or the one that was started so by its name before, as it is.
+
+    Args:
+        driven: What its start says besides, of a run that something drives.
+
+    Returns:
+        Its conversation, and whether it is new.
+
+    Raises:
+        Conflict: A run of this name was started with something else.
+        NotFound, Conflict, BadInput: As `started`; nothing was written.
+    """
+    driven = driven or {}
+    if not start.named:
+        run_id = plane.new_id("run")
+        fact = await started(plane, principal, start, run_id)
+        fact.body.update(driven)
+        return await plane.ledger.open(run_id, principal.tenant, fact, claim), True
+    run_id = named_id("run", principal.tenant, principal.id, start.named)
+    mark = start.mark(driven.get("agent", ""))
+    if await plane.ledger.store.rows("run", {"run_id": run_id}, 1):
+        return await _named(plane, principal, run_id, mark), False
+    fact = await started(plane, principal, start, run_id)
+    fact.body.update(driven, named=mark)
+    try:
+        return await plane.ledger.open(run_id, principal.tenant, fact, claim), True
+    except (DuplicateFact, StaleClaim):  # begun by this name a moment ago
+        return await _named(plane, principal, run_id, mark), False
+
+
+async def _named(plane: Plane, principal: Principal, run_id: str, mark: str) -> Conversation:
+    conversation = await plane.ledger.conversation(run_id, principal.tenant)
+    await conversation.refresh()
+    if conversation.state.named != mark:
+        raise Conflict(
+            f"run {run_id} has this name, and was started with something else", code="run.name_reused",
+            remedy="Use another name, or start exactly the same.",
+        )  # fmt: skip
+    return conversation
 
 
 async def started(plane: Plane, principal: Principal, start: Start, run_id: str) -> Fact:
@@ -76,6 +141,8 @@ async def started(plane: Plane, principal: Principal, start: Start, run_id: str)
             has not.
     """
     body: dict[str, Any] = {"principal": principal.written, "driver": "calls"}
+    if start.keep:
+        body["kept"] = True
     if start.words is not None:
         body["words"] = start.words
     if start.mandates:

@@ -103,12 +103,15 @@ class AgentRun:
         finally:
             self._listeners.leave(self.run_id, listener)
 
-    async def say(self, words: str) -> None:
+    async def say(self, words: str, *, name: str = "") -> None:
         """Go on with a conversation that has answered, by its user's next words. Durable when this returns.
 
         What comes of them is decided by the roles that this principal has now, not by those at the run's start.
 
         Then ask for the `result`, or `stream` what happens, once more.
+
+        Args:
+            name: Your name of these words, kept with them: by it you find whether they were recorded.
 
         Raises:
             BadInput: No text, or more than 256 Ki characters of it.
@@ -119,6 +122,8 @@ class AgentRun:
             raise BadInput("words: no text of 1 to 262,144 characters", code="run.words", remedy="Say it shorter.")
         await self._has_the_word()
         said: dict[str, Any] = {"text": words.encode(errors="backslashreplace").decode()}
+        if name:
+            said["name"] = name
         started = self._conversation.state.principal
         if started is not None and started.roles != self.principal.roles:
             said["roles"] = sorted(self.principal.roles)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
-from interlock.api import health, watch
+from interlock.api import calls, health, runs, watch
+from interlock.api.document import documented
 from interlock.api.problem import MEDIA, problem, status_of
 from interlock.api.site import Site
 from interlock.errors import BadInput, InterlockError, MissingExtra
@@ -22,7 +24,12 @@ except ImportError:
 PREFIX: Final = "/api/v1"
 """What every path of the API begins with, but for those of health and metrics."""
 
-ROUTERS: Final = (health.router, watch.router)
+ROUTERS: Final = (
+    health.router,
+    watch.router,
+    runs.router,
+    calls.router,
+)
 """Every part of the API."""
 
 OPEN: Final = (("GET", "/healthz"), ("GET", "/readyz"))
@@ -36,6 +43,7 @@ def application(site: Site) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         description="Calls of agents, decided and recorded: run, watch, approve, settle and audit them.",
     )  # fmt: skip
+    app.openapi = partial(documented, app, frozenset(path for _, path in OPEN))  # type: ignore[method-assign]
     app.state.site = site
     for router in ROUTERS:
         app.include_router(router)

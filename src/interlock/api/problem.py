@@ -27,6 +27,7 @@ MEDIA: Final = "application/problem+json"
 _BY_CODE: Final = {
     "http.path": 404, "http.method": 405, "http.slow": 408, "http.too_large": 413, "http.media": 415,
     "http.host": 421, "http.origin": 403, "http.form": 403, "http.crowd": 429, "http.rate": 429, "http.head": 431,
+    "http.match": 412, "json.too_large": 413, "run.name_reused": 409,
     "http.defect": 500, "http.later": 503, "keys.missing": 401, "keys.unknown": 401, "token.refused": 401,
     "keys.expired": 401, "session.missing": 401, "session.over": 401, "approval.rate": 429,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from interlock.api.admission import Admission, KeyBearers
+from interlock.api.open_runs import OpenRuns
 from interlock.app import Interlock
 from interlock.compose import World
 from interlock.core.clock import Clock
@@ -34,6 +35,7 @@ class Site:
         new_id: Makes ids of requests.
         feed: Tells what is committed, by this process and by others.
         measures: Figures over time.
+        runs: The runs that requests of this process work in.
     """
 
     plane: Interlock
@@ -44,6 +46,7 @@ class Site:
     new_id: IdMaker
     feed: Feed
     measures: Measures
+    runs: OpenRuns
 
     @property
     def store(self) -> Store:
@@ -70,6 +73,7 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
         yield Site(
             plane=plane, settings=settings, ring=ring, admission=admission, clock=world.clock,
             new_id=plane.plane.new_id, feed=feed, measures=measures,
+            runs=OpenRuns(plane),
         )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class GrantTerms:
         lasts_s: Seconds that it holds, 1 to 30 days.
         reason: Why, 1 to 2,000 characters; stays in the ledger.
         subject: On whose behalf, a principal id; empty for anybody's.
+        named: The giver's name of it, of which there is one for each giver; empty for none.
     """
 
     tool: str
@@ -74,6 +75,7 @@ class GrantTerms:
     lasts_s: int
     reason: str
     subject: str = ""
+    named: str = ""
 
     def __post_init__(self) -> None:
         where_of(self.where)

@@ -23,7 +23,7 @@ from interlock.core.call_state import CallState
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.decision import Hold
 from interlock.core.event import Event, Fact, GuardChange, Kind
-from interlock.core.ids import IdMaker
+from interlock.core.ids import IdMaker, named_id
 from interlock.core.principal import ADMIN, OPERATOR, Principal
 from interlock.core.tool import Effect, Tool
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, StoreUnavailable
@@ -100,7 +100,7 @@ class Grants:
         Raises:
             BadInput: The tool is privileged.
             NotEntitled: A service, or somebody in none of the approver groups.
-            Conflict: As many grants are live as may be.
+            Conflict: As many grants are live as may be, or its name belongs to one with other terms.
             LedgerError: It could not be written, and there is none.
         """
         groups = await self._speaks_for(person, approvers)
@@ -108,13 +108,18 @@ class Grants:
             raise BadInput(
                 f"{tool.name!r} is privileged", code="grant.privileged", remedy="Each of its calls needs a person."
             )
+        grant_id = self._new_id("grant")
+        if terms.named:
+            grant_id = named_id("grant", person.tenant, person.id, terms.named)
+            if (known := (await self.of(person.tenant)).grants.get(grant_id)) is not None:
+                return _as_named(known, terms)
         now_us = self._clock.wall_us()
         if len((await self.of(person.tenant)).live(now_us)) >= LIVE_MAX:
             raise Conflict(
                 f"{LIVE_MAX} grants are live already", code="grant.too_many", remedy="Revoke those that nobody needs."
             )
         grant = Grant(
-            grant_id=self._new_id("grant"), tenant=person.tenant, tool=ToolIdentity.of(tool),
+            grant_id=grant_id, tenant=person.tenant, tool=ToolIdentity.of(tool),
             where=where_of(terms.where), subject=terms.subject, uses=terms.uses, issued_us=now_us,
             expires_us=now_us + terms.lasts_s * SECOND_US, reason=terms.reason, voices=(Voice(person.id, groups),),
         )  # fmt: skip
@@ -221,3 +226,19 @@ class Grants:
         if tenant not in self._known:
             self._known[tenant] = Known(self._store, (tenant_chain(tenant),), Granted())
         return self._known[tenant]
+
+
+def _as_named(known: Grant, terms: GrantTerms) -> Grant:
+    """The grant that has this name.
+
+    Raises:
+        Conflict: It was given with other terms.
+    """
+    lasts_us = terms.lasts_s * SECOND_US
+    given = (known.tool.name, known.where, known.subject, known.uses, known.expires_us - known.issued_us, known.reason)
+    if given != (terms.tool, where_of(terms.where), terms.subject, terms.uses, lasts_us, terms.reason):
+        raise Conflict(
+            f"grant {known.grant_id} has this name, and was given with other terms", code="grant.name_reused",
+            remedy="Use another name, or give exactly the same.",
+        )  # fmt: skip
+    return known

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 from rich.console import RenderableType
 from rich.text import Text
 
 from interlock.app import Interlock
-from interlock.approvals.grant import REVOKED, Grant, Granted, GrantTerms, ToolIdentity
+from interlock.approvals.grant import Grant, GrantTerms, ToolIdentity
 from interlock.approvals.past import Past, past_requests
 from interlock.approvals.suggest import answers, leaves
 from interlock.approvals.where import Where, where_of
@@ -19,21 +19,15 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, note, told, word
 from interlock.cli.output import Report
 from interlock.cli.predicates import predicate_options, sentences, typed, widened
-from interlock.core.clock import SECOND_US, iso
+from interlock.core.clock import SECOND_US
 from interlock.core.principal import Principal
 from interlock.core.times import ago, local, seconds
 from interlock.errors import BadInput, Conflict, NotFound
-from interlock.ledger.store import Store, tenant_chain
+from interlock.granted import Counted, counted, grant_document, stands
+from interlock.ledger.store import Store
 
 BACK_DAYS = 90
 """How far back `issue` looks for requests that the grant would have answered."""
-
-
-class Counted(NamedTuple):
-    """A grant with the uses that were taken of it."""
-
-    grant: Grant
-    used: int
 
 
 @click.group()
@@ -46,7 +40,7 @@ def grants() -> None:
 def list_(deployment: Deployment, every: bool) -> Report:
     """Grants, the newest last."""
     now_us = deployment.now_us
-    found = deployment.with_store(partial(_counted, deployment.person.tenant))
+    found = deployment.with_store(partial(counted, deployment.person.tenant))
     shown = [one for one in found if every or stands(one, now_us) == "live"]
     cells = [
         (
@@ -61,7 +55,7 @@ def list_(deployment: Deployment, every: bool) -> Report:
     ]
     columns = ("grant", "tool", "for", "used", "given by", "stands")
     return Report(
-        {"grants": [document(one, now_us) for one in shown]},
+        {"grants": [grant_document(one, now_us) for one in shown]},
         [Listing(columns, cells, empty="None. Give one with `interlock grants issue`.")],
     )
 
@@ -70,12 +64,12 @@ def list_(deployment: Deployment, every: bool) -> Report:
 @click.argument("grant_id")
 def show(deployment: Deployment, grant_id: str) -> Report:
     """One grant in full: tool, arguments, who gave it and why, uses."""
-    found = deployment.with_store(partial(_counted, deployment.person.tenant))
+    found = deployment.with_store(partial(counted, deployment.person.tenant))
     one = next((one for one in found if one.grant.grant_id == grant_id), None)
     if one is None:
         raise NotFound(f"no grant {grant_id!r}", code="grant.not_found", remedy="See `interlock grants list`.")
     now_us = deployment.now_us
-    return Report(document(one, now_us), [_sheet(one, now_us)])
+    return Report(grant_document(one, now_us), [_sheet(one, now_us)])
 
 
 _ISSUE = """\
@@ -123,7 +117,7 @@ def issue(deployment: Deployment, tool: str | None, source: str | None, yes: boo
     )  # fmt: skip
     grant, preview = deployment.with_plane(partial(_issued, deployment, terms, person, asked, yes))
     view = [told(f"Granted as {person.id}: {grant.grant_id}.", "strong")]
-    return Report({**document(Counted(grant, 0), deployment.now_us), "would_have_answered": preview}, view)
+    return Report({**grant_document(Counted(grant, 0), deployment.now_us), "would_have_answered": preview}, view)
 
 
 @command("endorse", grants, example="interlock grants endorse grant_0194f3a2b1c4")
@@ -132,14 +126,16 @@ def issue(deployment: Deployment, tool: str | None, source: str | None, yes: boo
 def endorse(deployment: Deployment, grant_id: str, yes: bool) -> Report:
     """Add your voice to a grant, for rules that need several people."""
     person = deployment.person
-    found = deployment.with_store(partial(_counted, person.tenant))
+    found = deployment.with_store(partial(counted, person.tenant))
     one = next((one for one in found if one.grant.grant_id == grant_id), None)
     if one is not None:
         deployment.output.show(_sheet(one, deployment.now_us))
         _confirm(deployment, f"Endorse exactly this as {person.id}?", yes)
     grant = deployment.with_plane(lambda plane: plane.endorse_grant(grant_id, person))
     used = one.used if one is not None else 0
-    return Report(document(Counted(grant, used), deployment.now_us), [told(f"Endorsed as {person.id}.", "strong")])
+    return Report(
+        grant_document(Counted(grant, used), deployment.now_us), [told(f"Endorsed as {person.id}.", "strong")]
+    )
 
 
 @command("revoke", grants, example='interlock grants revoke grant_0194f3a2b1c4 --reason "the campaign is over"')
@@ -150,33 +146,6 @@ def revoke(deployment: Deployment, grant_id: str, reason: str) -> Report:
     person = deployment.person
     grant = deployment.with_plane(lambda plane: plane.revoke_grant(grant_id, person, reason=reason))
     return Report({"grant_id": grant.grant_id, "status": "revoked"}, [told(f"Revoked as {person.id}.", "strong")])
-
-
-def stands(one: Counted, now_us: int) -> str:
-    """`live`, `revoked`, `expired` or `used up`."""
-    if one.grant.revoked:
-        return "revoked"
-    if not one.grant.live(now_us):
-        return "expired"
-    return "live" if one.used < one.grant.uses else "used up"
-
-
-def document(one: Counted, now_us: int) -> dict[str, Any]:
-    """A grant for a program."""
-    grant = one.grant
-    return {
-        "grant_id": grant.grant_id,
-        "status": stands(one, now_us),
-        "tool": grant.tool._asdict(),
-        "where": grant.where.as_json(),
-        "subject": grant.subject or None,
-        "uses": grant.uses,
-        "used": one.used,
-        "reason": grant.reason,
-        "given_by": [{"person": voice.person, "groups": sorted(voice.groups)} for voice in grant.voices],
-        "issued_at": iso(grant.issued_us),
-        "expires_at": iso(grant.expires_us),
-    }
 
 
 def preview_view(where: Where, preview: dict[str, Any]) -> list[RenderableType]:
@@ -190,12 +159,6 @@ def preview_view(where: Where, preview: dict[str, Any]) -> list[RenderableType]:
     if any(clause.kind == "any" for clause in where.clauses):
         view.append(told("It leaves arguments open: whatever a model writes there passes.", "bad"))
     return view
-
-
-async def _counted(tenant: str, store: Store) -> list[Counted]:
-    granted = Granted().after(await store.read(tenant_chain(tenant)))
-    rows = await store.guards(f"{tenant}/grant/")
-    return [Counted(grant, rows.get(grant.guard, 0) % REVOKED) for grant in granted.grants.values()]
 
 
 async def _past(tenant: str, now_us: int, store: Store) -> list[Past]:

@@ -68,6 +68,12 @@ def derived_call_id(run_id: str, how: str, call_id: str) -> str:
     return "call_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def named_id(kind: str, tenant: str, principal_id: str, name: str) -> str:
+    """The id of what somebody made and named: one for each kind, principal and name, the same on every ask."""
+    text = f"{kind}/" + "".join(f"{len(part)}:{part}" for part in (tenant, principal_id, name))
+    return f"{kind}_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def child_run_id(run_id: str, call_id: str) -> str:
     """The id of the run that a call starts: one per call, the same on every ask."""
     return "run_" + named_call_id(run_id, f"child/{call_id}").removeprefix("call_")

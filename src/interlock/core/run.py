@@ -41,6 +41,8 @@ class RunState:
         words: The user's own words, all of a conversation's; None where they are not seen.
         course: What its driver goes by, of a saga or a graph: its definition (`saga`, `graph`) and what it was given
             (`input`).
+        named: Digest of what it was started with, of a run that its caller named; empty for one without a name.
+        kept: Whoever started it says when it is over: nothing left to do does not end it.
         parent: The run that it was started for; empty for none.
         trace: Whose trace it belongs to, its caller's or that of the run that started it; None where it has its own.
         entered: What has entered it from outside its model, in order.
@@ -77,6 +79,8 @@ class RunState:
     words: str | None = None
     driver: str = "calls"
     course: dict[str, Any] = field(default_factory=dict)
+    named: str = ""
+    kept: bool = False
     parent: str = ""
     trace: TraceContext | None = None
     task: dict[str, Any] = field(default_factory=dict)
@@ -161,6 +165,7 @@ def _run_started(run: RunState, event: Event) -> None:
     run.course = {name: body[name] for name in ("saga", "graph", "input") if name in body}
     run.parent, run.task = body.get("parent", ""), body.get("task", {})
     run.trace = recorded_context(event.fact.trace_id, body.get("trace"))
+    run.named, run.kept = body.get("named", ""), body.get("kept", False)
     run.tools, run.authority = _names(body.get("tools")), _names(body.get("authority", body.get("tools")))
     run.depth_left = body.get("depth_left", DEPTH_MAX)
     if "agent" in body:
