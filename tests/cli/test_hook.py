@@ -199,7 +199,8 @@ from interlock.cli.main import main
 try:
     main(["hook"])
 finally:
-    print(*sys.modules, file=sys.stderr)
+    from interlock.core.instructions import _compiled
+    print(*sys.modules, f"patterns:{_compiled.cache_info().currsize}", file=sys.stderr)
 """
 
 
@@ -216,3 +217,4 @@ def test_a_hook_loads_nothing_that_starts_servers_or_writes_pages(coder: Shell) 
     loaded = set(ran.stderr.split())
     assert "interlock.policy.cedar" in loaded, "the measure sees what a hook loads"
     assert not loaded & {"rich", "mcp", "mcp_types", "httpx2", "httpcore2", "uvicorn", "starlette", "jwt", "yaml"}
+    assert "patterns:0" in loaded, "large patterns are made for a text that may speak to the model, and for no other"
