@@ -11,7 +11,7 @@ from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
-from interlock.console import inbox, live, overview, run, runs
+from interlock.console import drift, inbox, live, overview, run, runs, tools
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
 from interlock.gateway.address import addresses
@@ -38,6 +38,8 @@ PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     overview.routes,
     run.routes,
     runs.routes,
+    drift.routes,
+    tools.routes,
 )
 """Every part of the console: each gives the routes of its pages."""
 
