@@ -75,6 +75,10 @@ canaries: $(VENV)/.stamp ## 50 secrets by reference, repeated by far ends in 8 f
 waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits 0 only if they cost no task and no memory
 	@$(PY) -m proof.waiting $(ARGS)
 
+.PHONY: pages
+pages: $(VENV)/.stamp ## 100,000 runs and 1,000 requests that wait, paged, and followed by 500 at once; exits 0 only if a page takes 200 ms at most and nothing is lost
+	@$(PY) -m proof.pages $(ARGS)
+
 .PHONY: evals
 evals: $(VENV)/.stamp ## recorded runs held against golden cases by `eval`; exits 0 only if its figures are the labels of the data
 	@$(PY) -m proof.evals $(ARGS)

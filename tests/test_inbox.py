@@ -15,7 +15,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent
-from interlock.inbox import FLOOD_FROM, Item, inbox
+from interlock.inbox import FLOOD_FROM, Item, inbox, page_of
 from interlock.ledger.store import Append
 from tests.planes import ANA, BOB, OPA, Far, Stage, staged
 from tests.saga.desk import Desk, in_line, refuse
@@ -222,6 +222,78 @@ async def test_another_tenants_are_not_in_it(stage: Stage) -> None:
     assert len(await stage.plane.inbox()) == 1
     assert len(await stage.plane.inbox("other")) == 1
     assert await inbox(stage.plane.store, "default", stage.clock.wall_us(), run.run_id) == []
+
+
+async def test_a_request_whose_words_were_erased_is_like_no_other(stage: Stage) -> None:
+    """What it asked for is not known any more, so nobody can say that it is equal."""
+    for _ in range(3):
+        async with stage.run() as run:
+            await run.call("pay", {"n": 1})
+    assert short(await stage.plane.inbox()) == [("held", "pay", 3)]
+    for row in (await stage.plane.store.rows("approval"))[:2]:
+        events = await stage.plane.store.read(row["run_id"])
+        [seq] = [event.seq for event in events if event.fact.kind is Kind.APPROVAL_REQUESTED]
+        await stage.plane.store.erase(Append(row["run_id"], "default", [Fact(Kind.REDACT, {"seqs": [seq]})]), [seq])
+    assert sorted(len(item.ids) for item in await stage.plane.inbox()) == [1, 1, 1]
+
+
+async def test_a_call_of_another_run_with_the_same_id_is_another_call(stage: Stage) -> None:
+    """One was given up on and proposed again; the other, which was given up on too, still waits."""
+    store = stage.plane.store
+    for run in ("run_a", "run_b"):
+        said = {"principal": ANA.written, "driver": "calls"}
+        given_up = Fact(Kind.CALL_DEAD_LETTERED, {"code": "x"}, "call_1", 0, 3, "ana")
+        await store.append(Append(run, "default", [
+            Fact(Kind.RUN_STARTED, said, principal_id="ana"),
+            Fact(Kind.CALL_DECIDED, {"proposed": {"tool": "dead"}}, "call_1", 1, 0, "ana", decision="allow"),
+            Fact(Kind.CALL_RESULT, {"outcome": {"outcome": "failed"}}, "call_1", 1, 1, outcome="failed"),
+            given_up,
+        ]))  # fmt: skip
+    await store.append(Append("run_a", "default", [Fact(Kind.OPERATOR, {"act": "retry"}, "call_1", 0, 1, "olga")]))
+    assert [(item.kind, item.run_id) for item in await stage.plane.inbox()] == [("dead_letter", "run_b")]
+
+
+async def test_pages_of_an_inbox_are_all_of_it_in_order_whatever_is_answered_meanwhile(stage: Stage) -> None:
+    async with stage.run() as run:
+        for n in range(7):
+            await run.call("pay" if n % 2 else "peek", {"n": n})
+            stage.clock.advance(1)
+    whole = await stage.plane.inbox()
+    found, after = page_of(whole, 3)
+    assert found == whole[:3]
+    left = [item for item in whole if item is not found[0] and item is not whole[4]]  # two were answered
+    found, after = page_of(left, 3, after)
+    assert found == [whole[3], *whole[5:7]]
+    assert after is None
+    assert page_of(whole, 7) == (whole, None)
+    assert page_of([], 7) == ([], None)
+
+
+async def test_how_often_the_ledger_is_asked_does_not_hang_on_how_much_waits() -> None:
+    """1,000 requests in 1,000 runs are read in a few questions, not in one or two for each run."""
+
+    async def asked(runs: int) -> int:
+        async with staged(*tools(Far())) as stage:
+            stage.obey(POLICY)
+            for n in range(runs):
+                async with stage.run() as run:
+                    for tool in ("pay", "lost", "dead"):
+                        held = await run.call(tool, {"n": n % 3})
+                failed = Fact(Kind.CALL_COMPENSATED, {}, held.call_id, 1, 1, outcome="failed")
+                await stage.plane.store.append(Append(run.run_id, "default", [failed]))
+            store, count = stage.plane.store, 0
+
+            class Counted:
+                def __getattr__(self, name: str) -> Any:
+                    nonlocal count
+                    count += 1
+                    return getattr(store, name)
+
+            counted: Any = Counted()
+            assert await inbox(counted, "default", stage.clock.wall_us())
+            return count
+
+    assert await asked(2) == await asked(12)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["peek", "pay", "wipe", "lost", "dead"]), st.integers(0, 3)), max_size=40))

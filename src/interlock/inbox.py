@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from interlock.core.event import Kind
 from interlock.core.tool import Effect
-from interlock.ledger.conversation import Ledger
+from interlock.ledger.pages import VALUES_MAX
 from interlock.ledger.store import Store, tenant_chain
 from interlock.registry.rollout import NO_ROLLOUTS
 
@@ -26,6 +25,14 @@ READ_MAX = 10_000
 
 _CALLS_MAX = 100_000
 """Calls that a run may have at most, by any settings."""
+
+_ALL = 1 << 62
+
+_NOT_UNDONE = ("refused", "held", "failed", "withheld", "unknown")
+"""Outcomes of a compensation after which its call is not undone: all but `done`."""
+
+Rank = tuple[int, int, str]
+"""What the list is ordered by: the highest effect first, then the oldest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +67,8 @@ class Item:
     why: str = ""
 
     @property
-    def rank(self) -> tuple[int, int, str]:
-        """What the list is ordered by: the highest effect first, then the oldest."""
+    def rank(self) -> Rank:
+        """Its place in the list."""
         return -(Effect(self.effect).rank if self.effect else len(Effect)), self.since_us, self.ids[0]
 
 
@@ -79,21 +86,38 @@ async def inbox(store: Store, tenant: str, now_us: int, run_id: str = "") -> lis
         LedgerError: The ledger cannot be read.
     """
     where = {"tenant": tenant} | ({"run_id": run_id} if run_id else {})
+    held, digests = await _held(store, where, now_us)
     found = [
-        *await _held(store, where, now_us),
+        *held,
         *await _unknown(store, where),
         *await _dead(store, where),
         *await _not_undone(store, where),
     ]
     found += await _stuck(store, where, {item.run_id for item in found})
     if not run_id:
-        found = [*await _summed_up(store, tenant, found), *await _rolled_back(store, tenant)]
+        found = [*_summed_up(found, digests), *await _rolled_back(store, tenant)]
     return sorted(found, key=lambda item: item.rank)
 
 
-async def _held(store: Store, where: dict[str, Any], now_us: int) -> list[Item]:
+def page_of(items: Sequence[Item], limit: int, after: Rank | None = None) -> tuple[list[Item], Rank | None]:
+    """Some of the items of an inbox, and from where to go on; None where there are no more.
+
+    What was decided or has come meanwhile shifts nothing: an item keeps its rank for as long as it waits, but for a
+    summary, whose rank is that of the first that it stands for.
+
+    Args:
+        limit: At most so many; at least 1.
+        after: Where the page in front ended; None for the first.
+    """
+    assert limit >= 1, "a page has an item"
+    left = [item for item in items if after is None or item.rank > after]
+    return left[:limit], left[limit - 1].rank if len(left) > limit else None
+
+
+async def _held(store: Store, where: dict[str, Any], now_us: int) -> tuple[list[Item], dict[tuple[str, str], str]]:
+    """Requests that wait, and the digest of the call that each asks for; itself where that was erased."""
     rows = await store.rows("approval", where | {"status": "pending"}, READ_MAX)
-    return [
+    found = [
         Item(
             kind="held",
             tool=row["tool"] or "",
@@ -109,6 +133,7 @@ async def _held(store: Store, where: dict[str, Any], now_us: int) -> list[Item]:
         for row in rows
         if row["expires_us"] is None or row["expires_us"] > now_us
     ]
+    return found, {(row["run_id"], row["approval_id"]): row["digest"] or row["approval_id"] for row in rows}
 
 
 async def _unknown(store: Store, where: dict[str, Any]) -> list[Item]:
@@ -121,42 +146,46 @@ async def _dead(store: Store, where: dict[str, Any]) -> list[Item]:
 
     What a saga gives up on it undoes, or says so itself.
     """
-    found = []
-    sagas = {row["run_id"] for row in await store.rows("run", where | {"driver": "saga"}, READ_MAX)}
-    for run, letters in _by(await store.rows("dead_letter", where, READ_MAX), "run_id").items():
-        if run in sagas:
-            continue
-        calls = await _calls(store, run)
-        retried = {event.fact.call_id for event in await store.tail(run) if event.fact.kind is Kind.OPERATOR}
-        for letter in letters:
-            call = calls[letter["call_id"]]
-            if call["outcome"] in ("refused", "failed") and call["call_id"] not in retried:
-                found.append(_of_call("dead_letter", call, letter["at_us"]))
-    return found
+    letters = await store.rows("dead_letter", where, READ_MAX)
+    ids = [row["call_id"] for row in letters]
+    sagas = {
+        row["run_id"] for row in await _of(store, "run", "run_id", [row["run_id"] for row in letters], driver="saga")
+    }
+    retried = {_key(row) for row in await _of(store, "retry", "call_id", ids)}
+    calls = await _calls(store, ids)
+    return [
+        _of_call("dead_letter", calls[_key(row)], row["at_us"])
+        for row in letters
+        if row["run_id"] not in sagas
+        and _key(row) not in retried
+        and calls[_key(row)]["outcome"] in ("refused", "failed")
+    ]
 
 
 async def _not_undone(store: Store, where: dict[str, Any]) -> list[Item]:
     """Calls of which the last word on their compensation is that it failed."""
-    found = []
-    for run, rows in _by(await store.rows("compensation_action", where, READ_MAX), "run_id").items():
-        last = {row["call_id"]: row for row in rows}
-        failed = [row for row in last.values() if row["outcome"] not in ("done", None)]
-        calls = await _calls(store, run) if failed else {}
-        for row in failed:
-            item = _of_call("not_undone", calls[row["call_id"]], row["at_us"])
-            found.append(replace(item, command=f"interlock saga show {run}"))
-    return found
+    failed = await store.rows("compensation_action", where | {"outcome": _NOT_UNDONE}, READ_MAX)
+    ids = list(dict.fromkeys(row["call_id"] for row in failed))
+    last = {_key(row): row for row in await _of(store, "compensation_action", "call_id", ids)}
+    calls = await _calls(store, ids)
+    return [
+        replace(_of_call("not_undone", calls[key], last[key]["at_us"]), command=f"interlock saga show {key[0]}")
+        for key in dict.fromkeys(map(_key, failed))
+        if last[key]["outcome"] in _NOT_UNDONE
+    ]
 
 
 async def _stuck(store: Store, where: dict[str, Any], seen: set[str]) -> list[Item]:
     """Sagas that rest, though nothing of theirs waits for a person and nothing is due."""
     rows = await store.rows("run", where | {"driver": "saga", "status": "open", "waits": 1}, READ_MAX)
+    rows = [row for row in rows if row["run_id"] not in seen]
+    due = {row["run_id"] for row in await _of(store, "due", "run_id", [row["run_id"] for row in rows])}
     found = []
     for row in rows:
         run = row["run_id"]
-        if run in seen or await store.rows("due", {"run_id": run}, 1):
+        if run in due:
             continue
-        calls = (await _calls(store, run)).values()
+        calls = await store.rows("tool_call", {"run_id": run}, _CALLS_MAX)
         effect = max((Effect(call["effect"]) for call in calls if call["effect"]), key=lambda one: one.rank, default="")
         since_us = max((call["ended_us"] or call["proposed_us"] for call in calls), default=row["started_us"])
         found.append(
@@ -170,7 +199,7 @@ async def _stuck(store: Store, where: dict[str, Any], seen: set[str]) -> list[It
 
 async def _rolled_back(store: Store, tenant: str) -> list[Item]:
     """Versions of tools that were taken back by their errors and that nobody has spoken of since."""
-    rollouts = NO_ROLLOUTS.after(await store.read(tenant_chain(tenant)))
+    rollouts = NO_ROLLOUTS.after(await store.tail(tenant_chain(tenant)))
     return [
         Item(
             kind="rolled_back", tool=f"{each.tool} {each.version}", effect="", subject="", run_id="",
@@ -190,35 +219,42 @@ def _of_call(kind: str, call: dict[str, Any], since_us: int) -> Item:
     )  # fmt: skip
 
 
-async def _calls(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
-    return {row["call_id"]: row for row in await store.rows("tool_call", {"run_id": run_id}, _CALLS_MAX)}
+async def _calls(store: Store, ids: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {_key(row): row for row in await _of(store, "tool_call", "call_id", ids)}
 
 
-async def _summed_up(store: Store, tenant: str, items: Sequence[Item]) -> list[Item]:
+def _key(row: dict[str, Any]) -> tuple[str, str]:
+    """A call's id alone is another call's in another run."""
+    return row["run_id"], row["call_id"]
+
+
+async def _of(store: Store, table: str, column: str, values: Sequence[str], **also: Any) -> list[dict[str, Any]]:
+    """All rows with one of these values, in a few questions instead of one for each.
+
+    Args:
+        also: What other columns shall equal.
+    """
+    found: list[dict[str, Any]] = []
+    known = list(dict.fromkeys(values))
+    for first in range(0, len(known), VALUES_MAX):
+        found += await store.rows(table, {column: tuple(known[first : first + VALUES_MAX]), **also}, _ALL)
+    return found
+
+
+def _summed_up(items: Sequence[Item], digests: Mapping[tuple[str, str], str]) -> list[Item]:
     """Floods first; of what is left, requests for an equal call."""
     left: list[Item] = []
     found: list[Item] = []
     for alike in _groups(items, lambda item: (item.kind, item.run_id)):
         if len(alike) >= FLOOD_FROM:
             found.append(replace(_sum(alike, "flood"), command=f"interlock inbox --run {alike[0].run_id}"))
-        else:
+        elif alike[0].kind == "held":
             left += alike
-    ledger = Ledger(store)
-    for alike in _groups(left, lambda item: (item.kind, item.tool, item.effect, item.subject)):
-        if alike[0].kind != "held" or len(alike) == 1:
+        else:
             found += alike
-            continue
-        digests = {item.ids: await _digest(ledger, tenant, item) for item in alike}
-        for equal in _groups(alike, lambda item: digests[item.ids]):  # noqa: B023  # used within the turn
-            found.append(equal[0] if len(equal) == 1 else _sum(equal, "equal"))
+    for equal in _groups(left, lambda item: (item.tool, item.effect, item.subject, digests[item.run_id, item.ids[0]])):
+        found.append(equal[0] if len(equal) == 1 else _sum(equal, "equal"))
     return found
-
-
-async def _digest(ledger: Ledger, tenant: str, item: Item) -> str:
-    """The call digest that a request asks for; the request itself where that was erased, which is like no other."""
-    state = (await ledger.conversation(item.run_id, tenant)).state
-    asked: str = state.approvals[item.ids[0]].request.get("digest", item.ids[0])
-    return asked
 
 
 def _sum(items: Sequence[Item], why: str) -> Item:
@@ -249,10 +285,3 @@ def _groups(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
     for item in items:
         found[key(item)].append(item)
     return list(found.values())
-
-
-def _by(rows: Iterable[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        found[row[column]].append(row)
-    return found

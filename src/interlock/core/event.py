@@ -83,7 +83,8 @@ class Fact(NamedTuple):
 
     Attributes:
         kind: What it says.
-        body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here only.
+        body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here, and in no
+            header; what a table says of them goes with them.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
             has its own name in the place of a call's, a rollout its id, and what is remembered the key of its call. Of
             a key, `step` is its number; of a user's further words, and of the end that they put to a conversation, that

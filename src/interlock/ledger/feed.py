@@ -96,6 +96,8 @@ class Feed:
         while not self._over:
             if self._start <= position < self._end:
                 return self._from_kept(position)
+            if self._end < position and (not self._waiting or self._end < 0) and position == self._newest():
+                self._start_at(position)
             if position == self._end or (self._waiting and 0 <= self._end < position):
                 await self._wait()
             else:
@@ -111,14 +113,11 @@ class Feed:
     async def _look(self) -> int:
         """Read what is new, and keep it; how much it was."""
         end = self._end
-        try:
-            if self._store.position() <= end:
-                self.problem = ""
-                return 0
-            found = await self._read(end)
-        except StoreUnavailable as error:
-            self.problem = str(error)
+        if (newest := self._newest()) <= end:
+            self.problem = "" if newest >= 0 else self.problem
             return 0
+        try:
+            found = await self._read(end)
         except LedgerError:
             # Damaged. Nothing is kept, so that each follower reads by itself, and meets the damage itself.
             self._start_at(-1)
@@ -128,6 +127,14 @@ class Feed:
             self._keep(found)
             self._tell()
         return len(found)
+
+    def _newest(self) -> int:
+        """Position of the newest event; -1 where the store cannot say."""
+        try:
+            return self._store.position()
+        except StoreUnavailable as error:
+            self.problem = str(error)
+            return -1
 
     async def _read(self, after: int) -> Batch:
         """The next events of the store; none where there are none or it cannot be read."""

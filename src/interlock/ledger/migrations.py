@@ -175,5 +175,34 @@ ALTER TABLE run ADD COLUMN waits INTEGER;
 CREATE INDEX run_driven ON run (status) WHERE status = 'open' AND driver <> 'calls' AND waits = 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+_EIGHTH = """
+-- What a request asks for, so that equal ones are found without reading their runs.
+ALTER TABLE approval ADD COLUMN digest TEXT;
+UPDATE approval SET digest = (
+    SELECT json_extract(body, '$.digest')
+    FROM (SELECT CAST(payload.body AS TEXT) AS body FROM payload WHERE payload.pos = approval.pos)
+    WHERE json_valid(body)
+);
+
+CREATE TABLE retry (
+    pos INTEGER PRIMARY KEY, run_id TEXT, tenant TEXT, seq INTEGER, call_id TEXT, step INTEGER, at_us INTEGER,
+    principal_id TEXT
+) STRICT;
+INSERT INTO retry
+SELECT pos, run_id, tenant, seq, json_extract(said, '$.call_id'), ifnull(json_extract(said, '$.step'), 0),
+       json_extract(said, '$.at'), json_extract(said, '$.principal_id')
+FROM (
+    SELECT event.pos, chain.name AS run_id, chain.tenant, event.pos - extent.pos + extent.first AS seq,
+           CAST(event.header AS TEXT) AS said
+    FROM chain
+    JOIN extent ON extent.chain = chain.no
+    JOIN event ON event.pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first
+    WHERE chain.no IN (SELECT chain FROM once WHERE key >= 'retried/' AND key < 'retried0')
+)
+WHERE json_valid(said) AND json_extract(said, '$.kind') = 'operator' AND json_extract(said, '$.call_id') <> '';
+
+CREATE INDEX run_resting ON run (driver) WHERE status = 'open' AND waits = 1;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

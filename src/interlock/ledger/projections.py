@@ -230,6 +230,14 @@ def _after_the_call(rows: Rows, event: Event) -> Row:
     return {**_where(event), "tool": call["tool"] if call else None, "outcome": fact.outcome or None}
 
 
+def _operator(rows: Rows, event: Event) -> None:
+    """A person's word: on a call that was given up on, that it be proposed again; else on the run."""
+    fact = event.fact
+    if fact.call_id:
+        rows.put("retry", (event.chain, event.seq), {**_where(event), "principal_id": fact.principal_id or None})
+    _run_waiting(rows, event)
+
+
 def _approval_requested(rows: Rows, event: Event) -> None:
     fact = event.fact
     body = fact.body
@@ -251,6 +259,7 @@ def _approval_requested(rows: Rows, event: Event) -> None:
         "requested_us": body.get("requested_us"),
         "expires_us": body.get("expires_us"),
         "decided_us": None,
+        "digest": body.get("digest"),
     })  # fmt: skip
     if call := rows.get("tool_call", (event.chain, fact.call_id)):
         call["approval_id"] = fact.approval_id
@@ -328,7 +337,7 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.CALL_RECONCILED: _call_came_out,
     Kind.CALL_COMPENSATED: _call_compensated,
     Kind.CALL_REPORTED: _run_waiting,
-    Kind.OPERATOR: _run_waiting,
+    Kind.OPERATOR: _operator,
     Kind.CALL_DEAD_LETTERED: _call_dead_lettered,
     Kind.APPROVAL_REQUESTED: _approval_requested,
     Kind.APPROVAL_DECIDED: _approval_decided,

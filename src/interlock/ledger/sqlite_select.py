@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from interlock.ledger.pages import Between, Contains, Prefix, Where, WithCall, one_of
@@ -58,14 +59,21 @@ def _from(table: str, where: Where, before: int | None) -> tuple[str, str, list[
             f'extent JOIN "{table}" ON "{table}".pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first'
         )
         tests.append(("extent.chain = (SELECT no FROM chain WHERE name = ?)", [run]))
-    elif "status" in where and (statuses := frozenset(one_of(where["status"]))):
-        # Said literally, or SQLite cannot see that a partial index will do.
-        if table in ("tool_call", "step") and statuses <= _OPEN:
-            tests.append(("status <> 'closed'", []))
-        elif table == "approval" and statuses == {"pending"}:
-            tests.append(("status = 'pending'", []))
+    else:
+        tests += [(literal, []) for literal in _for_a_partial_index(table, where)]
     condition = f"WHERE {' AND '.join(test for test, _ in tests)}" if tests else ""
     return source, condition, [value for _, values in tests for value in values]
+
+
+def _for_a_partial_index(table: str, where: Where) -> Iterator[str]:
+    """What holds of all that fits, said literally: or SQLite cannot see that a partial index will do."""
+    statuses = frozenset(one_of(where["status"])) if "status" in where else frozenset()
+    if table in ("tool_call", "step") and statuses and statuses <= _OPEN:
+        yield "status <> 'closed'"
+    elif table == "approval" and statuses == {"pending"}:
+        yield "status = 'pending'"
+    elif table == "run" and statuses == {"open"} and where.get("waits") == 1:
+        yield "status = 'open' AND waits = 1"
 
 
 def _test(column: str, asked: Any) -> Sql:

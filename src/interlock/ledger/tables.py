@@ -10,6 +10,7 @@
     grant                one standing permission, and how it stands
     budget               what one run has reserved and spent of one budget
     dead_letter          a call given up on
+    retry                that a person had a call given up on proposed again
     due                  what a run waits for, and from when `advance` has something to do
     notice               what a channel was told, or could not be told
 
@@ -90,7 +91,8 @@ TABLES: dict[str, Table] = {
     ),
     "approval": Table(
         ("run_id", "tenant", "approval_id", "call_id", "step", "subject", "tool", "effect", "groups",
-         "quorum", "rules", "status", "approvers", "decided_by", "requested_us", "expires_us", "decided_us"),
+         "quorum", "rules", "status", "approvers", "decided_by", "requested_us", "expires_us", "decided_us",
+         "digest"),
         ("run_id", "approval_id"),
     ),
     "grant": Table(
@@ -101,6 +103,10 @@ TABLES: dict[str, Table] = {
     "budget": Table(("run_id", "tenant", "name", "unit", "reserved", "spent", "at_us"), ("run_id", "name")),
     "dead_letter": Table(
         ("run_id", "tenant", "seq", "call_id", "step", "at_us", "tool", "outcome", "code", "attempts"),
+        ("run_id", "seq"),
+    ),
+    "retry": Table(
+        ("run_id", "tenant", "seq", "call_id", "step", "at_us", "principal_id"),
         ("run_id", "seq"),
     ),
     "due": Table(("run_id", "tenant", "at_us", "why", "ref"), ("run_id", "ref")),
@@ -122,6 +128,7 @@ TIMES: dict[str, str] = {
     "approval": "requested_us",
     "grant": "issued_us",
     "dead_letter": "at_us",
+    "retry": "at_us",
     "due": "at_us",
     "notice": "at_us",
 }
