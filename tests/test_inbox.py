@@ -15,7 +15,7 @@ from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent
-from interlock.inbox import FLOOD_FROM, Item, inbox, page_of
+from interlock.inbox import FLOOD_FROM, Inboxes, Item, inbox, page_of
 from interlock.ledger.store import Append
 from tests.planes import ANA, BOB, OPA, Far, Stage, staged
 from tests.saga.desk import Desk, in_line, refuse
@@ -281,19 +281,68 @@ async def test_how_often_the_ledger_is_asked_does_not_hang_on_how_much_waits() -
                         held = await run.call(tool, {"n": n % 3})
                 failed = Fact(Kind.CALL_COMPENSATED, {}, held.call_id, 1, 1, outcome="failed")
                 await stage.plane.store.append(Append(run.run_id, "default", [failed]))
-            store, count = stage.plane.store, 0
-
-            class Counted:
-                def __getattr__(self, name: str) -> Any:
-                    nonlocal count
-                    count += 1
-                    return getattr(store, name)
-
-            counted: Any = Counted()
+            counted: Any = Counted(stage.plane.store)
             assert await inbox(counted, "default", stage.clock.wall_us())
-            return count
+            return int(counted.asked)
 
     assert await asked(2) == await asked(12)
+
+
+class Counted:
+    """A store that says how often it is asked for rows."""
+
+    def __init__(self, store: Any) -> None:
+        self.asked = 0
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked += name == "rows"
+        return getattr(self._store, name)
+
+
+async def test_an_inbox_that_many_look_at_is_read_once_until_something_is_committed(stage: Stage) -> None:
+    async with stage.run() as run:
+        await run.call("pay", {"n": 1})
+    store: Any = Counted(stage.plane.store)
+    inboxes = Inboxes(store)
+    found: list[list[Item]] = []
+
+    async def look() -> None:
+        found.append(await inboxes.of("default", stage.clock.wall_us()))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(look)
+    once = store.asked
+    assert found == [await inbox(stage.plane.store, "default", stage.clock.wall_us())] * 50
+    assert await inboxes.of("other", stage.clock.wall_us()) == [], "T35: what is kept is one tenant's"
+    asked = store.asked
+    assert once < 50
+    assert asked == 2 * once
+    async with stage.run() as run:
+        await run.call("pay", {"n": 2})
+    assert len(await inboxes.of("default", stage.clock.wall_us())) == 2
+    assert store.asked > asked
+
+
+async def test_an_inbox_that_was_read_loses_what_expires_and_has_it_back_with_a_clock_that_is_set_back(
+    stage: Stage,
+) -> None:
+    async with stage.run() as run:
+        await run.call("pay", {"n": 1})
+    inboxes, now_us = Inboxes(stage.plane.store), stage.clock.wall_us()
+    [item] = await inboxes.of("default", now_us)
+    assert item.until_us is not None
+    assert len(await inboxes.of("default", item.until_us - 1)) == 1
+    assert await inboxes.of("default", item.until_us) == []
+    assert await inboxes.of("default", now_us) == [item]
+
+
+async def test_a_list_that_was_given_is_its_callers_own(stage: Stage) -> None:
+    async with stage.run() as run:
+        await run.call("pay", {"n": 1})
+    (await stage.plane.inbox()).clear()
+    assert len(await stage.plane.inbox()) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(["peek", "pay", "wipe", "lost", "dead"]), st.integers(0, 3)), max_size=40))

@@ -32,7 +32,7 @@ from interlock.engine.beside import beside
 from interlock.engine.engine import Engine, InProcessEngine, Pace
 from interlock.errors import NotFound
 from interlock.graphs import GraphRun, Laid, graph_outcome, open_graph
-from interlock.inbox import Item, inbox
+from interlock.inbox import Inboxes, Item
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
 from interlock.pipeline import Plane
@@ -73,6 +73,7 @@ class Interlock:
         self._engine = engine
         self._load_policy = load_policy
         self._sealer = sealer
+        self._inboxes = Inboxes(plane.ledger.store)
 
     @property
     def store(self) -> Store:
@@ -289,7 +290,7 @@ class Interlock:
 
     async def inbox(self, tenant: str = "default") -> list[Item]:
         """Everything that waits for a person, the most dangerous first; see `inbox.inbox`."""
-        return await inbox(self.store, tenant, self.plane.clock.wall_us())
+        return await self._inboxes.of(tenant, self.plane.clock.wall_us())
 
     async def stop(self, scope: Scope, target: str, person: Principal, *, reason: str) -> None:
         """Stop a tool, server, principal, tenant or everything (`target` empty); see `StopSwitch.turn`."""

@@ -10,7 +10,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import anyio
 
 from interlock.core.tool import Effect
 from interlock.ledger.pages import VALUES_MAX
@@ -27,6 +29,9 @@ _CALLS_MAX = 100_000
 """Calls that a run may have at most, by any settings."""
 
 _ALL = 1 << 62
+
+_TENANTS_MAX = 64
+"""Tenants whose inbox is kept."""
 
 _NOT_UNDONE = ("refused", "held", "failed", "withheld", "unknown")
 """Outcomes of a compensation after which its call is not undone: all but `done`."""
@@ -70,6 +75,41 @@ class Item:
     def rank(self) -> Rank:
         """Its place in the list."""
         return -(Effect(self.effect).rank if self.effect else len(Effect)), self.since_us, self.ids[0]
+
+
+class Inboxes:
+    """The inboxes of a store, each read once for as long as nothing is committed and nothing in it expires.
+
+    However many pages show one, and however many are loaded anew at once because something happened. It belongs to one
+    event loop.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reading = anyio.Lock()
+        self._read: dict[str, _Read] = {}
+
+    async def of(self, tenant: str, now_us: int) -> list[Item]:
+        """See `inbox`."""
+        async with self._reading:
+            seen = (self._store.position(), self._store.changes())
+            known = self._read.get(tenant)
+            if known is None or known.seen != seen or not known.from_us <= now_us < known.until_us:
+                items = await inbox(self._store, tenant, now_us)
+                until_us = min((item.until_us for item in items if item.until_us is not None), default=_ALL)
+                if len(self._read) >= _TENANTS_MAX:
+                    self._read.clear()
+                known = self._read[tenant] = _Read(seen, now_us, until_us, tuple(items))
+            return list(known.items)
+
+
+class _Read(NamedTuple):
+    """An inbox, and when it is what the ledger says: until something is committed, and within these times."""
+
+    seen: tuple[int, int]
+    from_us: int
+    until_us: int
+    items: tuple[Item, ...]
 
 
 async def inbox(store: Store, tenant: str, now_us: int, run_id: str = "") -> list[Item]:
