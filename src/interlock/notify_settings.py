@@ -8,9 +8,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Chosen = Literal["approval.requested", "approval.expires", "call.unknown", "call.dead_lettered", "call.not_undone"]
+Chosen = Literal[
+    "approval.requested", "approval.expires", "call.unknown", "call.dead_lettered", "call.not_undone", "alert.raised",
+    "alert.resolved",
+]  # fmt: skip
 EVERY_KIND: tuple[Chosen, ...] = (
     "approval.requested", "approval.expires", "call.unknown", "call.dead_lettered", "call.not_undone",
+    "alert.raised", "alert.resolved",
 )  # fmt: skip
 
 

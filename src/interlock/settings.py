@@ -41,6 +41,9 @@
     name = "slack"
     url_file = "slack.url"
 
+    [alerts]                                  # what is out of the ordinary enough to tell them
+    errors = 0.3
+
     [[services]]                              # what a document of OpenAPI describes: its operations are tools
     name = "petstore"
     openapi = "petstore.yaml"
@@ -78,6 +81,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from interlock.alert_settings import AlertSettings
 from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
@@ -225,6 +229,7 @@ class Settings(BaseModel):
         limits: Limits of one run.
         cache: What one process keeps of the results of reads.
         seal: How the ledger is sealed.
+        alerts: What is out of the ordinary enough to tell people.
         notify: Who is told that a person is waited for, and how.
         services: Services whose operations are tools.
         verify: Who reads a call that policy wants verified.
@@ -251,6 +256,7 @@ class Settings(BaseModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     seal: SealSettings = Field(default_factory=SealSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     services: tuple[ServiceSettings, ...] = ()
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
@@ -287,6 +293,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "limits": LimitSettings,
     "cache": CacheSettings,
     "seal": SealSettings,
+    "alerts": AlertSettings,
     "notify": NotifySettings,
     "notify.webhooks": WebhookSettings,
     "notify.mail": MailSettings,

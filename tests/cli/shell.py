@@ -138,12 +138,12 @@ class Shell:
         text = module.read_text().replace('(effect="read")\ndef look', f'(effect="read", {declared})\ndef look')
         module.write_text(text + ENTITY)
 
-    def append(self, run_id: str, *facts: Fact, claim: Claim | None = None) -> None:
+    def append(self, run_id: str, *facts: Fact, claim: Claim | None = None, tenant: str = "default") -> None:
         """Write to the ledger as another process would."""
 
         async def write() -> None:
             store = open_store(load_settings(self.folder / "interlock.toml"), self._around)
-            await store.append(Append(run_id, "default", facts, claim=claim))
+            await store.append(Append(run_id, tenant, facts, claim=claim))
             await store.close()
 
         anyio.run(write)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 import interlock
 import interlock.testing
 from interlock import Effect, OutcomeKind, Settings, Tool
+from interlock.alert_settings import AlertSettings
 from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
@@ -127,6 +128,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("limits.budgets.", BudgetSettings),
         ("cache.", CacheSettings),
         ("seal.", SealSettings),
+        ("alerts.", AlertSettings),
         ("notify.", NotifySettings),
         ("routing.", RoutingSettings),
         ("verify.", VerifySettings),
@@ -147,6 +149,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "limits",
                 "cache",
                 "seal",
+                "alerts",
                 "notify",
                 "routing",
                 "verify",
@@ -162,7 +165,7 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 continue
             default = () if field.default_factory is dict else field.default
             shown = {None: "none", (): "empty"}.get(default, str(default)) or "none"
-            shown = ", ".join(default) if isinstance(default, tuple) and default else shown
+            shown = ", ".join(map(str, default)) if isinstance(default, tuple) and default else shown
             shown = "required" if field.is_required() else shown
             bounds = {
                 type(bound).__name__: getattr(bound, type(bound).__name__.lower(), None) for bound in field.metadata

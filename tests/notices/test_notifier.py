@@ -9,6 +9,7 @@ import pytest
 
 from interlock.core.event import NOTICES, Fact, Kind
 from interlock.errors import StoreUnavailable
+from interlock.ledger.alerted import About, AlertBook
 from interlock.ledger.rebuild import differences
 from interlock.ledger.store import Append, Claim
 from interlock.net.sent import Sent
@@ -447,6 +448,38 @@ async def test_a_ledger_that_cannot_be_read_is_told_once(
     for _ in range(3):
         await notifier.look()
     assert caplog.text.count("channel hook: gone") == 1
+
+
+async def test_an_alert_is_told_once_and_told_again_when_it_is_over(office: Office, receiver: Receiver) -> None:
+    """D7: through the same outbox, so it survives a restart and is one for all workers."""
+    book, about = AlertBook(office.store), About("default", "errors", "mail")
+    await book.raise_(about, "20 of 20 calls of mail failed", {"failed": 20})
+    assert await office.notifier(office.webhook(receiver.port)).look() == 1
+    assert await office.notifier(office.webhook(receiver.port)).look() == 0, "another process, after a restart"
+    alert = (await book.now()).standing[about]
+    await book.resolve(alert)
+    assert await office.notifier(office.webhook(receiver.port)).look() == 1
+    raised, over = receiver.posted
+    assert (raised.about["kind"], over.about["kind"]) == ("alert.raised", "alert.resolved")
+    assert raised.about["alert_id"] == over.about["alert_id"] == alert.alert_id
+    assert raised.about["says"] == "20 of 20 calls of mail failed"
+    assert raised.id != over.id
+
+
+async def test_that_an_alert_is_over_is_told_to_whom_it_was_told_alone(office: Office, receiver: Receiver) -> None:
+    book, about = AlertBook(office.store), About("default", "errors", "mail")
+    await book.raise_(about, "it fails", {})
+    await book.resolve((await book.now()).standing[about])
+    assert await office.notifier(office.webhook(receiver.port)).look() == 0, "over before it could be told: no news"
+
+
+async def test_an_alert_is_told_to_its_own_tenant_alone_t35(office: Office, receiver: Receiver) -> None:
+    book = AlertBook(office.store)
+    await book.raise_(About("other", "errors", "mail"), "it fails", {})
+    mine = Audience(tenants=frozenset({"default"}))
+    assert await office.notifier(office.webhook(receiver.port, audience=mine)).look() == 0
+    theirs = Audience(tenants=frozenset({"other"}))
+    assert await office.notifier(office.webhook(receiver.port, audience=theirs)).look() == 1
 
 
 async def test_a_request_with_a_link_opens_where_the_settings_say(office: Office, receiver: Receiver) -> None:

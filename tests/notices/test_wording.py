@@ -35,6 +35,7 @@ def notice(text: str = "refund", kind: NoticeKind = NoticeKind.REQUESTED, **give
         "effect": "irreversible",
         "subject": text,
         "groups": (text,),
+        "says": text,
         "expires_us": 2_000_000_000_000_000,
     }
     return Notice(kind=kind, ref="appr_1", run_id="run_1", at_us=1_767_225_600_000_000, **(said | given))  # type: ignore[arg-type]

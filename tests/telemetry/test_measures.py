@@ -19,7 +19,7 @@ from interlock.models.metered import Price
 from interlock.telemetry.measures import TENANTS_MAX, Measures
 from interlock.telemetry.measures_buckets import DAY_US, HOUR_US, KEYS_MAX, MINUTE_US, OTHER, Buckets
 from interlock.telemetry.measures_overview import Answers, ErrorFigures, Overview, Together, Told, ToolFigures
-from interlock.telemetry.measures_times import STEP_MAX, end_of, percentiles, step_of
+from interlock.telemetry.measures_times import STEP_MAX, count_of, end_of, one, percentiles, step_of
 from interlock.testing import FrozenClock
 from tests.agent.desk import Watched, desk, result, says
 from tests.planes import ANA, BOB, PERMIT, Far, Stage, staged
@@ -215,7 +215,7 @@ def test_a_bucket_has_room_for_so_many_names_and_counts_the_rest_together() -> N
     buckets, now_us = Buckets(), 10 * DAY_US
     for number in range(KEYS_MAX + 500):
         buckets.add(now_us, {("ended", "done", f"tool {number}", "s", "read", "", ""): 1}, now_us)
-    [(_, bucket)] = buckets.within(now_us - HOUR_US, now_us + 1, now_us)[1]
+    [bucket] = buckets.within(now_us - HOUR_US, now_us + 1, now_us).buckets
     assert len(bucket) == KEYS_MAX + 1
     assert sum(bucket.values()) == KEYS_MAX + 500
     assert bucket[("ended", "done", OTHER, OTHER, OTHER, OTHER, OTHER)] == 500
@@ -249,9 +249,7 @@ def test_tenants_beyond_the_bound_take_the_place_of_the_most_silent() -> None:
 def test_percentiles_are_at_most_five_percent_off() -> None:
     some = random.Random(7)
     durations = sorted(int(10 ** some.uniform(0.5, 9)) for _ in range(5000))
-    steps: dict[int, int] = {}
-    for us in durations:
-        steps[step_of(us)] = steps.get(step_of(us), 0) + 1
+    steps = sum(map(one, durations))
     for at, found in zip((0.5, 0.95, 0.99), percentiles(steps, (0.5, 0.95, 0.99)), strict=True):
         exact = durations[math.ceil(at * len(durations)) - 1]
         assert abs(found - exact) <= 0.05 * exact + 1
@@ -262,7 +260,7 @@ def test_a_step_holds_what_is_not_above_its_end() -> None:
         assert end_of(step_of(10**decade)) == pytest.approx(10**decade)
         assert step_of(10**decade + 1 + 10**decade // 1000) == step_of(10**decade) + 1
     assert (step_of(0), step_of(1), step_of(10**18)) == (0, 0, STEP_MAX)
-    assert percentiles({}, (0.5,)) == [0]
+    assert (percentiles(0, (0.5,)), count_of(0), count_of(one(7) + one(7) + one(9**9))) == ([0], 0, 3)
 
 
 def calls(at_us: int, count: int, *, tenant: str = "acme", tool: str = "look", seq: int = 0) -> list[Event]:

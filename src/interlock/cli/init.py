@@ -207,6 +207,17 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 [verify]                            # a second reader of the calls that policy names
 # rules = ["my_package.checks"]
 
+[alerts]                            # what is out of the ordinary enough to tell people; 0 is off
+errors = 0.3                        # share of a tool's executed calls that fail
+errors_min = 20                     # of so many at least
+errors_within_min = 15
+burst = 20                          # calls of a tool by one principal within ten minutes, far beyond what is usual
+new_tools = 5                       # that a principal takes up within an hour
+budget = [80, 100]                  # percents
+stuck_min = 15                      # a run is due and nobody works on it
+held_min = 240                      # somebody is waited for
+fatigue = true                      # approvers who approve nearly everything at a glance
+
 [notify]                            # who is told that a person is waited for; see `interlock notify test`
 # link = "https://console.example/approvals/{approval_id}"
 # proxy = "http://127.0.0.1:3128"

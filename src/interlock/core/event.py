@@ -47,6 +47,8 @@ class Kind(StrEnum):
     ROLLOUT_ROLLED_BACK = "rollout.rolled_back"
     MEMORY_REMEMBERED = "memory.remembered"
     MEMORY_FORGOTTEN = "memory.forgotten"
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
     NOTICE_DELIVERED = "notice.delivered"
     NOTICE_FAILED = "notice.failed"
     TOOL_SEEN = "tool.seen"
@@ -64,6 +66,9 @@ class Kind(StrEnum):
 NOTICES = "notices"
 """Chain of what people were told; whoever holds its claim tells them."""
 
+ALERTS = "alerts"
+"""Chain of what was out of the ordinary, from when to when."""
+
 DEFINITIONS = "definitions"
 """Chain of what servers list and of what people accepted of it."""
 
@@ -73,6 +78,9 @@ HEALTH = "health"
 CLOSING = frozenset({"done", "refused", "failed", "withheld"})
 """Header outcomes that end a call; one such event may stand for each call."""
 
+
+_ALERTS = {Kind.ALERT_RAISED: "raised", Kind.ALERT_RESOLVED: "resolved"}
+"""Kinds of which one may stand for each alert."""
 
 _NUMBERED = {Kind.KEY_ROTATED: "key", Kind.RUN_WORDS: "words"}
 """Kinds of which one may stand in a chain for each number, with what that is called."""
@@ -86,9 +94,9 @@ class Fact(NamedTuple):
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here, and in no
             header; what a table says of them goes with them.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
-            has its own name in the place of a call's, a rollout its id, and what is remembered the key of its call. Of
-            a key, `step` is its number; of a user's further words, and of the end that they put to a conversation, that
-            of the model's turn that these follow, or of the event where no model is known.
+            has its own name in the place of a call's, a rollout and an alert its id, and what is remembered the key of
+            its call. Of a key, `step` is its number; of a user's further words, and of the end that they put to a
+            conversation, that of the model's turn that these follow, or of the event where no model is known.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -139,6 +147,8 @@ class Fact(NamedTuple):
             return "rolled_back/" + self.call_id
         if self.kind is Kind.RUN_FINISHED and self.step:
             return f"words/{self.step}"  # by its user, who has said all: in the place of further words
+        if (alert := _ALERTS.get(self.kind)) is not None:
+            return f"{alert}/{self.call_id}"
         if (numbered := _NUMBERED.get(self.kind)) is not None:
             return f"{numbered}/{self.step}"
         if self.kind is Kind.OPERATOR and self.call_id:
@@ -152,7 +162,7 @@ class Event(NamedTuple):
     Attributes:
         fact: What it says; its body is empty where the payload was erased.
         tenant: Whose it is.
-        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>`, `notices`, `definitions` or `health`.
+        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>`, `notices`, `alerts`, `definitions` or `health`.
         seq: 1, 2, 3, … within the chain.
         at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
         prev_hash: Hash of the event before it; empty for the first.

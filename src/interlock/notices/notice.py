@@ -19,22 +19,28 @@ class NoticeKind(StrEnum):
     UNKNOWN = "call.unknown"
     DEAD = "call.dead_lettered"
     NOT_UNDONE = "call.not_undone"
+    ALERT = "alert.raised"
+    OVER = "alert.resolved"
     TEST = "test"
 
 
 CHOSEN: Final = (
-    NoticeKind.REQUESTED, NoticeKind.EXPIRES, NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE
+    NoticeKind.REQUESTED, NoticeKind.EXPIRES, NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE,
+    NoticeKind.ALERT, NoticeKind.OVER,
 )  # fmt: skip
 """Kinds that a channel can be set to. A summary goes wherever the requests go that it stands for."""
 
 OF_CALLS: Final = (NoticeKind.UNKNOWN, NoticeKind.DEAD, NoticeKind.NOT_UNDONE)
-"""Kinds that are about a call; the others are about an approval."""
+"""Kinds that are about a call."""
+
+OF_ALERTS: Final = (NoticeKind.ALERT, NoticeKind.OVER)
+"""Kinds that are about an alert; the others are about an approval."""
 
 OPERATORS: Final = (OPERATOR,)
 """Who may decide about a call that is unknown, was given up on or could not be undone."""
 
 Key = tuple[NoticeKind, str, str]
-"""Kind, run, and the approval or the call: what a notice is about."""
+"""Kind, run, and the approval, the call or the alert: what a notice is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class Notice:
 
     Attributes:
         kind: Why.
-        ref: The approval or the call; of a summary, its oldest request.
+        ref: The approval, the call or the alert; of a summary, its oldest request.
         tenant, run_id: Whose, and which run.
         at_us: Since when, microseconds UTC.
         tool, effect, subject: What would run, what that does, and on whose behalf; empty where it is not known.
@@ -51,6 +57,7 @@ class Notice:
         quorum: How many of them it takes.
         expires_us: Until when; None for ever.
         count: Things that it is about.
+        says: What an alert says, one sentence; empty for the rest.
     """
 
     kind: NoticeKind
@@ -65,6 +72,7 @@ class Notice:
     quorum: int = 1
     expires_us: int | None = None
     count: int = 1
+    says: str = ""
 
     @property
     def key(self) -> Key:

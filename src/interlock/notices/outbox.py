@@ -12,8 +12,9 @@ from anyio.lowlevel import checkpoint
 
 from interlock.core.clock import SECOND_US, Clock
 from interlock.core.event import Kind
+from interlock.ledger.alerted import Alert, AlertBook
 from interlock.ledger.store import Store
-from interlock.notices.notice import OF_CALLS, Audience, Key, Notice, NoticeKind
+from interlock.notices.notice import OF_ALERTS, OF_CALLS, Audience, Key, Notice, NoticeKind
 
 READ_MAX: Final = {"approval": 10_000, "tool_call": 10_000, "dead_letter": 1_000, "compensation_action": 1_000}
 """Rows that are read at once, the newest; older ones come when some of those are decided."""
@@ -53,6 +54,7 @@ class Outbox:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._alerts = AlertBook(store)
 
     async def waiting(self) -> list[Notice]:
         """All that somebody is waited for now, the longest first.
@@ -74,6 +76,7 @@ class Outbox:
                 notice = read(row)
                 if _is_news(notice, now_us) and (read is not _not_undone or row["outcome"] not in _WELL):
                     found.append(notice)
+        found += await self._alerted(now_us)
         return sorted(found, key=lambda notice: notice.at_us)
 
     async def still(self, notice: Notice) -> Notice | None:
@@ -82,6 +85,8 @@ class Outbox:
         Raises:
             StoreUnavailable: It cannot be read.
         """
+        if notice.kind in OF_ALERTS:
+            return notice if notice in await self._alerted(self._clock.wall_us()) else None
         if notice.kind in OF_CALLS:
             rows = await self._store.rows("tool_call", {"run_id": notice.run_id, "call_id": notice.ref}, 1)
             waits = bool(rows) and await _WAITS[notice.kind](self._store, rows[0])
@@ -89,6 +94,15 @@ class Outbox:
         rows = await self._store.rows("approval", {"run_id": notice.run_id, "approval_id": notice.ref}, 1)
         pending = rows and rows[0]["status"] == "pending" and _is_news(notice, self._clock.wall_us())
         return notice if pending else None
+
+    async def _alerted(self, now_us: int) -> list[Notice]:
+        """Alerts that stand, and those that were over not long ago."""
+        alerted = await self._alerts.now()
+        over = (alert for alert in alerted.over if now_us - alert.resolved_us < LOOKS_BACK_US)
+        return [
+            *(_of_alert(NoticeKind.ALERT, alert, alert.raised_us) for alert in alerted.standing.values()),
+            *(_of_alert(NoticeKind.OVER, alert, alert.resolved_us) for alert in over),
+        ]
 
     async def told(self, notice_id: str) -> Told | None:
         """What became of a notice; None where it is to be sent.
@@ -126,7 +140,7 @@ class Memory:
         for number, notice in enumerate(waiting, 1):
             if number % _TURN == 0:
                 await checkpoint()
-            wanted = wants(notice)
+            wanted = wants(notice) and not await self._never_raised(notice, known)
             told = await self._ask(notice, known) if wanted else None
             reminder = replace(notice, kind=NoticeKind.EXPIRES)
             if wanted and notice.kind is NoticeKind.REQUESTED and requests[notice.run_id] > MANY:
@@ -155,6 +169,11 @@ class Memory:
     def forget(self) -> None:
         """Somebody else may have sent meanwhile."""
         self._known.clear()
+
+    async def _never_raised(self, notice: Notice, known: dict[Key, Told | None]) -> bool:
+        """Whether it says that something is over which this channel was never told of."""
+        raised = replace(notice, kind=NoticeKind.ALERT)
+        return notice.kind is NoticeKind.OVER and await self._ask(raised, known) is None
 
     async def _ask(self, notice: Notice, known: dict[Key, Told | None]) -> Told | None:
         key = notice.key
@@ -240,6 +259,13 @@ async def _is_not_undone(store: Store, call: dict[str, Any]) -> bool:
 
 _WAITS = {NoticeKind.UNKNOWN: _is_unknown, NoticeKind.DEAD: _is_dead, NoticeKind.NOT_UNDONE: _is_not_undone}
 """Whether a call still waits for somebody, by why it is told."""
+
+
+def _of_alert(kind: NoticeKind, alert: Alert, at_us: int) -> Notice:
+    about = alert.about
+    return Notice(
+        kind=kind, ref=alert.alert_id, tenant=about.tenant, run_id=alert.run_id, at_us=at_us, says=alert.says
+    )  # fmt: skip
 
 
 def _of_call(kind: NoticeKind, row: dict[str, Any], at_us: int) -> Notice:

@@ -14,7 +14,7 @@ from interlock.core.clock import SECOND_US, iso
 from interlock.errors import BadInput
 from interlock.net.egress import Egress
 from interlock.net.sent import Sent
-from interlock.notices.notice import OF_CALLS, Audience, Notice
+from interlock.notices.notice import OF_ALERTS, OF_CALLS, Audience, Notice
 from interlock.notices.wording import NEVER_HERE, Worded, worded
 
 PREFIX: Final = "whsec_"
@@ -113,13 +113,13 @@ def body_of(notice: Notice, notice_id: str, said: Worded) -> bytes:
 
 def _for_programs(notice: Notice, notice_id: str, said: Worded) -> Block:
     """The same as data, exactly as the ledger has it: whoever shows it escapes it."""
-    about = "call_id" if notice.kind in OF_CALLS else "approval_id"
+    about = "call_id" if notice.kind in OF_CALLS else "alert_id" if notice.kind in OF_ALERTS else "approval_id"
     return {
         "id": notice_id, "kind": notice.kind.value, about: notice.ref, "tenant": notice.tenant, "run": notice.run_id,
         "tool": notice.tool, "effect": notice.effect, "subject": notice.subject, "groups": list(notice.groups),
         "quorum": notice.quorum, "count": notice.count, "since": iso(notice.at_us),
         "expires": None if notice.expires_us is None else iso(notice.expires_us),
-        "link": said.link or None, "command": said.command,
+        "link": said.link or None, "command": said.command, **({"says": notice.says} if notice.says else {}),
     }  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from interlock.notices.notice import Notice, NoticeKind
 CUT_AT: Final = 120
 """Characters of a name from elsewhere that are shown."""
 
+SAYS_CUT_AT: Final = 300
+"""The same of what an alert says, in which such names stand."""
+
 PLACE: Final = "{approval_id}"
 """What stands in a link for the request."""
 
@@ -29,6 +32,8 @@ _TITLES: Final = {
     NoticeKind.UNKNOWN: "Nobody knows what became of {tool}",
     NoticeKind.DEAD: "Given up on: {tool}",
     NoticeKind.NOT_UNDONE: "Could not be undone: {tool}",
+    NoticeKind.ALERT: "Out of the ordinary: {says}",
+    NoticeKind.OVER: "Over: {says}",
     NoticeKind.TEST: "A test of Interlock's notices: nobody waits",
 }
 _COMMANDS: Final = {
@@ -38,6 +43,8 @@ _COMMANDS: Final = {
     NoticeKind.UNKNOWN: "interlock calls show {ref}",
     NoticeKind.DEAD: "interlock calls show {ref}",
     NoticeKind.NOT_UNDONE: "interlock saga show {run}",
+    NoticeKind.ALERT: "interlock alerts",
+    NoticeKind.OVER: "interlock alerts",
     NoticeKind.TEST: "interlock notify status",
 }
 _ABOUT_APPROVALS: Final = (NoticeKind.REQUESTED, NoticeKind.EXPIRES)
@@ -65,7 +72,8 @@ def worded(notice: Notice, link: str) -> Worded:
     Args:
         link: The settings' template, with `{approval_id}` in it; empty for none.
     """
-    title = _TITLES[notice.kind].format(tool=inert(notice.tool) or "a call", count=notice.count)
+    says = inert(notice.says, SAYS_CUT_AT)
+    title = _TITLES[notice.kind].format(tool=inert(notice.tool) or "a call", count=notice.count, says=says)
     if notice.effect:
         title = f"{title} ({inert(notice.effect)})"
     deciders = ", ".join(inert(group) for group in notice.groups)
@@ -85,12 +93,12 @@ def link_to(notice: Notice, link: str) -> str:
     return link.replace(PLACE, quote(notice.ref, safe="")) if link and notice.kind in _ABOUT_APPROVALS else ""
 
 
-def inert(text: str) -> str:
-    """Text from elsewhere on one line, with what hides as escapes, at most `CUT_AT` long, and nothing to click on.
+def inert(text: str, cut_at: int = CUT_AT) -> str:
+    """Text from elsewhere on one line, with what hides as escapes, at most so long, and nothing to click on.
 
     Nor is it an encoded word: the email package decodes those in a subject, and a line end in one begins a header.
     """
     shown = one_line(text)
-    if len(shown) > CUT_AT:
-        shown = shown[: CUT_AT - 1] + "…"
+    if len(shown) > cut_at:
+        shown = shown[: cut_at - 1] + "…"
     return _DOT.sub("[.]", shown.replace("://", "[:]//").replace("=?", "=[?]"))

@@ -12,7 +12,7 @@ first; 1,000 tenants, where the one that was silent for longest goes first.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from interlock.core.clock import Clock
@@ -20,7 +20,7 @@ from interlock.core.event import Event
 from interlock.limits.use import BudgetUse
 from interlock.telemetry.measures_buckets import DAY_US, MINUTE_US, Buckets
 from interlock.telemetry.measures_drawn import Span, drawn
-from interlock.telemetry.measures_fold import Fold, Key
+from interlock.telemetry.measures_fold import BY, Counts, Fold, Key
 from interlock.telemetry.measures_overview import Overview
 
 TENANTS_MAX: Final = 1_000
@@ -50,29 +50,28 @@ class Measures:
         self._budgets: dict[str, tuple[BudgetUse, ...]] = {}
         self._tidied_us = 0
 
-    def absorb(self, batch: Sequence[tuple[int, Event]], fold: Fold | None = None) -> None:
-        """Count events, each once, in the order of their commits.
+    def absorb(self, batch: Sequence[tuple[int, Event]]) -> None:
+        """Count events, each once, in the order of their commits; lists of positions and events."""
+        self.add((event.tenant, event.at_us, self._fold.counts(event)) for _, event in batch)
+        if batch:
+            self.position = batch[-1][0]
 
-        Args:
-            batch: Positions and events.
-            fold: What follows the stretch of the ledger that they are of, where that is not the newest one.
-        """
-        counting = fold or self._fold
+    def add(self, counted: Iterable[tuple[str, int, Counts]]) -> None:
+        """Add what events count: whose each is, when it was, and what `Fold` made of it."""
         now_us = self._clock.wall_us()
         gathered: dict[tuple[str, int], dict[Key, int]] = {}
-        for _, event in batch:
-            counts = counting.counts(event)
-            if counts:
-                place = (event.tenant, event.at_us - event.at_us % MINUTE_US)
-                found = gathered.get(place)
-                if found is None:
-                    found = gathered[place] = {}
-                for key, count in counts:
+        for tenant, at_us, counts in counted:
+            if not counts:
+                continue
+            place = (tenant, at_us - at_us % MINUTE_US)
+            found = gathered.get(place)
+            if found is None:
+                found = gathered[place] = {}
+            for key, count in counts:
+                if key[0] != BY:
                     found[key] = found.get(key, 0) + count
         for (tenant, at_us), some in gathered.items():
             self._of(tenant).add(at_us, some, now_us)
-        if batch and fold is None:
-            self.position = batch[-1][0]
         if not 0 <= now_us - self._tidied_us < MINUTE_US:
             self._tidied_us = now_us
             self.tidy()
@@ -85,8 +84,9 @@ class Measures:
         now_us = self._clock.wall_us()
         since_us = max(since_us, until_us - SPAN_MAX_US, 0)
         buckets = self._tenants.get(tenant) or Buckets()
-        step_us, found = buckets.within(since_us, until_us, now_us)
-        span = Span(tenant, since_us - since_us % step_us, until_us, step_us, self.complete_from_us, buckets.newest_us)
+        found = buckets.within(since_us, until_us, now_us)
+        first_us = since_us - since_us % found.step_us
+        span = Span(tenant, first_us, until_us, found.step_us, self.complete_from_us, buckets.newest_us)
         return drawn(span, found, self._budgets.get(tenant, ()))
 
     def tenants(self) -> tuple[str, ...]:
@@ -96,6 +96,10 @@ class Measures:
     def note_budgets(self, tenant: str, uses: Sequence[BudgetUse]) -> None:
         """Say how a tenant's budgets stand now: they are rows of the store, not sums of events."""
         self._budgets[tenant] = tuple(uses)
+
+    def budgets(self, tenant: str) -> tuple[BudgetUse, ...]:
+        """How a tenant's budgets stood when that was said last."""
+        return self._budgets.get(tenant, ())
 
     def tidy(self) -> None:
         """Drop what is too old, and more where there is too much."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from interlock.limits.use import BudgetUse
-from interlock.telemetry.measures_buckets import OTHER, Bucket
+from interlock.telemetry.measures_buckets import OTHER, Bucket, Found, Totals
 from interlock.telemetry.measures_fold import Key
 from interlock.telemetry.measures_overview import (
     Answers,
@@ -25,12 +25,13 @@ from interlock.telemetry.measures_overview import (
     Told,
     ToolFigures,
 )
-from interlock.telemetry.measures_times import percentiles
+from interlock.telemetry.measures_times import Steps, count_of, percentiles
 
 PARTS: Final = ("model", "tool", "gates", "person")
 """The parts of latency, in order."""
 
 _PERCENTILES: Final = (0.5, 0.95, 0.99)
+_ANSWERS: Final = ("done", "refused", "failed", "withheld", "held", "unknown")
 _BAD: Final = frozenset({"failed", "refused", "withheld", "unknown"})
 
 Group = dict[Key, int]
@@ -54,13 +55,9 @@ class Span(NamedTuple):
     as_of_us: int
 
 
-def drawn(span: Span, buckets: Sequence[tuple[int, Bucket]], budgets: tuple[BudgetUse, ...] = ()) -> Overview:
-    """The overview of a time.
-
-    Args:
-        buckets: Begin and counts of each bucket that has any, in order.
-    """
-    by_what = _grouped(bucket for _, bucket in buckets)
+def drawn(span: Span, found: Found, budgets: tuple[BudgetUse, ...] = ()) -> Overview:
+    """The overview of a time."""
+    by_what = _grouped(found.buckets)
     ended = by_what["ended"]
     answers = _answers(ended)
     codes: Counter[str] = Counter()
@@ -70,7 +67,7 @@ def drawn(span: Span, buckets: Sequence[tuple[int, Bucket]], budgets: tuple[Budg
         **span._asdict(),
         calls=sum(by_what["proposed"].values()),
         answers=answers,
-        points=_points(span, dict(buckets)),
+        points=_points(span, found.totals),
         latency=_latencies(by_what),
         tools=_tools(by_what),
         errors=_errors(ended),
@@ -78,8 +75,8 @@ def drawn(span: Span, buckets: Sequence[tuple[int, Bucket]], budgets: tuple[Budg
         decisions=_decisions(by_what["decided"]),
         models=_models(by_what),
         agents=_spenders(by_what, 1, {})[:50],
-        users=_spenders(by_what, 2, _summed(by_what["who"], 0))[:50],
-        users_count=len({who for who, _ in by_what["who"]}),
+        users=_spenders(by_what, 2, _summed(by_what["user"], 0))[:50],
+        users_count=len(by_what["user"]),
         holds=_holds(by_what),
         approvers=_approvers(by_what),
         loops=codes["limit.loop"],
@@ -121,58 +118,40 @@ def _answers(ended: Group) -> Answers:
     return Answers(**_summed(ended, 0))
 
 
-def _points(span: Span, buckets: Mapping[int, Bucket]) -> tuple[Point, ...]:
-    return tuple(_point(at_us, buckets.get(at_us, {})) for at_us in range(span.since_us, span.until_us, span.step_us))
+def _points(span: Span, totals: Mapping[int, Totals]) -> tuple[Point, ...]:
+    return tuple(_point(at_us, totals.get(at_us, {})) for at_us in range(span.since_us, span.until_us, span.step_us))
 
 
-def _point(at_us: int, bucket: Bucket) -> Point:
-    answers: Counter[str] = Counter()
-    steps: dict[str, Counter[int]] = {part: Counter() for part in PARTS}
-    sums: Counter[str] = Counter()
-    for key, count in bucket.items():
-        what = key[0]
-        if what == "ended":
-            answers[key[1]] += count
-        elif what == "took":
-            if key[1] in steps:
-                steps[key[1]][key[3]] += count
-        elif what == "took_us":
-            sums["took " + key[1]] += count
-        else:
-            sums[what] += count
+def _point(at_us: int, totals: Totals) -> Point:
     return Point(
         at_us=at_us,
-        calls=sums["proposed"],
-        answers=Answers(**answers),
-        latency=tuple(_latency(part, steps[part], sums["took " + part]) for part in PARTS),
-        tokens=sums["input"] + sums["output"],
-        micro_usd=sums["micro_usd"],
-        requested=sums["requested"],
+        calls=totals.get("proposed", 0),
+        answers=Answers(**{kind: totals.get("ended " + kind, 0) for kind in _ANSWERS}),
+        latency=tuple(
+            _latency(part, totals.get("took " + part, 0), totals.get("took_us " + part, 0)) for part in PARTS
+        ),
+        tokens=totals.get("input", 0) + totals.get("output", 0),
+        micro_usd=totals.get("micro_usd", 0),
+        requested=totals.get("requested", 0),
     )
 
 
-def _latency(part: str, steps: Mapping[int, int], us: int) -> Latency:
-    count = sum(steps.values())
+def _latency(part: str, steps: Steps = 0, us: int = 0) -> Latency:
+    count = count_of(steps)
     p50_us, p95_us, p99_us = percentiles(steps, _PERCENTILES)
     mean_us = us // count if count else 0
     return Latency(part=part, count=count, mean_us=mean_us, p50_us=p50_us, p95_us=p95_us, p99_us=p99_us)
 
 
 def _latencies(by_what: Mapping[str, Group]) -> tuple[Latency, ...]:
-    steps: dict[str, Counter[int]] = defaultdict(Counter)
-    for (part, _, step), count in by_what["took"].items():
-        steps[part][step] += count
-    sums = _summed(by_what["took_us"], 0)
+    steps, sums = _summed(by_what["took"], 0), _summed(by_what["took_us"], 0)
     return tuple(_latency(part, steps[part], sums[part]) for part in PARTS)
 
 
 def _latencies_by(by_what: Mapping[str, Group], part: str) -> dict[str, Latency]:
     """Of each name, its latency of one part."""
-    steps: dict[str, Counter[int]] = defaultdict(Counter)
-    for (of, name, step), count in by_what["took"].items():
-        if of == part:
-            steps[name][step] += count
-    return {name: _latency(part, each, by_what["took_us"].get((part, name), 0)) for name, each in steps.items()}
+    took = ((labels, steps) for labels, steps in by_what["took"].items() if labels[0] == part)
+    return {labels[1]: _latency(part, steps, by_what["took_us"].get(labels, 0)) for labels, steps in took}
 
 
 def _tools(by_what: Mapping[str, Group]) -> tuple[ToolFigures, ...]:
@@ -202,7 +181,7 @@ def _tools(by_what: Mapping[str, Group]) -> tuple[ToolFigures, ...]:
     figures = [
         ToolFigures(
             tool=tool, server=where.get(tool, ("", ""))[0], effect=where.get(tool, ("", ""))[1], calls=calls[tool],
-            answers=Answers(**answers[tool]), latency=took.get(tool, _latency("tool", {}, 0)), offered=offered[tool],
+            answers=Answers(**answers[tool]), latency=took.get(tool, _latency("tool")), offered=offered[tool],
             micro_usd=money[tool], **{what: each[tool] for what, each in of.items()},
         )
         for tool in {*where, *offered, *of["chosen"]}
@@ -249,7 +228,7 @@ def _models(by_what: Mapping[str, Group]) -> tuple[ModelFigures, ...]:
     }  # fmt: skip
     return tuple(
         ModelFigures(
-            model=model, turns=count, latency=took.get(model, _latency("model", {}, 0)),
+            model=model, turns=count, latency=took.get(model, _latency("model")),
             **{what: each[model] for what, each in of.items()},
         )
         for model, count in _most(turns, 50)
@@ -283,8 +262,8 @@ def _approvers(by_what: Mapping[str, Group]) -> tuple[ApproverFigures, ...]:
         ApproverFigures(
             person=person, approved=answered.get(("approve", person), 0), rejected=answered.get(("reject", person), 0),
             edited=answered.get(("edit", person), 0), responded=answered.get(("respond", person), 0),
-            hasty=hasty[person], latency=took.get(person, _latency("person", {}, 0)),
-            viewed=viewed.get(person, _latency("viewed", {}, 0)),
+            hasty=hasty[person], latency=took.get(person, _latency("person")),
+            viewed=viewed.get(person, _latency("viewed")),
         )
         for person, _ in _most(said, 50)
     )  # fmt: skip

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from interlock.core.event import CLOSING, Event, Kind
-from interlock.telemetry.measures_times import step_of
+from interlock.telemetry.measures_times import one
 
 Key = tuple[Any, ...]
-"""What is counted: its name, then its labels (texts), and of durations the step (see `measures_times`)."""
+"""What is counted: its name, then its labels. By how much it grows is 1, an amount, or one duration (`took`)."""
 
 Counts = list[tuple[Key, int]]
 
@@ -27,6 +27,9 @@ CALLS_MAX: Final = 1_000
 
 TOOLS_MAX: Final = 32
 """Tools of a run of which is counted which others it used."""
+
+BY: Final = "by"
+"""Calls by principal and tool: for whoever looks for patterns. There are too many such pairs to be kept over time."""
 
 NAME_MAX: Final = 128
 """Characters of a name that are kept."""
@@ -116,7 +119,7 @@ def name(text: object) -> str:
 def took(counts: Counts, part: str, of: str, us: int) -> None:
     """Count a duration, and add it up."""
     us = max(0, us)
-    counts.append((("took", part, of, step_of(us)), 1))
+    counts.append((("took", part, of), one(us)))
     counts.append((("took_us", part, of), us))
 
 
@@ -176,7 +179,8 @@ def _decided(run: _Run, event: Event, counts: Counts) -> None:
         if proposed is not None:
             who = name(fact.principal_id) or run.principal
             counts.append((("proposed", call.tool, call.server, call.effect), 1))
-            counts.append((("who", who, call.tool), 1))
+            counts.append((("user", who), 1))
+            counts.append(((BY, who, call.tool), 1))
             _together(run, call.tool, counts)
             if run.shares and "parent" not in proposed:
                 _chosen(run, call.tool, counts)
