@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -37,6 +38,7 @@ from interlock.key_ring import KeyPeople, KeyRing
 from interlock.ledger.chain import Entropy
 from interlock.ledger.conversation import Ledger
 from interlock.ledger.definitions import Definitions
+from interlock.ledger.note import PublicKey
 from interlock.ledger.sealing import SealOptions, Seals
 from interlock.ledger.sinks import FileSink, Sink
 from interlock.ledger.store import MemoryStore, Store
@@ -116,6 +118,17 @@ def open_sealer(settings: Settings, store: Store, world: World) -> Seals | None:
     seal = settings.seal
     options = SealOptions(every_events=seal.every_events, every_s=seal.every_s, unsigned=seal.unsigned)
     return Sealer(store, SigningKeyFile(settings.signing_key), open_sinks(settings), options, world.entropy)
+
+
+def own_key(file: Path) -> tuple[tuple[PublicKey, ...], str]:
+    """The key that the deployment signs with, where it is there, and what is to be said of it else."""
+    try:
+        text = SigningKeyFile(file).read()
+        from interlock.ledger.signing import read_signer  # brings cryptography
+
+        return ((read_signer(text).public,), "") if text else ((), f"The signing key is missing: no file {file}.")
+    except SettingsError as error:
+        return (), f"The signing key cannot be used: {error.args[0]}."
 
 
 def open_sinks(settings: Settings) -> list[Sink]:

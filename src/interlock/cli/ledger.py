@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import click
@@ -15,8 +14,9 @@ from interlock.cli.output import Exit, Report
 from interlock.compose import open_sinks
 from interlock.core.clock import iso
 from interlock.core.principal import ADMIN, OPERATOR
-from interlock.errors import BadInput, NotFound
+from interlock.errors import BadInput
 from interlock.ledger.checkpoint import compare, refusal
+from interlock.ledger.proofs import consistency, inclusion
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sealing import SinkState, Standing, Stored
 from interlock.ledger.sqlite import SqliteStore
@@ -94,7 +94,9 @@ def prove(deployment: Deployment, run_id: str | None, seq: int | None, older: in
 
     async def work(store: SqliteStore, sealer: Sealer) -> dict[str, Any]:
         return await store.log(
-            lambda log: _consistency(log, older, size) if older is not None else _inclusion(log, run_id, seq, size)
+            lambda log: (
+                consistency(log, older, size) if older is not None else inclusion(log, run_id or "", seq or 0, size)
+            )
         )
 
     found = deployment.with_sealed(work, held=False)
@@ -142,47 +144,6 @@ def accept_restore(deployment: Deployment, reason: str) -> Report:
 
 def _size(log: Log) -> tuple[int, Stored | None, int]:
     return log.events, log.newest, log.count
-
-
-def _inclusion(log: Log, run_id: str | None, seq: int | None, size: int | None) -> dict[str, Any]:
-    stored = _checkpoint(log, size)
-    pos = log.position(str(run_id), seq or 0)
-    if pos is None:
-        raise NotFound(f"no event {seq} in {run_id!r}", code="prove.no_event", remedy="See `interlock runs replay`.")
-    if pos > stored.size:
-        raise BadInput(
-            f"event {seq} of {run_id!r} is number {pos} and the checkpoint is over {stored.size}", code="prove.later",
-            remedy="Run `interlock ledger seal`, or name a later checkpoint.",
-        )  # fmt: skip
-    tree = log.tree()
-    return {
-        "event": f"{run_id}/{seq}", "index": pos - 1, "leaf": _hash(tree.leaf(pos - 1)), "to": stored.size,
-        "proof": [_hash(part) for part in tree.prove_inclusion(pos - 1, stored.size)], "checkpoint": stored.note,
-    }  # fmt: skip
-
-
-def _consistency(log: Log, older: int, size: int | None) -> dict[str, Any]:
-    stored = _checkpoint(log, size)
-    if older > stored.size:
-        raise BadInput(f"--from {older} is after {stored.size}", code="prove.order", remedy="Turn them round.")
-    proof = log.tree().prove_consistency(older, stored.size)
-    return {
-        "from": older, "to": stored.size, "proof": [_hash(part) for part in proof], "checkpoint": stored.note,
-    }  # fmt: skip
-
-
-def _checkpoint(log: Log, size: int | None) -> Stored:
-    stored = log.newest if size is None else log.at(size)
-    if stored is None:
-        raise NotFound(
-            "no checkpoint" + (f" over {size} events" if size else ""), code="prove.no_checkpoint",
-            remedy="Run `interlock ledger seal`; `interlock ledger status` says which is the newest.",
-        )  # fmt: skip
-    return stored
-
-
-def _hash(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
 
 
 def _stored(stored: Stored) -> dict[str, Any]:

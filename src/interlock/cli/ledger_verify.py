@@ -15,16 +15,14 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, heading, note, told
 from interlock.cli.ledger import ledger as ledger  # told again: with it comes this file's command
 from interlock.cli.output import Exit, Report
-from interlock.compose import open_sinks
+from interlock.compose import open_sinks, own_key
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.errors import BadInput, SettingsError
 from interlock.ledger.findings import MEANINGS, Found
 from interlock.ledger.findings import Report as Findings
-from interlock.ledger.note import PublicKey, read_note, read_public
-from interlock.ledger.signing import read_signer
+from interlock.ledger.note import read_note, read_public
 from interlock.ledger.verify import Scope
 from interlock.ledger.verify import verify as verify_file
-from interlock.private_files import SigningKeyFile
 
 _SHOWN_MAX = 20
 
@@ -67,15 +65,6 @@ def verify(
     if missing:
         found.notes.append(missing)
     return Report(_document(found), _page(found), Exit.DONE if found.ok else Exit.TAMPERED)
-
-
-def own_key(file: Path) -> tuple[tuple[PublicKey, ...], str]:
-    """The key that the deployment signs with, where it is there, and what is to be said of it else."""
-    try:
-        text = SigningKeyFile(file).read()
-        return ((read_signer(text).public,), "") if text else ((), f"The signing key is missing: no file {file}.")
-    except SettingsError as error:
-        return (), f"The signing key cannot be used: {error.args[0]}."
 
 
 def _anchor(file: Path | None) -> str:

@@ -12,10 +12,9 @@ from rich.console import RenderableType
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, note, told
-from interlock.cli.ledger_verify import own_key
 from interlock.cli.output import Report
 from interlock.cli.site import look
-from interlock.compose import open_sinks
+from interlock.compose import open_sinks, own_key
 from interlock.core.clock import iso
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR
 from interlock.errors import BadInput, InterlockError, NotEntitled

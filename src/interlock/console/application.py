@@ -11,7 +11,7 @@ from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
-from interlock.console import drift, inbox, live, overview, run, runs, tools
+from interlock.console import audit, drift, inbox, ledger, live, overview, run, runs, tools
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
 from interlock.gateway.address import addresses
@@ -33,6 +33,8 @@ SIGN_IN: Final = (("GET", "/sign-in"),)
 """Pages that everybody may reach: those by which somebody signs in."""
 
 PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
+    audit.routes,
+    ledger.routes,
     inbox.routes,
     live.routes,
     overview.routes,

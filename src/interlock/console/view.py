@@ -67,13 +67,16 @@ class View:
             code: The answer's status.
             said: What it shows, by name.
         """
+        return HTMLResponse(self.text(request, name, **said), code)
+
+    def text(self, request: Request, name: str, /, **said: Any) -> str:
+        """The same as a text: of a page that is sent in parts."""
         who: Who | None = request.scope.get(WHO)
         csrf = self.site.admission.csrf(who) if who is not None and who.session_id else ""
         shared: Mapping[str, Any] = {
             "who": who, "csrf": csrf, "path": request.scope["path"], "pages": PAGES, "now_us": self.site.now_us,
         }  # fmt: skip
-        made = self._pages.get_template(name).render({**shared, **said})
-        return HTMLResponse(made, code)
+        return self._pages.get_template(name).render({**shared, **said})
 
     def _ago(self, at_us: int) -> Markup:
         return tag("time", ago(at_us, self.site.now_us), datetime=iso(at_us), title=_moment(at_us))

@@ -49,13 +49,23 @@ async def audit(store: Store, tenant: str, question: Question) -> list[Row]:
         BadInput: An unknown view or column, with the closest that there is; a value or a limit that cannot be.
     """
     view, limit = question.view, question.limit
-    if view not in VIEWS:
-        raise BadInput(f"no view is called {view!r}", code="audit.view", remedy=_instead(view, VIEWS))
+    where = asked_where(question) | {"tenant": tenant}
     if not 1 <= limit <= LIMIT_MAX:
         raise BadInput(f"limit: {limit}", code="audit.limit", remedy=f"Ask for 1 to {LIMIT_MAX} rows.")
-    where = {column: _value(view, column, value) for column, value in question.where.items()} | {"tenant": tenant}
     page = await store.page(view, {**where, **during(view, question.since_us, question.until_us)}, limit=limit)
     return page.rows[::-1]
+
+
+def asked_where(question: Question) -> dict[str, Any]:
+    """The columns that are asked for, each with its value as its column holds it; a tenant's is not among them.
+
+    Raises:
+        BadInput: An unknown view or column, with the closest that there is, or a value that cannot be.
+    """
+    view = question.view
+    if view not in VIEWS:
+        raise BadInput(f"no view is called {view!r}", code="audit.view", remedy=_instead(view, VIEWS))
+    return {column: _value(view, column, value) for column, value in question.where.items()}
 
 
 def _value(view: str, column: str, value: Any) -> Any:

@@ -1,0 +1,116 @@
+"""The audit: the ledger's tables asked as an auditor asks, and events as they stand in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from interlock.api.asking import who_of
+from interlock.console.view import View
+from interlock.core.times import moment
+from interlock.errors import BadInput, MissingExtra, NotFound
+from interlock.ledger.audit import VIEWS, Question, asked_where
+from interlock.ledger.pages import Page, during
+from interlock.ledger.plain import plain
+from interlock.ledger.tables import TABLES
+
+try:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute, Route
+except ImportError:
+    raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
+
+ROWS: Final = 100
+"""Rows on one page; of a download, 10,000."""
+
+_DOWNLOAD_MAX: Final = 10_000
+_ASKED: Final = ("run_id", "call_id", "principal_id", "tool", "status", "outcome", "code", "decision", "effect")
+"""Columns that the form asks for, of those that a view has."""
+
+_OTHER: Final = frozenset({"view", "since", "until", "before", "as"})
+_EVENTS: Final = 200
+
+
+def routes(view: View) -> Sequence[BaseRoute]:
+    """The pages of the audit."""
+    site = view.site
+
+    async def search(request: Request) -> Response:
+        who = who_of(request)
+        who.require("see")
+        asked = {name: text.strip() for name, text in request.query_params.items() if text.strip()}
+        as_file = asked.get("as", "")
+        page = await _found(view, who.tenant, asked, _DOWNLOAD_MAX if as_file else ROWS)
+        name = asked.get("view", "tool_call")
+        if as_file:
+            return _file(name, as_file, page)
+        columns = [column for column in TABLES[name].columns if column != "tenant"]
+        return view.page(
+            request, "audit.html", views=VIEWS, name=name, asked=asked, columns=columns,
+            fields=[column for column in _ASKED if column in columns], rows=[plain(row, *columns) for row in page.rows],
+            older=None if page.before is None else _address(asked, before=str(page.before)),
+            files={kind: _address(asked, **{"as": kind}) for kind in ("csv", "json")}, live="",
+        )  # fmt: skip
+
+    async def events(request: Request) -> Response:
+        who = who_of(request)
+        who.require("see")
+        chain = request.path_params["run_id"]
+        after = _number(request.query_params.get("after", "0"))
+        if not await site.store.rows("run", {"run_id": chain, "tenant": who.tenant}, 1):
+            raise NotFound(f"no run {chain!r}", code="run.not_found", remedy="See the list of runs.")
+        found = await site.store.read(chain, after, _EVENTS)
+        return view.page(request, "events.html", chain=chain, events=found, after=after, most=_EVENTS)
+
+    return [Route("/audit", search), Route("/audit/events/{run_id}", events)]
+
+
+async def _found(view: View, tenant: str, asked: Mapping[str, str], limit: int) -> Page:
+    """The rows that answer.
+
+    Raises:
+        BadInput: An unknown view or column, a value that cannot be, or no time.
+    """
+    now_us = view.site.now_us
+    where = {name: text for name, text in asked.items() if name not in _OTHER}
+    times = [moment(asked[name], now_us) if name in asked else None for name in ("since", "until")]
+    question = Question(view=asked.get("view", "tool_call"), where=where, since_us=times[0], until_us=times[1])
+    before = _number(asked["before"]) if "before" in asked else None
+    columns = {**asked_where(question), "tenant": tenant, **during(question.view, *times)}
+    return await view.site.store.page(question.view, columns, limit=limit, before=before)
+
+
+def _file(name: str, kind: str, page: Page) -> Response:
+    """The rows as a file. A cell of a table that a program for tables would take for a formula is quoted as text."""
+    rows = [plain(row) for row in page.rows]
+    if kind == "json":
+        body, media = json.dumps(rows, indent=1), "application/json"
+    elif kind == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(TABLES[name].columns)
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        body, media = out.getvalue(), "text/csv"
+    else:
+        raise BadInput(f"as: {kind!r}", code="http.query", remedy="Ask for csv or json.")
+    return Response(body, media_type=media, headers={"content-disposition": f'attachment; filename="{name}.{kind}"'})
+
+
+def _cell(value: Any) -> str:
+    said = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return f"'{said}" if said[:1] in ("=", "+", "-", "@", "\t", "\r") else said
+
+
+def _address(asked: Mapping[str, str], **more: str) -> str:
+    return "/audit?" + urlencode({**{name: text for name, text in asked.items() if name != "as"}, **more})
+
+
+def _number(said: str) -> int:
+    if not (said.isascii() and said.isdigit() and len(said) < 19):
+        raise BadInput(f"{said[:40]!r} is no number", code="http.query", remedy="Begin at the first page.")
+    return int(said)
