@@ -61,6 +61,7 @@ from interlock.screening.screen import Copiers, Screens
 from interlock.secret_sources import open_keeper, secret_rules
 from interlock.services import import_services
 from interlock.settings import Settings
+from interlock.sign_ins import IssuedPeople, SignedIn
 from interlock.sources.family import NOWHERE, Family, Kept, members
 from interlock.sources.python import import_agents, import_encoder, import_rules, import_tools
 from interlock.verification.cache import Remembered
@@ -243,9 +244,16 @@ def compose(
     routing.use(plane)
     known.use(plane)
     plane.drivers |= {"agent": known, "graph": GraphDriver(plane, known.listeners)}
-    plane.approvals.entitlement.people = people or KeyPeople(KeyRing(settings.state_folder / "keys.json", world.clock))
+    plane.approvals.entitlement.people = people or people_of(settings, plane.ledger.store, world.clock)
     plane.screens = replace(plane.screens, matches=lambda tool, value: plane.registry.output_matches(tool, value))
     return plane, partial(load_policy, settings)
+
+
+def people_of(settings: Settings, store: Store, clock: Clock) -> People:
+    """Who has which roles now: by the file of keys, and those of an issuer by what it said last."""
+    people = KeyPeople(KeyRing(settings.state_folder / "keys.json", clock))
+    oidc = settings.console.oidc
+    return people if oidc is None else IssuedPeople(people, SignedIn(store), clock, oidc.given)
 
 
 def open_copiers(settings: Settings) -> Copiers:

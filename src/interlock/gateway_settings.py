@@ -30,14 +30,21 @@ class ScopeSettings(BaseModel):
 
     Attributes:
         scope: As the issuer writes it.
-        opens: What it opens at the door, as the scopes of a key do.
+        opens: What it opens, as the scopes of a key do.
         roles: The roles that its bearer has by it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     scope: str = Field(min_length=1, max_length=200)
-    opens: tuple[Literal["tools", "attest:words"], ...] = ("tools",)
+    opens: tuple[Literal["tools", "attest:words", "read", "write", "console"], ...] = ("tools",)
     roles: tuple[str, ...] = ()
+
+    @field_validator("opens")
+    @classmethod
+    def _no_agent_decides(cls, opens: tuple[str, ...]) -> tuple[str, ...]:
+        if "console" in opens and {"tools", "attest:words"} & set(opens):
+            raise ValueError("what opens `tools` or `attest:words` never opens `console`: an agent does not decide")
+        return opens
 
 
 class OauthSettings(BaseModel):

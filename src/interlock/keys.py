@@ -41,7 +41,8 @@ CONSOLE: Final = "console"
 
 SCOPES: Final = frozenset({TOOLS, WORDS, READ, WRITE, CONSOLE})
 
-_OF_AGENTS: Final = frozenset({TOOLS, WORDS})
+OF_AGENTS: Final = frozenset({TOOLS, WORDS})
+"""What programs that act for a model bear: never together with `CONSOLE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +235,9 @@ def _checked(principal: Principal, scopes: Iterable[str]) -> frozenset[str]:
     found = frozenset(scopes)
     if unknown := found - SCOPES:
         raise BadInput(f"scope: {min(unknown)!r}", code="keys.scope", remedy=f"Scopes are {', '.join(sorted(SCOPES))}.")
-    if CONSOLE in found and found & _OF_AGENTS:
+    if CONSOLE in found and found & OF_AGENTS:
         raise BadInput(
-            f"scope: {CONSOLE!r} and {min(found & _OF_AGENTS)!r} in one key", code="keys.scopes",
+            f"scope: {CONSOLE!r} and {min(found & OF_AGENTS)!r} in one key", code="keys.scopes",
             remedy="Make a key for each: whoever bears the key of an agent must not decide about its calls.",
         )  # fmt: skip
     if CONSOLE in found and principal.kind != "user":

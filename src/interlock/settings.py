@@ -82,6 +82,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interlock.alert_settings import AlertSettings
+from interlock.console_settings import ConsoleSettings, GroupSettings, OidcSettings
 from interlock.core.charge import BUDGET_MAX, UNIT
 from interlock.errors import SettingsError
 from interlock.gateway_settings import GatewaySettings, LocalSettings, OauthSettings, ScopeSettings
@@ -240,6 +241,7 @@ class Settings(BaseModel):
         screening: What is done about what tools return.
         provenance: What of tools is trusted.
         telemetry: What is told of calls to other systems.
+        console: The doors for people: console and API.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -267,6 +269,7 @@ class Settings(BaseModel):
     secrets: SecretSettings = Field(default_factory=SecretSettings)
     provenance: ProvenanceSettings = Field(default_factory=ProvenanceSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
 
     def at(self, path: Path) -> Path:
         """A path of the file, from where the file stands."""
@@ -305,6 +308,11 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "gateway.local": LocalSettings,
     "gateway.oauth": OauthSettings,
     "gateway.oauth.scopes": ScopeSettings,
+    "console": ConsoleSettings,
+    "console.oidc": OidcSettings,
+    "console.oidc.groups": GroupSettings,
+    "console.tokens": OauthSettings,
+    "console.tokens.scopes": ScopeSettings,
     "servers": ServerSettings,
     "servers.tools": ToolProfile,
     "screening": ScreeningSettings,

@@ -102,13 +102,16 @@ class Stand:
 
 @contextmanager
 def stand(
-    folder: Path, tools: Callable[[Far], Sequence[Tool]], agents: Sequence[Agent] = (), **settings: Any
+    folder: Path, tools: Callable[[Far], Sequence[Tool]], agents: Sequence[Agent] = (), *, sign_in: bool = False,
+    port: int = 0, **settings: Any,
 ) -> Iterator[Stand]:  # fmt: skip
     """A console that listens on loopback.
 
     Args:
         tools: Makes the tools of its plane; what they did is written down in the stand's `far`.
         agents: Those that it knows.
+        sign_in: Whether people sign in as in earnest; else a session has the name of whoever has it.
+        port: Where it listens; a free one where 0.
     """
     (folder / "policy").mkdir(parents=True, exist_ok=True)
     (folder / "policy" / "rules.cedar").write_text(RULES)
@@ -117,8 +120,9 @@ def stand(
     with start_blocking_portal("asyncio") as portal:
         opened = portal.wrap_async_context_manager(open_plane(said, tools=tools(far), agents=agents))
         with opened as plane, portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json")) as site:
-            site = replace(site, admission=Signed(site))
-            listening = bind("127.0.0.1", 0)
+            if not sign_in:
+                site = replace(site, admission=Signed(site))
+            listening = bind("127.0.0.1", port)
             config = uvicorn.Config(
                 application(site), interface="asgi3", loop="none", ws="websockets-sansio", lifespan="off",
                 log_config=None, log_level="error", timeout_graceful_shutdown=1,

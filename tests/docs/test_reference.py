@@ -16,6 +16,7 @@ import interlock
 import interlock.testing
 from interlock import Effect, OutcomeKind, Settings, Tool
 from interlock.alert_settings import AlertSettings
+from interlock.console_settings import ConsoleSettings, GroupSettings, OidcSettings
 from interlock.core.decision import Verdict
 from interlock.core.event import Kind
 from interlock.core.points import NAMES
@@ -136,6 +137,11 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
         ("gateway.local.", LocalSettings),
         ("gateway.oauth.", OauthSettings),
         ("gateway.oauth.scopes.", ScopeSettings),
+        ("console.", ConsoleSettings),
+        ("console.oidc.", OidcSettings),
+        ("console.oidc.groups.", GroupSettings),
+        ("console.tokens.", OauthSettings),
+        ("console.tokens.scopes.", ScopeSettings),
         ("screening.", ScreeningSettings),
         ("provenance.", ProvenanceSettings),
         ("screening.tools.", ToolScreening),
@@ -156,6 +162,9 @@ def test_every_setting_is_described_with_its_default_and_range_and_no_other() ->
                 "gateway",
                 "local",
                 "oauth",
+                "console",
+                "oidc",
+                "tokens",
                 "servers",
                 "screening",
                 "provenance",

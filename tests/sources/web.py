@@ -27,9 +27,9 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[Served]:
-    """An ASGI application on a port of its own."""
-    listening = socket.create_server(("127.0.0.1", 0))
+async def serving(app: Any, port: int = 0) -> AsyncIterator[Served]:
+    """An ASGI application on a port of its own: a free one, unless one is named."""
+    listening = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
     over = anyio.Event()
 

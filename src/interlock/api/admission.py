@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
+from interlock.api.sessions import Sessions, cookie_of, set_cookie
 from interlock.api.who import Who
 from interlock.core.clock import Clock
-from interlock.errors import NotEntitled
-from interlock.key_ring import KeyRing
+from interlock.gateway.admission import Admission as Programs
 
 Approvers = Callable[[], frozenset[str]]
 """The groups that the policy in force lets approve anything, asked anew each time: a policy may be reloaded."""
@@ -45,27 +46,34 @@ class Admission(Protocol):
         ...
 
 
-class KeyBearers:
-    """Bearers of the deployment's own keys; nobody has a session."""
+class Everybody:
+    """Programs by their keys and tokens, people by their sessions.
 
-    def __init__(self, ring: KeyRing, approvers: Approvers, clock: Clock) -> None:
-        self._ring = ring
+    Args:
+        programs: By keys, and by tokens that an issuer made for this API: those of another audience are nobody's here.
+    """
+
+    def __init__(self, programs: Programs, sessions: Sessions, approvers: Approvers, clock: Clock) -> None:
+        self._programs = programs
+        self._sessions = sessions
         self._approvers = approvers
         self._clock = clock
 
     async def bearer(self, authorization: str) -> Who:
-        """See `Admission`."""
-        scheme, _, text = authorization.partition(" ")
-        key = await self._ring.find(text.strip() if scheme.lower() == "bearer" else "")
+        """See `Admission`. A key shows anew who its bearer is; of a token nobody knows how old it is."""
+        key = await self._programs.admit(authorization)
+        by_key = bool(key.id)
         return Who(
-            principal=key.principal, scopes=key.scopes, by="key", since_us=self._clock.wall_us(),
-            approvers=self._approvers(),
+            principal=key.principal, scopes=key.scopes, by="key" if by_key else "token",
+            since_us=self._clock.wall_us() if by_key else 0, approvers=self._approvers(),
         )  # fmt: skip
 
     async def session(self, cookie: str) -> Who:
         """See `Admission`."""
-        raise NotEntitled("nobody is signed in", code="session.missing", remedy="Sign in.")
+        session = await self._sessions.find(cookie_of(cookie))
+        again = self._sessions.again(session)
+        return replace(session.who(self._approvers()), renewed="" if again is None else set_cookie(again))
 
     def csrf(self, who: Who) -> str:
-        """See `Admission`: there are no sessions."""
-        raise NotEntitled("nobody is signed in", code="session.missing", remedy="Sign in.")
+        """See `Admission`."""
+        return self._sessions.csrf(who.session_id)

@@ -135,6 +135,7 @@ class Gate:
             who = None
         else:
             who = scope[WHO] = await self._admitted(scope)
+            answer.cookie = who.renewed.encode("latin-1")
         if scope["type"] == "websocket":
             assert who is not None, "nothing that is open is a WebSocket"
             with self._streams.one(who.principal, stream=True):
@@ -211,6 +212,7 @@ class _Answer:
         self._scope = scope
         self._send = send
         self.begun = False
+        self.cookie = b""
 
     async def send(self, message: Any) -> None:
         """Pass a message of the answer on."""
@@ -220,6 +222,8 @@ class _Answer:
             more = [pair for pair in _HEADERS if pair[0] not in had]
             if b"cache-control" not in had:
                 more.append((b"cache-control", b"no-store"))
+            if self.cookie and b"set-cookie" not in had:
+                more.append((b"set-cookie", self.cookie))
             message = {**message, "headers": [*message["headers"], *more]}
         await self._send(message)
 

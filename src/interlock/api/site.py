@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from interlock.api.admission import Admission, KeyBearers
+from interlock.api.admission import Admission, Everybody
+from interlock.api.identity import Identity, open_identity
 from interlock.api.open_runs import OpenRuns
 from interlock.app import Interlock
 from interlock.compose import World
@@ -30,6 +31,7 @@ class Site:
         plane: The open plane.
         settings: What the deployment is made of.
         ring: The deployment's keys, as they stand now.
+        identity: How people sign in, and what programs come with.
         admission: Says whose a request is.
         clock: For every time that is shown or judged.
         new_id: Makes ids of requests.
@@ -41,6 +43,7 @@ class Site:
     plane: Interlock
     settings: Settings
     ring: KeyRing
+    identity: Identity
     admission: Admission
     clock: Clock
     new_id: IdMaker
@@ -67,11 +70,12 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
         keys_file: The deployment's keys; it need not exist.
     """
     ring = KeyRing(keys_file, world.clock)
-    admission = KeyBearers(ring, lambda: plane.plane.policy.approvers, world.clock)
+    identity = await open_identity(settings, plane, ring, world)
+    admission = Everybody(identity.programs, identity.sessions, lambda: plane.plane.policy.approvers, world.clock)
     feed, measures = Feed(plane.store), Measures(world.clock)
     async with beside(feed.run), beside(partial(_measure, feed, measures)):
         yield Site(
-            plane=plane, settings=settings, ring=ring, admission=admission, clock=world.clock,
+            plane=plane, settings=settings, ring=ring, identity=identity, admission=admission, clock=world.clock,
             new_id=plane.plane.new_id, feed=feed, measures=measures,
             runs=OpenRuns(plane),
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from interlock.core.principal import ADMIN, OPERATOR, Principal
@@ -45,6 +45,7 @@ class Who:
         since_us: When they last showed who they are, microseconds UTC: for what asks for that anew.
         session_id: The session; empty for none.
         approvers: The groups that the policy in force lets approve anything.
+        renewed: `Set-Cookie` by which the browser's session goes on; empty while that is not due.
     """
 
     principal: Principal
@@ -53,6 +54,7 @@ class Who:
     since_us: int = 0
     session_id: str = ""
     approvers: frozenset[str] = frozenset()
+    renewed: str = field(default="", repr=False, compare=False)
 
     @property
     def tenant(self) -> str:

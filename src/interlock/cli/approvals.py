@@ -221,7 +221,7 @@ def _considered(deployment: Deployment, asked: Asked, said: Answer, question: st
 
 
 async def _standing(deployment: Deployment, person: Principal, store: Store) -> Standing:
-    return await Entitlement(deployment.people, Delegations(store)).standing(person, deployment.now_us)
+    return await Entitlement(deployment.people(store), Delegations(store)).standing(person, deployment.now_us)
 
 
 class Came(NamedTuple):

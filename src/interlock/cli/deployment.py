@@ -12,11 +12,11 @@ import anyio
 import anyio.to_thread
 
 from interlock.app import Interlock, open_plane
+from interlock.approvals.people import People
 from interlock.cli.output import Output
-from interlock.compose import World, open_sealer, open_store
+from interlock.compose import World, open_sealer, open_store, people_of
 from interlock.core.principal import Principal
 from interlock.errors import NotEntitled, SettingsError
-from interlock.key_ring import KeyPeople, KeyRing
 from interlock.keys import TOOLS, Key, Keys
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sqlite import SqliteStore
@@ -63,10 +63,9 @@ class Deployment:
         """Where the hashed keys stand; absent while nobody has one."""
         return self.settings.state_folder / "keys.json"
 
-    @property
-    def people(self) -> KeyPeople:
+    def people(self, store: Store) -> People:
         """Who has which roles now."""
-        return KeyPeople(KeyRing(self.keys_file, self.world.clock))
+        return people_of(self.settings, store, self.world.clock)
 
     @property
     def person(self) -> Principal:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,8 +16,10 @@ import anyio
 import click
 from anyio.abc import TaskStatus
 
+from interlock.api.links import link_url
 from interlock.app import Interlock
 from interlock.cli.command import command
+from interlock.cli.console import console_url
 from interlock.cli.deployment import Deployment
 from interlock.cli.heap import settled
 from interlock.cli.layout import Listing, heading, lines, note, told
@@ -34,7 +37,7 @@ from interlock.settings import typed_key
 @click.option("--host", help="Address to listen on; else `host` under [gateway].")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on, 0 for a free one.")
 def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
-    """Serve the tools over HTTP to clients of the Model Context Protocol.
+    """Serve the tools over HTTP to MCP clients, and the console to people.
 
     Until SIGTERM or Ctrl-C. Each call passes the path on behalf of the principal whose key the client sends. What is
     held goes on once somebody has approved it, whether or not its client is still there. Asked to end, it takes nothing
@@ -42,10 +45,13 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
     """
     said = deployment.settings.gateway
     host, port = host or said.host, said.port if port is None else port
-    check_reach(said, host, keys=deployment.keys_file.exists() or said.oauth is not None)
+    people = deployment.settings.console
+    others = said.oauth is not None or (people.on and people.oidc is not None)
+    check_reach(said, host, keys=deployment.keys_file.exists() or others)
     deployment.output.by_lines()
 
     async def run(plane: Interlock) -> None:
+        from interlock.api.links import admin_link
         from interlock.api.site import open_site  # bring the SDK and the console
         from interlock.console.application import application, beside
         from interlock.gateway.front import http_door
@@ -55,9 +61,14 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
         where = _Where(host, listening.getsockname()[1], said.path)
         _tell(deployment, plane, where)
         settings, world, keys = deployment.settings, deployment.world, deployment.keys_file
-        async with open_door(settings, plane, world) as door, open_site(settings, plane, world, keys) as site:
+        async with open_door(settings, plane, world) as door, AsyncExitStack() as opened:
             http = await http_door(door, settings, keys, world.clock)
-            both = beside(http.application, said.path, application(site))
+            both = http.application
+            if people.on:
+                site = await opened.enter_async_context(open_site(settings, plane, world, keys))
+                both = beside(both, said.path, application(site))
+                link = await admin_link(site.identity.links, site.ring, site.now_us) if is_loopback(host) else None
+                _tell_console(deployment, where, link)
             async with anyio.create_task_group() as tasks:
                 stop = await tasks.start(_signalled)
                 settled()
@@ -154,6 +165,13 @@ def _tell(deployment: Deployment, plane: Interlock, where: _Where) -> None:
         heading("For the client:"),
         lines(_pretty(client)),
     )
+
+
+def _tell_console(deployment: Deployment, where: _Where, link: str | None) -> None:
+    """Where people go; on a machine that nobody else reaches, with a link that signs its administrator in once."""
+    url = console_url(deployment.settings, where.host, where.port)
+    said = {"console": url} if link is None else {"console": url, "sign_in": link_url(url, link)}
+    deployment.output.line(said, told(f"The console: {said.get('sign_in', url)}", "strong"))
 
 
 def _row(tool: Tool) -> dict[str, str]:

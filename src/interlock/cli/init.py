@@ -186,6 +186,21 @@ tools  = ["example_tools"]          # Python modules whose tools are registered
 # openapi = "petstore.yaml"
 # base_url = "https://petstore.example/v1"
 
+[console]                           # the doors for people, beside it: pages and the API
+# on = true
+# public_url = "https://interlock.example"  # as browsers know it, behind a server with TLS
+# session_hours = 12
+# idle_minutes = 60
+# privileged_reauth_minutes = 15    # who approves what is privileged has signed in so lately
+# view_min_ms = 2000                # and looked at it for so long
+# [console.oidc]                    # whose people sign in, beside those who have a key
+# issuer = "https://login.example"
+# client_id = "interlock"
+# client_secret_file = "oidc.secret"
+# [[console.oidc.groups]]
+# group = "on-call"
+# roles = ["approver", "operator"]
+
 [routing]                           # of more tools than these a model is offered a selection, and find_tools
 # above = 40
 # most = 12

@@ -14,14 +14,13 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, note, told
 from interlock.cli.output import Report
 from interlock.core.clock import SECOND_US, iso
-from interlock.core.principal import ADMIN, FIRST_TENANT, Principal
+from interlock.core.principal import ADMIN, FIRST_TENANT, NAME, Principal
 from interlock.core.times import ago, seconds
 from interlock.errors import BadInput, Conflict
 from interlock.keys import CONSOLE, SCOPES, TOOLS, Key
 from interlock.private_files import write_private
 from interlock.settings import key_file
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
 
@@ -153,7 +152,7 @@ def named(person: Principal) -> Principal:
     Raises:
         BadInput: They may not.
     """
-    if not _NAME.fullmatch(person.id):
+    if not NAME.fullmatch(person.id):
         raise BadInput(
             f"name: {person.id!r}",
             code="keys.name",

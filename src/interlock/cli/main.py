@@ -19,11 +19,10 @@ from interlock.cli.output import EXITS, Exit, Output
 _WHERE = {
     "init": "init", "login": "keys", "keys": "keys", "call": "call", "calls": "calls", "inbox": "inbox",
     "alerts": "alerts", "approvals": "delegations", "grants": "grants", "limits": "limits", "runs": "runs_replay",
-    "saga": "saga", "work": "work", "serve": "gateway", "gateway": "gateway", "hook": "hook", "notify": "notify",
-    "audit": "audit", "ledger": "ledger_keep", "tools": "drift", "servers": "servers_login", "doctor": "doctor",
-    "report": "report", "policy": "policy_coverage", "verify": "verify",
-    "eval": "eval_judge", "redteam": "redteam", "stop": "stop",
-    "resume": "stop", "demo": "demo", "profile": "profile",
+    "saga": "saga", "work": "work", "serve": "gateway", "console": "console", "gateway": "gateway", "hook": "hook",
+    "notify": "notify", "audit": "audit", "ledger": "ledger_keep", "tools": "drift", "servers": "servers_login",
+    "doctor": "doctor", "report": "report", "policy": "policy_coverage", "verify": "verify", "eval": "eval_judge",
+    "redteam": "redteam", "stop": "stop", "resume": "stop", "demo": "demo", "profile": "profile",
 }  # fmt: skip
 """Command to the file that has it, in the order in which a newcomer meets them. Of several files of one group it is the
 last, which imports the others."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 from interlock.api.application import OPEN, PREFIX
 from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
-from interlock.console import audit, drift, inbox, ledger, live, overview, run, runs, tools
+from interlock.console import audit, drift, inbox, ledger, live, overview, run, runs, sign_in, tools
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
-from interlock.gateway.address import addresses
+from interlock.gateway.address import Addresses, addresses
 from interlock.gateway.asgi import Application, Receive, Scope, Send
 
 try:
@@ -29,9 +30,6 @@ except ImportError:
 
 STATIC_FOLDER: Final = "/static/"
 
-SIGN_IN: Final = (("GET", "/sign-in"),)
-"""Pages that everybody may reach: those by which somebody signs in."""
-
 PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     audit.routes,
     ledger.routes,
@@ -42,6 +40,7 @@ PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     runs.routes,
     drift.routes,
     tools.routes,
+    sign_in.routes,
 )
 """Every part of the console: each gives the routes of its pages."""
 
@@ -56,13 +55,20 @@ def application(site: Site) -> Application:
         inner = api if by_key(path) or path.startswith(PREFIX) or path in _OPEN_PATHS else pages
         await inner(scope, receive, send)
 
-    said = site.settings.gateway
     protection = Protection(
-        addresses=addresses(said.hosts, said.origins),
-        open=Open(frozenset((*OPEN, *SIGN_IN)), STATIC_FOLDER),
+        addresses=_addresses(site),
+        open=Open(frozenset((*OPEN, *sign_in.OPEN)), STATIC_FOLDER),
         shown=partial(_shown, view),
     )
     return Gate(either, site.admission, protection, site.clock, site.new_id)
+
+
+def _addresses(site: Site) -> Addresses:
+    """By which names people come: those of the door, and the one that the settings say browsers know."""
+    said, public = site.settings.gateway, site.settings.console.public_url
+    if not public:
+        return addresses(said.hosts, said.origins)
+    return addresses({urlsplit(public).netloc, *(said.hosts or ())}, {public, *(said.origins or ())})
 
 
 def console(view: View) -> Starlette:

@@ -21,7 +21,7 @@ from interlock.errors import MissingExtra
 from interlock.markup.tags import Markup, shown, tag, text
 
 try:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import DictLoader, Environment, StrictUndefined
     from starlette.requests import Request
     from starlette.responses import HTMLResponse
 except ImportError:
@@ -49,7 +49,7 @@ class View:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._pages = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            loader=DictLoader(_read_whole()), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
         del self._pages.filters["safe"]  # the one way to put markup in that was not made here
@@ -57,7 +57,7 @@ class View:
             "seen": text, "value": _value, "when": _when, "clock": _clock, "ago": self._ago, "took": took, "iso": iso,
             "money": money, "count": _count, "short": _short,
         }  # fmt: skip
-        self._pages.globals["asset"] = _asset
+        self._pages.globals["asset"] = _ASSETS.__getitem__
 
     def page(self, request: Request, name: str, /, code: int = 200, **said: Any) -> HTMLResponse:
         """The page of a template.
@@ -82,9 +82,15 @@ class View:
         return tag("time", ago(at_us, self.site.now_us), datetime=iso(at_us), title=_moment(at_us))
 
 
-def _asset(name: str) -> str:
-    """The address of a static file; another one once its content is another."""
-    return f"/static/{name}?v={sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+def _read_whole() -> dict[str, str]:
+    """The templates, read before the first page is asked for: no request waits for a file."""
+    return {file.name: file.read_text(encoding="utf-8") for file in TEMPLATES.iterdir()}
+
+
+_ASSETS: Final = {
+    file.name: f"/static/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}" for file in STATIC.iterdir()
+}
+"""The address of each static file; another one once its content is another."""
 
 
 def _value(value: Any) -> Markup:

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     GRANT_REVOKED = "grant.revoked"
     APPROVAL_DELEGATED = "approval.delegated"
     APPROVAL_UNDELEGATED = "approval.undelegated"
+    SESSION_OPENED = "session.opened"
+    SESSION_ENDED = "session.ended"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
     ROLLOUT_SET = "rollout.set"
@@ -94,9 +96,10 @@ class Fact(NamedTuple):
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here, and in no
             header; what a table says of them goes with them.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
-            has its own name in the place of a call's, a rollout and an alert its id, and what is remembered the key of
-            its call. Of a key, `step` is its number; of a user's further words, and of the end that they put to a
-            conversation, that of the model's turn that these follow, or of the event where no model is known.
+            has its own name in the place of a call's, a rollout, an alert and a session their ids, and what is
+            remembered the key of its call. Of a key, `step` is its number; of a user's further words, and of the end
+            that they put to a conversation, that of the model's turn that these follow, or of the event where no model
+            is known.
         principal_id: Pseudonym of who is acting.
         tool_hash: Digest of the tool's definition.
         policy_hash: Digest of the policies.
@@ -151,6 +154,8 @@ class Fact(NamedTuple):
             return f"{alert}/{self.call_id}"
         if (numbered := _NUMBERED.get(self.kind)) is not None:
             return f"{numbered}/{self.step}"
+        if self.kind in (Kind.SESSION_OPENED, Kind.SESSION_ENDED) and self.call_id:
+            return f"{self.kind.value}/{self.call_id}"
         if self.kind is Kind.OPERATOR and self.call_id:
             return f"retried/{self.call_id}/{self.attempt}"
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,9 @@ ADMIN = "admin"
 
 OPERATOR = "operator"
 """Role of those who settle what is unknown and may stop things."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
+"""What an id of a principal may be where a person or an issuer gives it: it stands in the ledger for ever."""
 
 FIRST_TENANT = "default"
 """The tenant of those who run the deployment; only they stop everything, or another tenant."""

@@ -34,7 +34,7 @@ async def http_door(door: Door, settings: Settings, keys_file: Path, clock: Cloc
     if said.oauth is not None:
         from interlock.gateway.tokens import TokenAdmission, challenge, documents  # brings the library of JWT
 
-        keys = IssuerKeys(await _fetch(settings, said.oauth), clock)
+        keys = IssuerKeys(await issuer_document(settings, said.oauth), clock)
         admission = TokenAdmission(said.oauth, keys, admission, clock)
         protection = Protection(
             addresses=protection.addresses, challenge=challenge(said.oauth), documents=documents(said.oauth)
@@ -42,7 +42,8 @@ async def http_door(door: Door, settings: Settings, keys_file: Path, clock: Cloc
     return HttpDoor(door, admission, said.path, protection)
 
 
-async def _fetch(settings: Settings, said: OauthSettings) -> Fetch:
+async def issuer_document(settings: Settings, said: OauthSettings) -> Fetch:
+    """What brings the document with an issuer's keys: from a file, or from its address."""
     if said.jwks_file is not None:
         file = anyio.Path(settings.at(said.jwks_file))
         return file.read_bytes

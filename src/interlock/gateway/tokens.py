@@ -6,18 +6,20 @@ A token is looked at and goes no further: neither it nor anything of it is sent 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from interlock.core.canonical import Json
 from interlock.core.clock import SECOND_US, Clock
-from interlock.core.principal import Principal
+from interlock.core.principal import NAME, Principal
 from interlock.errors import MissingExtra, NotEntitled, SettingsError
 from interlock.gateway.admission import Admission
 from interlock.gateway.issuer import IssuerKeys
 from interlock.gateway_settings import OauthSettings
-from interlock.keys import Key
+from interlock.keys import CONSOLE, OF_AGENTS, Key
 
 try:
     import jwt
@@ -27,29 +29,48 @@ except ImportError:
 TOKEN_MAX: Final = 16 << 10
 """Characters of a token."""
 
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Which tokens are taken.
+
+    Attributes:
+        issuer: Who issued them, exactly as their `iss` says.
+        audience: Whom they must be for, exactly.
+        algorithms: What they may be signed with.
+        leeway_s: Seconds by which the issuer's clock and this one's may differ.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: Sequence[str]
+    leeway_s: float
+
+
 _WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 
-class TokenAdmission:
-    """By tokens, and by whatever admits who has none.
+class Issued:
+    """What one issuer signed for one audience: everything else is refused, with one sentence for every reason.
 
     Args:
-        others: Asked about every request that bears no token.
+        said: Whose tokens, for whom, and how they may be signed.
+        keys: The issuer's.
     """
 
-    def __init__(self, said: OauthSettings, keys: IssuerKeys, others: Admission, clock: Clock) -> None:
+    def __init__(self, said: Terms, keys: IssuerKeys, clock: Clock) -> None:
         self._said = said
         self._keys = keys
-        self._others = others
         self._clock = clock
         self._known: tuple[bytes, list[jwt.PyJWK]] = (b"", [])
 
-    async def admit(self, authorization: str) -> Key:
-        """See `Admission`."""
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or token.count(".") != 2:
-            return await self._others.admit(authorization)
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """What a token says, with a subject that is a text.
+
+        Raises:
+            NotEntitled: It is not acceptable (`token.refused`).
+            SettingsError: The issuer's keys cannot be had.
+        """
         if len(token) > TOKEN_MAX:
             raise _refused()
         try:
@@ -57,7 +78,10 @@ class TokenAdmission:
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise _refused() from None  # one sentence for every reason: which one it is helps only who tries
         self._check_times(claims)
-        return self._key(claims)
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
+            raise _refused()
+        return claims
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
         key_id = jwt.get_unverified_header(token).get("kid")
@@ -93,16 +117,50 @@ class TokenAdmission:
         if not (now_s - leeway_s < until and max(since, made) <= now_s + leeway_s):
             raise _refused()
 
+
+class TokenAdmission:
+    """By tokens, and by whatever admits who has none.
+
+    Args:
+        others: Asked about every request that bears no token.
+    """
+
+    def __init__(self, said: OauthSettings, keys: IssuerKeys, others: Admission, clock: Clock) -> None:
+        self._said = said
+        terms = Terms(said.issuer, said.audience, said.algorithms, said.leeway_s)
+        self._issued = Issued(terms, keys, clock)
+        self._others = others
+
+    async def admit(self, authorization: str) -> Key:
+        """See `Admission`."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or token.count(".") != 2:
+            return await self._others.admit(authorization)
+        return self._key(await self._issued.claims(token))
+
     def _key(self, claims: Mapping[str, Any]) -> Key:
         subject, scope = claims["sub"], claims.get("scope", claims.get("scp", ""))
         has = set(scope.split() if isinstance(scope, str) else map(str, scope if isinstance(scope, list) else ()))
-        if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
-            raise _refused()
         granted = [each for each in self._said.scopes if each.scope in has]
         roles = frozenset(role for each in granted for role in each.roles)
         itself = subject in (claims.get("client_id"), claims.get("azp"))  # no user stands behind it
-        person = Principal(subject, roles=roles, kind="service" if itself else "user")
-        return Key(person, frozenset(scope for each in granted for scope in each.opens))
+        person = Principal(principal_id(subject), roles=roles, kind="service" if itself else "user")
+        opens = frozenset(scope for each in granted for scope in each.opens)
+        if itself or opens & OF_AGENTS:
+            opens -= {CONSOLE}  # what an agent bears never decides (threat T24)
+        return Key(person, opens)
+
+
+def principal_id(subject: str) -> str:
+    """Whom a subject of an issuer is here, at every door the same: two ids of one person would be two voices.
+
+    As the issuer writes it, or a name made of it where it may not stand in the ledger, which never forgets: an
+    address, or letters that no id has.
+    """
+    if NAME.fullmatch(subject) and "@" not in subject:
+        return subject
+    return f"sub-{sha256(subject.encode()).hexdigest()[:32]}"
 
 
 def challenge(said: OauthSettings) -> str:

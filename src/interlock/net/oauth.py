@@ -57,11 +57,13 @@ class Tokens:
         access: What a server behind is sent.
         refresh: What the next one is had for; empty for nothing.
         life_s: Seconds that `access` is good for; 0 where that was not said.
+        id_token: Who the person is, of an issuer of OpenID Connect; empty for none.
     """
 
     access: str = field(repr=False)
     refresh: str = field(default="", repr=False)
     life_s: int = 0
+    id_token: str = field(default="", repr=False)
 
 
 class Login:
@@ -86,8 +88,9 @@ class Login:
         said = {
             "response_type": "code", "client_id": client.id, "redirect_uri": redirect_uri, "state": self._state,
             "code_challenge": _plain(hashlib.sha256(self.verifier.encode()).digest()), "code_challenge_method": "S256",
-            "resource": grantor.resource,
         }  # fmt: skip
+        if grantor.resource:
+            said["resource"] = grantor.resource
         if scopes:
             said["scope"] = " ".join(scopes)
         self.url = f"{grantor.authorize_url}{'&' if '?' in grantor.authorize_url else '?'}{urlencode(said)}"
@@ -201,7 +204,8 @@ async def revoke(egress: Egress, grantor: Grantor, client: Client, token: str, k
 
 
 async def _tokens(egress: Egress, grantor: Grantor, client: Client, said: Mapping[str, str]) -> Tokens:
-    ask = _form(grantor.token_url, grantor, client, {**said, "resource": grantor.resource})
+    resource = {"resource": grantor.resource} if grantor.resource else {}
+    ask = _form(grantor.token_url, grantor, client, {**said, **resource})
     answer = await asked(egress, ask)
     if answer.status != 200:
         raise _refused(answer)
@@ -212,7 +216,7 @@ async def _tokens(egress: Egress, grantor: Grantor, client: Client, said: Mappin
     life_s = int(life) if isinstance(life, int | float) and life >= 0 else 0
     return Tokens(
         access=_visible(given, "access_token"), refresh=_visible(given, "refresh_token", needed=False),
-        life_s=min(life_s, LIFE_MAX_S),
+        life_s=min(life_s, LIFE_MAX_S), id_token=_visible(given, "id_token", needed=False),
     )  # fmt: skip
 
 

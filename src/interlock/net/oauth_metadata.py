@@ -31,12 +31,13 @@ class Grantor:
 
     Attributes:
         issuer: Its name, which the operator's file says.
-        resource: What tokens are asked for: the audience.
+        resource: What tokens are asked for: the audience; empty where people sign in, and no resource is asked for.
         token_url: Where tokens are had.
         authorize_url: Where a person is sent; empty where nobody is.
         register_url, revoke_url: Where clients are registered and tokens given back; empty where they are not.
         says_issuer: Whether each of its callbacks names it.
         in_body: Whether it takes a client's secret in the body alone.
+        keys_url: Where its public keys stand; empty where that was not asked for.
     """
 
     issuer: str
@@ -47,6 +48,7 @@ class Grantor:
     revoke_url: str = ""
     says_issuer: bool = False
     in_body: bool = False
+    keys_url: str = ""
 
 
 async def discover(egress: Egress, reach: Reach, *, url: str, issuer: str, people: bool) -> Grantor:
@@ -62,25 +64,35 @@ async def discover(egress: Egress, reach: Reach, *, url: str, issuer: str, peopl
         NotSent: A document cannot be had or is not acceptable.
     """
     resource = _resource(await _first(egress, resource_places(url)), url, issuer)
-    said = await _first(egress, issuer_places(issuer))
-    if said is None:
-        raise NotSent(f"the issuer {issuer} publishes no metadata", code="oauth.metadata", remedy=_REMEDY)
-    if said.get("issuer") != issuer:
-        raise NotSent(
-            "the metadata names another issuer than the settings", code="oauth.issuer",
-            remedy="Write the issuer exactly as it names itself, if you know that this is it.",
-        )  # fmt: skip
+    said = await _of_issuer(egress, issuer, issuer_places(issuer))
     if people and "S256" not in _texts(said, "code_challenge_methods_supported"):
         raise NotSent(f"the issuer {issuer} does not know PKCE with S256", code="oauth.pkce", remedy=_REMEDY)
-    methods = _texts(said, "token_endpoint_auth_methods_supported")
     return Grantor(
         issuer=issuer, resource=resource,
         token_url=_endpoint(said, "token_endpoint", reach, needed=True),
         authorize_url=_endpoint(said, "authorization_endpoint", reach, needed=people),
         register_url=_endpoint(said, "registration_endpoint", reach),
         revoke_url=_endpoint(said, "revocation_endpoint", reach),
-        says_issuer=said.get("authorization_response_iss_parameter_supported") is True,
-        in_body="client_secret_post" in methods and "client_secret_basic" not in methods,
+        says_issuer=_says_issuer(said), in_body=_in_body(said),
+    )  # fmt: skip
+
+
+async def discover_issuer(egress: Egress, reach: Reach, issuer: str) -> Grantor:
+    """Ask an issuer of OpenID Connect for its metadata: for people who sign in, and not for a resource.
+
+    PKCE is used whether or not the metadata say that it knows it: one that does not leaves it unread, and the nonce of
+    the ID token still binds the code to the login.
+
+    Raises:
+        NotSent: The document cannot be had or is not acceptable.
+    """
+    said = await _of_issuer(egress, issuer, [f"{issuer.rstrip('/')}/.well-known/openid-configuration"])
+    return Grantor(
+        issuer=issuer, resource="",
+        token_url=_endpoint(said, "token_endpoint", reach, needed=True),
+        authorize_url=_endpoint(said, "authorization_endpoint", reach, needed=True),
+        keys_url=_endpoint(said, "jwks_uri", reach, needed=True),
+        says_issuer=_says_issuer(said), in_body=_in_body(said),
     )  # fmt: skip
 
 
@@ -144,6 +156,32 @@ async def _first(egress: Egress, places: list[str]) -> dict[str, Any] | None:
         if not 400 <= answer.status < 500:
             raise NotSent(f"metadata cannot be had: it was answered with {answer.status}", code="oauth.metadata")
     return None
+
+
+async def _of_issuer(egress: Egress, issuer: str, places: list[str]) -> dict[str, Any]:
+    """The metadata of an issuer, which name it.
+
+    Raises:
+        NotSent: There are none, or they name another.
+    """
+    said = await _first(egress, places)
+    if said is None:
+        raise NotSent(f"the issuer {issuer} publishes no metadata", code="oauth.metadata", remedy=_REMEDY)
+    if said.get("issuer") != issuer:
+        raise NotSent(
+            "the metadata names another issuer than the settings", code="oauth.issuer",
+            remedy="Write the issuer exactly as it names itself, if you know that this is it.",
+        )  # fmt: skip
+    return said
+
+
+def _says_issuer(said: Mapping[str, Any]) -> bool:
+    return said.get("authorization_response_iss_parameter_supported") is True
+
+
+def _in_body(said: Mapping[str, Any]) -> bool:
+    methods = _texts(said, "token_endpoint_auth_methods_supported")
+    return "client_secret_post" in methods and "client_secret_basic" not in methods
 
 
 def _resource(said: Mapping[str, Any] | None, url: str, issuer: str) -> str:
