@@ -35,12 +35,12 @@ class Served:
     start_s: float
 
     def cpu_ns(self) -> int:
-        """CPU time so far, in steps of ten milliseconds; of children that are over too."""
+        """CPU time so far; of children that are over too, in steps of ten milliseconds."""
         return sum(map(_cpu_ns, _tree(self.pid)))
 
     def own_cpu_ns(self) -> int:
         """CPU time so far of this process alone, to the nanosecond: what passes here while a client waits."""
-        return time.clock_gettime_ns(~self.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+        return _own_cpu_ns(self.pid)
 
     def resident_mib(self) -> float:
         """Resident memory now."""
@@ -126,7 +126,11 @@ def _tree(pid: int) -> list[int]:
 
 def _cpu_ns(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) * _TICK_NS
+    return _own_cpu_ns(pid) + sum(map(int, fields[13:15])) * _TICK_NS
+
+
+def _own_cpu_ns(pid: int) -> int:
+    return time.clock_gettime_ns(~pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
 
 
 def _resident_kib(pid: int) -> int:
