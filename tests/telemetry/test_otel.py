@@ -67,8 +67,9 @@ async def reject(arguments: dict[str, Any], context: CallContext) -> object:
 async def test_the_spans_of_a_run_arrive_with_their_parents_and_without_what_was_said(tmp_path: Path) -> None:
     far = Far()
     with collecting() as collector:
-        async with at_work(tmp_path, collector.url, far.tool("get"), far.tool("bad", does=reject)) as (plane, _):
+        async with at_work(tmp_path, collector.url, far.tool("get"), far.tool("bad", does=reject)) as (plane, told):
             run_id = await one_run(plane, "get", "bad", "none")
+            await until(lambda: told.spans == 4)
             spans = {span.name: span for span in await arrived(collector, 4)}
     assert set(spans) == {"invoke_agent", "execute_tool get", "execute_tool bad", "execute_tool"}
     run = spans.pop("invoke_agent")

@@ -22,6 +22,7 @@ from interlock.telemetry.spans import Spans, is_run
 from interlock.telemetry.spans_call import Far as Server
 from interlock.telemetry.spans_call import View
 from interlock.telemetry.spans_content import Content
+from proof.simulate import simulator
 from tests.agent.desk import Watched, says
 from tests.agent.offices import office
 from tests.planes import ANA, OPA, Far, Stage, proposed, staged
@@ -340,3 +341,22 @@ async def test_a_gap_is_a_bug_of_the_reader_and_escapes() -> None:
 def test_a_long_text_is_cut() -> None:
     content = Content(lambda value, tool: value, 64)
     assert len(content.value("x" * 500)) == 64 and len(content.said_by_user("x" * 500)) <= 64
+
+
+def test_every_ledger_of_the_simulation_makes_each_span_once_and_none_is_missing() -> None:
+    """Runs with crashes, lost answers, races and several workers, as they are drawn from seeds."""
+    simulation = simulator()
+    for seed in range(150):
+        events = [event for event in simulation.run(seed).events if is_run(event.chain)]
+        folds = {chain: Spans(chain, View()) for chain in {event.chain for event in events}}
+        spans = [span for event in events for span in folds[event.chain].absorb(event)]
+        ids = [span.span_id for span in spans]
+        assert len(ids) == len(set(ids)), f"seed {seed}"
+        ended = {
+            call_span_id(event.chain, event.fact.call_id)
+            for event in events
+            if event.fact.closes and event.fact.call_id
+        }
+        over = {span_id(event.chain) for event in events if event.fact.kind in (Kind.RUN_FINISHED, Kind.RUN_CANCELLED)}
+        assert ended | over <= set(ids), f"seed {seed}"
+        assert all(span.start_us <= span.end_us for span in spans)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,8 @@ import anyio.to_thread
 from interlock.core.clock import Clock
 from interlock.core.event import Event
 from interlock.core.trace import sampled
-from interlock.errors import LedgerError
-from interlock.ledger.feed import Batch, Feed
+from interlock.errors import LedgerError, StoreUnavailable
+from interlock.ledger.feed import RETRY_S, Batch, Feed
 from interlock.ledger.store import Store
 from interlock.telemetry.otel_metrics import Metrics
 from interlock.telemetry.otel_place import Place
@@ -118,17 +118,23 @@ class Exporter:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, tasks.cancel_scope)
-                await self._follow()
+                await self._unharmed(self._follow)
                 tasks.cancel_scope.cancel()
             if self.told.exporting:
                 with anyio.move_on_after(LAST_WORD_S):
-                    await self._rest()
-        except LedgerError as error:
-            self._trouble(f"the ledger cannot be read: {error}")
+                    await self._unharmed(self._rest)
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(LAST_WORD_S):
                 await self._terms.collector.close()
                 await anyio.to_thread.run_sync(self._terms.place.release)
+
+    async def _unharmed(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work that ends where the ledger is damaged or its folder cannot be written: calls go on without."""
+        try:
+            await work()
+        except (LedgerError, OSError) as error:
+            self.told.exporting = False
+            self._trouble(f"{type(error).__name__}: {error}")
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         await self._stopped.wait()
@@ -150,8 +156,8 @@ class Exporter:
 
     async def _gathered(self) -> Batch | None:
         """What was committed since, and what follows in a while; None where the feed has ended."""
-        feed, position = self._terms.feed, self.told.position
-        batch = await feed.above(position)
+        feed = self._terms.feed
+        batch = await feed.above(self._read)
         if batch is None:
             return None
         gathered = list(batch)
@@ -161,8 +167,8 @@ class Exporter:
         return gathered
 
     async def _rest(self) -> None:
-        await self._flush()
-        while batch := await self._terms.store.follow(self.told.position, EVENTS_MAX):
+        await self._flush()  # what was cut off: its events are read already
+        while batch := await self._terms.store.follow(self._read, EVENTS_MAX):
             await self._deliver(batch)
 
     async def _deliver(self, batch: Batch) -> None:
@@ -205,11 +211,12 @@ class Exporter:
             return []
         spans = self._runs.get(chain)
         if spans is None:
-            spans = self._runs[chain] = Spans(chain, self._terms.view)
+            spans = Spans(chain, self._terms.view)
             if event.seq > 1:
-                for before in await self._terms.store.read(chain):
+                for before in await self._read_run(chain):
                     if before.seq < event.seq:
                         spans.absorb(before)
+            self._runs[chain] = spans
         self._runs.move_to_end(chain)
         found = spans.absorb(event)
         while len(self._runs) > RUNS_MAX:
@@ -217,6 +224,19 @@ class Exporter:
         if spans.over:
             del self._runs[chain]
         return found
+
+    async def _read_run(self, chain: str) -> list[Event]:
+        """A run from its beginning; a store that cannot be read just now is waited for.
+
+        Raises:
+            LedgerError: An event of it is damaged.
+        """
+        while True:
+            try:
+                return await self._terms.store.read(chain)
+            except StoreUnavailable as error:
+                self._trouble(f"the ledger cannot be read: {error}")
+                await anyio.sleep(RETRY_S)
 
     async def _send_spans(self, spans: Sequence[Span]) -> None:
         body = self._terms.wire.spans(spans)

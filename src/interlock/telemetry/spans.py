@@ -216,10 +216,10 @@ class Spans:
         call.reported = True
         return self._close(call, event, event.fact.body.get("outcome", {}).get("outcome", "done"))
 
-    def _noted(self, event: Event) -> list[Span]:
+    def _recovered(self, event: Event) -> list[Span]:
         call, fact = self._calls.get(event.fact.call_id), event.fact
         if call is not None:
-            call.note(fact.kind.value.replace("call.", ""), event, outcome=fact.outcome, attempt=fact.attempt)
+            call.note("recovery", event, attempt=fact.attempt)
         return []
 
     def _requested(self, event: Event) -> list[Span]:
@@ -270,9 +270,7 @@ _APPLY: dict[Kind, Callable[[Spans, Event], list[Span]]] = {
     Kind.CALL_UNKNOWN: Spans._told,
     Kind.CALL_RECONCILED: Spans._told,
     Kind.CALL_REPORTED: Spans._reported,
-    Kind.CALL_COMPENSATED: Spans._noted,
-    Kind.CALL_DEAD_LETTERED: Spans._noted,
-    Kind.RECOVERY: Spans._noted,
+    Kind.RECOVERY: Spans._recovered,
     Kind.APPROVAL_REQUESTED: Spans._requested,
     Kind.APPROVAL_DECIDED: Spans._answered,
     Kind.APPROVAL_EXPIRED: Spans._answered,
