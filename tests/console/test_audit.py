@@ -79,6 +79,8 @@ def test_a_changed_event_is_found_from_the_page(browser: Browser, console: Stand
     console.call(ANA, "look_up", n=1)
     console.do(console.plane.seal)
     file = apsw.Connection(str(console.site.store.path))  # type: ignore[attr-defined]  # the stand's is in a file
+    for (trigger,) in list(file.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")):
+        file.execute(f"DROP TRIGGER {trigger}")  # whoever has the file can do that as well
     file.execute(
         "UPDATE payload SET body = CAST(replace(CAST(body AS TEXT), 'do it', 'do so') AS BLOB) "
         "WHERE CAST(body AS TEXT) LIKE '%do it%'"
