@@ -79,6 +79,10 @@ waiting: $(VENV)/.stamp ## 10,000 runs of an agent that wait for a person; exits
 pages: $(VENV)/.stamp ## 100,000 runs and 1,000 requests that wait, paged, and followed by 500 at once; exits 0 only if a page takes 200 ms at most and nothing is lost
 	@$(PY) -m proof.pages $(ARGS)
 
+.PHONY: console-speed
+console-speed: $(VENV)/.stamp ## how soon another window shows an approval, and how soon pages are there; exits 0 only below 300 ms, 200 ms and 50 kB
+	@$(PY) -m proof.console_speed $(ARGS)
+
 .PHONY: evals
 evals: $(VENV)/.stamp ## recorded runs held against golden cases by `eval`; exits 0 only if its figures are the labels of the data
 	@$(PY) -m proof.evals $(ARGS)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from interlock.approvals.where import where_of
-from interlock.cli.predicates import OPTIONS, options_of, sentences, typed, widened
+from interlock.approvals.where import sentences, where_of
+from interlock.cli.predicates import OPTIONS, options_of, typed, widened
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
 from interlock.errors import BadInput

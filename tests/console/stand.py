@@ -19,6 +19,7 @@ from interlock.api.site import Site, open_site
 from interlock.api.who import Who
 from interlock.console.application import application
 from interlock.core.call import Outcome
+from interlock.core.clock import SECOND_US, SystemClock
 from interlock.errors import NotEntitled
 from interlock.gateway.http import bind
 from tests.planes import BOB, CAY, OPA, Far
@@ -43,12 +44,26 @@ forbid (principal, action in Action::"effect/privileged", resource);
 PHONE = {"width": 390, "height": 844}
 
 
+class Ahead(SystemClock):
+    """The machine's clock, and as far ahead as a test puts it: instead of waiting."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def wall_us(self) -> int:
+        return super().wall_us() + int(self.ahead_s * SECOND_US)
+
+    def mono_s(self) -> float:
+        return super().mono_s() + self.ahead_s
+
+
 class Signed:
     """Sessions by the name of whoever has one: until people can sign in."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._people = {person.id: person for person in PEOPLE}
+        self.since_us: dict[str, int] = {}
 
     async def bearer(self, authorization: str) -> Who:
         return await self._site.admission.bearer(authorization)
@@ -58,8 +73,9 @@ class Signed:
         if name not in self._people:
             raise NotEntitled("nobody is signed in", code="session.missing", remedy="Sign in.")
         return Who(
-            principal=self._people[name], scopes=frozenset({"console"}), by="session", since_us=self._site.now_us,
-            session_id=name, approvers=self._site.plane.plane.policy.approvers,
+            principal=self._people[name], scopes=frozenset({"console"}), by="session",
+            since_us=self.since_us.get(name, self._site.now_us), session_id=name,
+            approvers=self._site.plane.plane.policy.approvers,
         )  # fmt: skip
 
     def csrf(self, who: Who) -> str:
@@ -74,6 +90,7 @@ class Stand:
     site: Site
     url: str
     far: Far
+    clock: Ahead
     outside: list[str] = field(default_factory=list)
 
     @property
@@ -117,9 +134,15 @@ def stand(
     (folder / "policy" / "rules.cedar").write_text(RULES)
     said = Settings(folder=folder, ledger=Path("ledger.db"), policy=Path("policy"), **settings)
     far = Far()
+    clock = Ahead()
     with start_blocking_portal("asyncio") as portal:
-        opened = portal.wrap_async_context_manager(open_plane(said, tools=tools(far), agents=agents))
-        with opened as plane, portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json")) as site:
+        opened = portal.wrap_async_context_manager(
+            open_plane(said, tools=tools(far), agents=agents, world=World(clock=clock))
+        )
+        with (
+            opened as plane,
+            portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json", clock)) as site,
+        ):
             if not sign_in:
                 site = replace(site, admission=Signed(site))
             listening = bind("127.0.0.1", port)
@@ -130,14 +153,14 @@ def stand(
             server = uvicorn.Server(config)
             served = portal.start_task_soon(server.serve, [listening])
             try:
-                yield Stand(portal, site, f"http://127.0.0.1:{listening.getsockname()[1]}", far)
+                yield Stand(portal, site, f"http://127.0.0.1:{listening.getsockname()[1]}", far, clock)
             finally:
                 server.should_exit = True
                 served.result(10)
 
 
-def _site(settings: Settings, plane: Interlock, keys: Path) -> AbstractAsyncContextManager[Site]:
-    return open_site(settings, plane, World(), keys)
+def _site(settings: Settings, plane: Interlock, keys: Path, clock: Ahead) -> AbstractAsyncContextManager[Site]:
+    return open_site(settings, plane, World(clock=clock), keys)
 
 
 @dataclass

@@ -8,6 +8,7 @@ nobody has said anything about is not granted.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -133,6 +134,20 @@ def distinct(values: Iterable[Json]) -> list[Json]:
     """JSON values, each once, in their one order: numbers by their size, then the others by their canonical text."""
     texts = {canonical(value): value for value in values}
     return [texts[text] for text in sorted(texts, key=lambda text: _place(text, texts[text]))]
+
+
+def sentences(where: Where) -> list[tuple[str, str]]:
+    """Each predicate for a person: where, and what must hold there."""
+    words = {"equals": "is", "one_of": "is one of", "at_most": "at most", "at_least": "at least", "prefix": "begins"}
+    said = []
+    for clause in where.clauses:
+        told = (
+            "anything"
+            if clause.kind == "any"
+            else f"{words.get(clause.kind, clause.kind)} {json.dumps(clause.operand, ensure_ascii=True)}"
+        )
+        said.append((clause.pointer, told))
+    return said
 
 
 def domain_of(value: object) -> str:

@@ -14,12 +14,13 @@ from interlock.approvals.fatigue import Approver, Figures, figures
 from interlock.approvals.grant import ToolIdentity
 from interlock.approvals.past import past_requests
 from interlock.approvals.suggest import Suggestion, suggest
+from interlock.approvals.where import sentences
 from interlock.cli.approvals import approvals as approvals  # told again: with it come the commands of both files
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, fields, heading, note, told
 from interlock.cli.output import Exit, Report
-from interlock.cli.predicates import options_of, sentences
+from interlock.cli.predicates import options_of
 from interlock.core.clock import SECOND_US
 from interlock.core.times import took
 from interlock.ledger.store import Store

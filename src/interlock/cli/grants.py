@@ -13,12 +13,12 @@ from interlock.app import Interlock
 from interlock.approvals.grant import Grant, GrantTerms, ToolIdentity
 from interlock.approvals.past import Past, past_requests
 from interlock.approvals.suggest import answers, leaves
-from interlock.approvals.where import Where, where_of
+from interlock.approvals.where import Where, sentences, where_of
 from interlock.cli.command import command
 from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, Sheet, fields, heading, note, told, word
 from interlock.cli.output import Report
-from interlock.cli.predicates import predicate_options, sentences, typed, widened
+from interlock.cli.predicates import predicate_options, typed, widened
 from interlock.core.clock import SECOND_US
 from interlock.core.principal import Principal
 from interlock.core.times import ago, local, seconds

@@ -83,16 +83,6 @@ def options_of(where: Where) -> str:
     return shlex.join(words)
 
 
-def sentences(where: Where) -> list[tuple[str, str]]:
-    """Each predicate for a person: where, and what must hold there."""
-    words = {"equals": "is", "one_of": "is one of", "at_most": "at most", "at_least": "at least", "prefix": "begins"}
-    said = []
-    for clause in where.clauses:
-        told = "anything" if clause.kind == "any" else f"{words.get(clause.kind, clause.kind)} {_json(clause.operand)}"
-        said.append((clause.pointer, told))
-    return said
-
-
 def _value(text: str) -> Json:
     try:
         return parse_json(text)

@@ -12,7 +12,24 @@ from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
-from interlock.console import audit, drift, inbox, ledger, live, overview, run, runs, sign_in, tools
+from interlock.console import (
+    approval,
+    approvals,
+    audit,
+    call,
+    drift,
+    grants,
+    inbox,
+    ledger,
+    live,
+    overview,
+    run,
+    runs,
+    sign_in,
+    stop,
+    tools,
+)  # fmt: skip
+from interlock.console.stops import with_stops
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
 from interlock.gateway.address import Addresses, addresses
@@ -34,6 +51,11 @@ PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     audit.routes,
     ledger.routes,
     inbox.routes,
+    approval.routes,
+    approvals.routes,
+    call.routes,
+    grants.routes,
+    stop.routes,
     live.routes,
     overview.routes,
     run.routes,
@@ -48,7 +70,7 @@ PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
 def application(site: Site) -> Application:
     """Everything that people and their programs reach, behind its gate."""
     view = View(site)
-    pages, api = console(view), api_application(site)
+    pages, api = with_stops(console(view), site), api_application(site)
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

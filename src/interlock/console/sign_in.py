@@ -133,9 +133,10 @@ class _Pages:
 
     def _choices(self, request: Request, onto: str, error: InterlockError | None = None, link: str = "") -> Response:
         logins = self._identity.logins
+        anew = {"anew": "1"} if request.query_params.get("anew") == "1" else {}
         return self._view.page(
             request, "sign_in.html", 200 if error is None else _status(error), onward=onto, link=link, error=error,
-            issuer=None if logins is None else logins.said.name, query=urlencode({"next": onto}),
+            issuer=None if logins is None else logins.said.name, query=urlencode({"next": onto} | anew),
         )  # fmt: skip
 
     def _logins(self) -> Logins:

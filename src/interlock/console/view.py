@@ -14,6 +14,7 @@ from typing import Any, Final
 from interlock.api.gate import WHO
 from interlock.api.site import Site
 from interlock.api.who import Who
+from interlock.console.stops import stops_of
 from interlock.core.clock import SECOND_US, iso
 from interlock.core.times import ago, took
 from interlock.core.visible import visible_json
@@ -55,7 +56,7 @@ class View:
         del self._pages.filters["safe"]  # the one way to put markup in that was not made here
         self._pages.filters |= {
             "seen": text, "value": _value, "when": _when, "clock": _clock, "ago": self._ago, "took": took, "iso": iso,
-            "money": money, "count": _count, "short": _short,
+            "money": money, "count": _count, "short": _short, "parts": shown,
         }  # fmt: skip
         self._pages.globals["asset"] = _ASSETS.__getitem__
 
@@ -75,6 +76,7 @@ class View:
         csrf = self.site.admission.csrf(who) if who is not None and who.session_id else ""
         shared: Mapping[str, Any] = {
             "who": who, "csrf": csrf, "path": request.scope["path"], "pages": PAGES, "now_us": self.site.now_us,
+            "stops": stops_of(request.scope),
         }  # fmt: skip
         return self._pages.get_template(name).render({**shared, **said})
 

@@ -10,6 +10,7 @@ function live() {
   const run = document.body.dataset.run;
   const source = new EventSource("/live" + (run ? "?run=" + encodeURIComponent(run) : ""));
   const kinds = wanted.split(" ").filter(Boolean);
+  if (kinds.length) kinds.push("flag"); // what is stopped stands on every page
   let waiting = 0;
   let looking = false;
   const look = async () => {
@@ -20,11 +21,14 @@ function live() {
   };
   source.addEventListener("fact", (event) => {
     const kind = event.data.split(" ", 1)[0];
-    if (kinds.length && !kinds.some((each) => kind.startsWith(each + "."))) return;
+    if (kinds.length && !kinds.some((each) => (kind + ".").startsWith(each + "."))) return;
     if (!waiting) waiting = setTimeout(look, SOON_MS);
   });
   source.addEventListener("error", () => { document.body.dataset.connection = source.readyState === 1 ? "on" : "off"; });
-  source.addEventListener("open", () => { document.body.dataset.connection = "on"; });
+  source.addEventListener("open", () => {
+    document.body.dataset.connection = "on";
+    if (!waiting) waiting = setTimeout(look, 0); // what happened between the page and now was told to nobody here
+  });
   window.addEventListener("pagehide", () => source.close());
 }
 
@@ -89,6 +93,7 @@ function keyboard() {
 
 const shown = performance.now();
 document.addEventListener("submit", (event) => {
+  if (event.submitter && event.submitter.name === "nothing") { event.preventDefault(); told("Press the button of what you mean."); return; }
   const viewed = event.target.querySelector("input[name=viewed_ms]");
   if (viewed) viewed.value = String(Math.round(performance.now() - shown));
 });
