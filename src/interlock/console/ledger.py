@@ -6,25 +6,22 @@ A verification tells how far it is while it runs, as a page that goes on: at whi
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from html import escape
 from typing import Any, Final
 
-import anyio
-import anyio.from_thread
 import anyio.to_thread
 
 from interlock.api.asking import who_of
 from interlock.api.who import Who
 from interlock.compose import open_sinks, own_key
 from interlock.console.form import Form
+from interlock.console.underway import Tell, underway
 from interlock.console.view import View
 from interlock.core.principal import FIRST_TENANT
 from interlock.errors import MissingExtra, NotEntitled, NotFound, SettingsError
 from interlock.ledger.checkpoint import compare
 from interlock.ledger.findings import MEANINGS
-from interlock.ledger.findings import Report as Findings
 from interlock.ledger.proofs import inclusion
 from interlock.ledger.redact import redact
 from interlock.ledger.sqlite import SqliteStore
@@ -33,12 +30,11 @@ from interlock.ledger.verify import Scope, verify
 
 try:
     from starlette.requests import Request
-    from starlette.responses import RedirectResponse, Response, StreamingResponse
+    from starlette.responses import RedirectResponse, Response
     from starlette.routing import BaseRoute, Route
 except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
 
-_HERE: Final = "<!--progress-->"
 _REASON_MAX: Final = 2000
 
 
@@ -58,9 +54,8 @@ def routes(view: View) -> Sequence[BaseRoute]:
 
     async def verified(request: Request) -> Response:
         _runs_it(who_of(request))
-        file = _kept(view)
-        before, _, after = view.text(request, "verify.html", progress=_HERE).partition(escape(_HERE))
-        return StreamingResponse(_verifying(view, file, request, before, after), media_type="text/html")
+        work = partial(_verify, view, _kept(view))
+        return underway(view, request, ("verify.html", "verified.html"), work)
 
     async def proof(request: Request) -> Response:
         who = who_of(request)
@@ -132,37 +127,9 @@ def _state(sinks: Sequence[Any], log: Log) -> dict[str, Any]:
     return {"events": log.events, "newest": log.newest, "made": log.count, "sinks": compare(log, sinks)}
 
 
-async def _verifying(
-    view: View, store: SqliteStore, request: Request, before: str, after: str
-) -> AsyncIterator[str]:  # fmt: skip
-    """The page, with how far it is while it runs and what it found at its end."""
-    yield before
-    send, receive = anyio.create_memory_object_stream[tuple[int, int]](64)
-    found: list[Findings] = []
-
-    def tell(done: int, whole: int) -> None:
-        anyio.from_thread.run_sync(_offer, send, (done, whole))
-
-    async def work() -> None:
-        settings = view.site.settings
-        sinks = await anyio.to_thread.run_sync(open_sinks, settings) if settings.seal.on else []
-        keys, _ = await anyio.to_thread.run_sync(own_key, settings.signing_key)
-        scope = Scope(keys=keys, progress=tell)
-        async with send:
-            found.append(await anyio.to_thread.run_sync(verify, store.path, sinks, scope))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(work)
-        async with receive:
-            async for done, whole in receive:
-                yield f"<li>{done:,} of {whole:,} events</li>\n"
-    yield view.text(request, "verified.html", found=found[0], meanings=MEANINGS)
-    yield after
-
-
-def _offer(send: Any, said: tuple[int, int]) -> None:
-    """Tell it, unless nobody has listened to what was told before."""
-    try:
-        send.send_nowait(said)
-    except anyio.WouldBlock:
-        return
+async def _verify(view: View, store: SqliteStore, tell: Tell) -> dict[str, Any]:
+    settings = view.site.settings
+    sinks = await anyio.to_thread.run_sync(open_sinks, settings) if settings.seal.on else []
+    keys, _ = await anyio.to_thread.run_sync(own_key, settings.signing_key)
+    found = await anyio.to_thread.run_sync(verify, store.path, sinks, Scope(keys=keys, progress=tell))
+    return {"found": found, "meanings": MEANINGS}
