@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from interlock.api.admission import Admission, Everybody
@@ -20,6 +19,7 @@ from interlock.key_ring import KeyRing
 from interlock.ledger.feed import Feed
 from interlock.ledger.store import Store
 from interlock.settings import Settings
+from interlock.telemetry.following import Telemetry, open_telemetry
 from interlock.telemetry.measures import Measures
 
 
@@ -36,7 +36,7 @@ class Site:
         clock: For every time that is shown or judged.
         new_id: Makes ids of requests.
         feed: Tells what is committed, by this process and by others.
-        measures: Figures over time.
+        telemetry: Figures over time, counts and alerts.
         runs: The runs that requests of this process work in.
     """
 
@@ -48,13 +48,18 @@ class Site:
     clock: Clock
     new_id: IdMaker
     feed: Feed
-    measures: Measures
+    telemetry: Telemetry
     runs: OpenRuns
 
     @property
     def store(self) -> Store:
         """Where everything is recorded."""
         return self.plane.store
+
+    @property
+    def measures(self) -> Measures:
+        """Figures over time."""
+        return self.telemetry.measures
 
     @property
     def now_us(self) -> int:
@@ -72,15 +77,10 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
     ring = KeyRing(keys_file, world.clock)
     identity = await open_identity(settings, plane, ring, world)
     admission = Everybody(identity.programs, identity.sessions, lambda: plane.plane.policy.approvers, world.clock)
-    feed, measures = Feed(plane.store), Measures(world.clock)
-    async with beside(feed.run), beside(partial(_measure, feed, measures)):
+    feed = Feed(plane.store)
+    async with beside(feed.run), open_telemetry(plane.plane, feed, settings.alerts) as telemetry:
         yield Site(
             plane=plane, settings=settings, ring=ring, identity=identity, admission=admission, clock=world.clock,
-            new_id=plane.plane.new_id, feed=feed, measures=measures,
+            new_id=plane.plane.new_id, feed=feed, telemetry=telemetry,
             runs=OpenRuns(plane),
         )  # fmt: skip
-
-
-async def _measure(feed: Feed, measures: Measures) -> None:
-    async for batch in feed.follow(0):
-        measures.absorb(batch)

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from interlock.api.asking import who_of
-from interlock.console.form import Form
+from interlock.console.forms import Form
 from interlock.console.policies import in_force
 from interlock.console.underway import Tell, underway
 from interlock.console.view import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from interlock.api.asking import who_of
-from interlock.console.form import Form
+from interlock.console.forms import Form
 from interlock.console.view import View
 from interlock.core.principal import FIRST_TENANT
 from interlock.errors import Conflict, MissingExtra, NotEntitled

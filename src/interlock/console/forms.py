@@ -54,6 +54,41 @@ class Form:
         """All values of a field, in order."""
         return tuple(value for each, value in self._pairs if each == name)
 
+    def text(self, name: str, most: int, *, least: int = 1) -> str:
+        """A field's text without what stands blank around it.
+
+        Raises:
+            BadInput: It is missing, stands twice, or has fewer or more characters (`form.field`).
+        """
+        said = self.raw(name, most).strip()
+        if len(said) < least:
+            raise BadInput(f"{name}: nothing is said", code="form.field", remedy=f"Fill in {name}.")
+        return said
+
+    def raw(self, name: str, most: int) -> str:
+        """A field's text as it was sent; empty where it is missing.
+
+        Raises:
+            BadInput: It stands twice (`http.form`), or has more characters (`form.field`).
+        """
+        said = self.one(name)
+        if len(said) > most:
+            raise BadInput(f"{name}: more than {most} characters", code="form.field", remedy="Say it shorter.")
+        return said
+
+    def whole(self, name: str, least: int, most: int) -> int:
+        """A whole number.
+
+        Raises:
+            BadInput: It is none, or out of its bounds (`form.field`).
+        """
+        said = self.text(name, 20)
+        if not (said.isascii() and said.isdigit() and least <= int(said) <= most):
+            raise BadInput(
+                f"{name}: {said!r}", code="form.field", remedy=f"Give a whole number from {least} to {most}."
+            )
+        return int(said)
+
 
 def shown_at(site: Site, who: Who, about: str) -> str:
     """A mark for the forms of a page: when it was shown, to whom, and what it shows. Nobody else can make one.

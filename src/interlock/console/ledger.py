@@ -15,7 +15,7 @@ import anyio.to_thread
 from interlock.api.asking import who_of
 from interlock.api.who import Who
 from interlock.compose import open_sinks, own_key
-from interlock.console.form import Form
+from interlock.console.forms import Form
 from interlock.console.underway import Tell, underway
 from interlock.console.view import View
 from interlock.core.principal import FIRST_TENANT

@@ -10,7 +10,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from interlock.api.asking import who_of
-from interlock.console.form import Form
+from interlock.console.forms import Form
 from interlock.console.view import View
 from interlock.core.call import Stop, ToolCall
 from interlock.core.clock import SECOND_US

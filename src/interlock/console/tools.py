@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from interlock.api.asking import who_of
-from interlock.console.form import Form
+from interlock.console.forms import Form
 from interlock.console.view import View
 from interlock.core.clock import SECOND_US
 from interlock.core.tool import Tool
