@@ -72,6 +72,7 @@ class Api:
     client: httpx2.AsyncClient
     document: dict[str, Any]
     keys: dict[str, str]
+    folder: Path
     answers: list[tuple[str, str, int]] = field(default_factory=list)
 
     @property
@@ -100,6 +101,12 @@ class Api:
         self.answers.append((method, url, found.status_code))
         self.conforms(method, found, said)
         return Answer(found.status_code, found.headers, said)
+
+    async def key(self, person: Principal, scopes: set[str]) -> str:
+        """The name of one more key."""
+        name = f"{person.id}/{'+'.join(sorted(scopes))}"
+        self.keys[name] = await anyio.to_thread.run_sync(Keys(self.folder / "keys.json").add, person, scopes)
+        return name
 
     async def get(self, who: str, path: str, **headers: str) -> Answer:
         return await self.ask(who, "GET", path, **headers)
@@ -181,7 +188,7 @@ async def opened(
         app, document = await anyio.to_thread.run_sync(lambda: (application(site), api(site).openapi()))
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8722") as client:
-            yield Api(site, clock, far, client, document, made)
+            yield Api(site, clock, far, client, document, made, folder)
 
 
 def _made(keys: Keys) -> dict[str, str]:

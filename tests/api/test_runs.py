@@ -11,9 +11,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from interlock import Agent
+from interlock import Agent, Principal
 from interlock.core.message import Message, Role
 from interlock.core.tool import CallContext
+from interlock.keys import READ, TOOLS, WRITE
 from interlock.testing import ScriptedModel
 from tests.api.stand import ANA, BOB, Api, opened
 from tests.planes import Far, saying
@@ -91,6 +92,10 @@ async def test_a_run_is_worked_in_by_whom_it_runs_for_and_by_nobody_else(api: Ap
         assert (await api.get(reader, f"/runs/{run_id}")).status == 200
         refused = await api.call(run_id, "look_up", reader)
         assert (refused.status, refused.code) == (403, "auth.scope")
+    both = await api.key(Principal("max", roles=frozenset({"viewer"})), {TOOLS, READ})  # who may see it, and propose
+    refused = await api.call(run_id, "look_up", both)
+    assert (refused.status, refused.code) == (409, "run.not_yours")
+    assert (await api.post(both, f"/runs/{run_id}/finish")).code == "run.not_yours"
     assert api.far.ran == []
     assert [item["run_id"] for item in (await api.get("ana", "/runs")).body["items"]] == [run_id]
     assert (await api.get("host", "/runs")).body["items"] == []
@@ -163,6 +168,9 @@ async def test_an_operator_cancels_what_is_anybodys_of_the_tenant_and_nobody_els
     assert (await api.post("eve", f"/runs/{run_id}/cancel", body)).status == 404
     assert (await api.post("opa", f"/runs/{run_id}/cancel", body)).body["status"] == "cancelled"
     finished = await api.run("ana")
+    admin = await api.key(Principal("amy", roles=frozenset({"admin"})), {WRITE})
+    refused = await api.post(admin, f"/runs/{finished}/cancel", body)
+    assert (refused.status, refused.code) == (403, "run.operator")
     await api.post("ana", f"/runs/{finished}/finish")
     over = await api.post("opa", f"/runs/{finished}/cancel", body)
     assert (over.status, over.code) == (409, "run.over")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
-from interlock.api import calls, health, runs, watch
+from interlock.api import approvals, calls, grants, health, runs, switches, watch, whoami
 from interlock.api.document import documented
 from interlock.api.problem import MEDIA, problem, status_of
 from interlock.api.site import Site
@@ -29,6 +29,10 @@ ROUTERS: Final = (
     watch.router,
     runs.router,
     calls.router,
+    approvals.router,
+    grants.router,
+    switches.router,
+    whoami.router,
 )
 """Every part of the API."""
 
@@ -38,18 +42,28 @@ OPEN: Final = (("GET", "/healthz"), ("GET", "/readyz"))
 
 def application(site: Site) -> FastAPI:
     """The API over a site. It is served behind a gate, and trusts the `Who` that the gate leaves in the scope."""
+    app = _routed()
+    app.state.site = site
+    app.add_exception_handler(InterlockError, _told)
+    app.add_exception_handler(RequestValidationError, _unread)
+    app.add_exception_handler(HTTPException, _no_route)
+    return app
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI document of the API."""
+    return _routed().openapi()
+
+
+def _routed() -> FastAPI:
     app = FastAPI(
         title="Interlock", version=version("interlock"), docs_url=None, redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
         description="Calls of agents, decided and recorded: run, watch, approve, settle and audit them.",
     )  # fmt: skip
     app.openapi = partial(documented, app, frozenset(path for _, path in OPEN))  # type: ignore[method-assign]
-    app.state.site = site
     for router in ROUTERS:
         app.include_router(router)
-    app.add_exception_handler(InterlockError, _told)
-    app.add_exception_handler(RequestValidationError, _unread)
-    app.add_exception_handler(HTTPException, _no_route)
     return app
 
 

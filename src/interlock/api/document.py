@@ -39,6 +39,9 @@ _SAYS: Final = {
     503: "The ledger cannot be written or read now; nothing was done.",
 }
 
+_UNSAID: Final = "Successful Response"
+"""What the framework says of an answer of which a route says nothing."""
+
 _ALWAYS: Final = (400, 401, 403, 421, 429, 431, 503)
 _WITH_BODY: Final = (408, 413, 415, 422)
 
@@ -125,6 +128,9 @@ def _complete(operation: dict[str, Any], method: str, path: str, *, open_to_all:
     said.pop("422", None)  # the framework's own, in a form that no answer has
     for status, response in problems(*statuses).items():
         said.setdefault(str(status), response)
+    for response in said.values():
+        if response["description"] == _UNSAID:
+            response["description"] = "As asked."
     operation["responses"] = dict(sorted(said.items()))
     if not open_to_all:
         operation["security"] = [{"bearer": []}]

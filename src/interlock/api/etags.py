@@ -24,7 +24,7 @@ _LENGTH_MAX = 4096
 IfMatch = Annotated[
     str | None,
     Header(
-        alias="If-Match", max_length=_LENGTH_MAX, examples=['"1f0c…"'],
+        alias="If-Match", max_length=_LENGTH_MAX, examples=['"1f0c2a"'],
         description="`ETag` of what you saw: refused with 412 where it is another by now.",
     ),
 ]  # fmt: skip
