@@ -63,18 +63,29 @@ class Family:
         return found
 
     async def cancel(self, by: str, reason: str) -> None:
-        """End the run here and now, and all below it; nothing happens to one that is over."""
+        """End the run here and now, and all below it; nothing happens to one that is over.
+
+        Where this process is just working on it, that is not waited for: it finds out before its next step, and what
+        is under way is recorded.
+        """
         conversation = await self._conversation()
-        async with conversation.advancing:
-            await conversation.refresh()
-            run = conversation.state
-            if run.status != "finished":  # told first: killed in between, its starter goes on, and this one finds out
-                await report(self.plane, run, "cancelled", done=False)
-            if run.status == "open":
-                await conversation.append_outside(cancelled(run, by, reason))
+        if conversation.advancing.locked():
+            await self._end(conversation, by, reason)
+        else:
+            async with conversation.advancing:
+                await self._end(conversation, by, reason)
         for child in await self._children():
             await child.cancel(by, reason)
-        await advance(self.plane, self.claim, self.run_id, self.tenant)  # tells the held calls
+        if not conversation.advancing.locked():
+            await advance(self.plane, self.claim, self.run_id, self.tenant)  # tells the held calls
+
+    async def _end(self, conversation: Conversation, by: str, reason: str) -> None:
+        await conversation.refresh()
+        run = conversation.state
+        if run.status != "finished":  # told first: killed in between, its starter goes on, and this one finds out
+            await report(self.plane, run, "cancelled", done=False)
+        if run.status == "open":
+            await conversation.append_outside(cancelled(run, by, reason))
 
     async def _together(self, below: list[str]) -> None:
         failed: list[InterlockError] = []

@@ -76,8 +76,10 @@ def test_the_timeline_says_of_each_step_what_it_was_and_what_each_gate_found(
             part in held for part in ("waits here", "a-person-looks", "approve.held", "came late", "waits for approver")
         )
         assert "not reached" in held and "stopped here" not in held
+        event = page.locator("li.step.call a[href^='/audit/events/']").first.get_attribute("href")
         seen.accessible()
         seen.fits()
+        assert "call.decided" in seen.go(str(event)).inner_text("main")
 
 
 def test_what_goes_on_in_a_run_appears_by_itself_and_what_was_opened_stays_open(browser: Browser, desk: Stand) -> None:

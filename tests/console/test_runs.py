@@ -85,7 +85,7 @@ def test_a_run_that_begins_appears_by_itself(browser: Browser, console: Stand) -
 
 
 def test_pages_go_on_where_the_one_before_ended(browser: Browser, console: Stand) -> None:
-    made = [console.call(ANA, "look_up", n=n)[0] for n in range(53)]
+    made = [console.call(ANA, "look_up", n=n)[0] for n in range(43)]
     with window(browser, console, VERA) as seen:
         page = seen.go("/runs?principal=ana")
         first = ids(page)

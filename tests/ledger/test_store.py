@@ -59,6 +59,7 @@ async def test_a_chain_is_read_after_any_number(store: Store) -> None:
         assert [event.seq for event in await store.read(RUN, after)] == list(range(after + 1, 7))
         assert await store.read(RUN, after, 2) == (await store.read(RUN, after))[:2]
         assert [event.seq for event in await store.tail(RUN, after)] == list(range(after + 1, 7))
+    assert await store.beginnings([RUN, "run_nobody"], 2) == {RUN: (await store.read(RUN))[:2], "run_nobody": []}
     assert await store.read("run_nobody") == []
 
 

@@ -13,6 +13,7 @@ from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
 from interlock.console import (
+    agents,
     approval,
     approvals,
     audit,
@@ -26,7 +27,9 @@ from interlock.console import (
     overview,
     policies,
     run,
+    run_acts,
     runs,
+    sagas,
     sign_in,
     stop,
     tools,
@@ -52,6 +55,7 @@ STATIC_FOLDER: Final = "/static/"
 PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     audit.routes,
     ledger.routes,
+    agents.routes,
     inbox.routes,
     approval.routes,
     approvals.routes,
@@ -64,7 +68,9 @@ PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     backtest.routes,
     run.routes,
     runs.routes,
+    sagas.routes,
     drift.routes,
+    run_acts.routes,
     tools.routes,
     sign_in.routes,
 )

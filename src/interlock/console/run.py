@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -31,10 +32,13 @@ except ImportError:
 
 VIEWS: Final = ("timeline", "conversation", "replay")
 
+_KEPT_MAX: Final = 4
+_KEPT_S: Final = 60.0
+
 
 def routes(view: View) -> Sequence[BaseRoute]:
     """The page of a run."""
-    recent = Recent(view.site)
+    recent, replays = Recent(view.site), _Replays(view.site)
 
     async def page(request: Request) -> Response:
         who = who_of(request)
@@ -44,10 +48,10 @@ def routes(view: View) -> Sequence[BaseRoute]:
         if shown not in VIEWS:
             raise BadInput(f"view: {shown!r}", code="http.query", remedy=f"Ask for one of {', '.join(VIEWS)}.")
         if shown == "replay":  # it asks nothing of the fold: it says what does not fit into one
-            said = await _replayed(view.site, run_id, who.tenant, _number(request, "step"))
+            said = await _replayed(view.site, replays, run_id, who.tenant, _number(request, "step"))
             return view.page(request, "run_replay.html", run_id=run_id, view=shown, **said)
         run = await recent.state(run_id, who.tenant)
-        stretch = await stretch_of(view.site, run, _number(request, "before"))
+        stretch = await stretch_of(view.site, run, before_of(request))
         steps, shortened = steps_of(run, stretch.entries, view.site.now_us)
         said = {
             "run": run, "head": await head_of(view.site, run), "stretch": stretch, "steps": steps,
@@ -59,6 +63,15 @@ def routes(view: View) -> Sequence[BaseRoute]:
         )  # fmt: skip
 
     return [Route("/runs/{run_id}", page)]
+
+
+def before_of(request: Request) -> int | None:
+    """Where the page that is asked for ends; None for the newest.
+
+    Raises:
+        BadInput: It is no place.
+    """
+    return _number(request, "before")
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -97,7 +110,32 @@ def saga_of(site: Site, run: RunState) -> Mapping[str, Any]:
     return {"outcome": outcome_of(standing), "pivots": pivots, "passed": standing.passed}
 
 
-async def _replayed(site: Site, run_id: str, tenant: str, number: int | None) -> Mapping[str, Any]:
+class _Replays:
+    """The replays that somebody walks through, so that the next step of a long one is there at once.
+
+    One is read again when the run goes on (an erasure is an event of it too), and after a minute: a record that was
+    changed behind its back is found out then.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._kept: OrderedDict[str, tuple[float, list[Event], list[Step]]] = OrderedDict()
+
+    async def of(self, run_id: str) -> tuple[list[Event], list[Step]]:
+        """The events of a run and the steps of its replay."""
+        since_s, events, steps = self._kept.pop(run_id, (0.0, [], []))
+        now_s = self._site.clock.mono_s()
+        last = events[-1].seq if events else 0
+        if not events or now_s - since_s > _KEPT_S or await self._site.store.read(run_id, last, 1):
+            since_s, events = now_s, await self._site.store.read(run_id)
+            steps = await anyio.to_thread.run_sync(lambda: list(replay(events)))
+        self._kept[run_id] = (since_s, events, steps)
+        if len(self._kept) > _KEPT_MAX:
+            self._kept.popitem(last=False)
+        return events, steps
+
+
+async def _replayed(site: Site, replays: _Replays, run_id: str, tenant: str, number: int | None) -> Mapping[str, Any]:
     """One step of a replay, and how the run stood behind it.
 
     Raises:
@@ -105,8 +143,7 @@ async def _replayed(site: Site, run_id: str, tenant: str, number: int | None) ->
         LedgerError: Its record cannot be read.
     """
     row = await row_of(site, run_id, tenant)
-    events = await site.store.read(run_id)
-    steps = await anyio.to_thread.run_sync(lambda: list(replay(events)))
+    events, steps = await replays.of(run_id)
     here = min(max(number or 1, 1), max(len(steps), 1))
     step = steps[here - 1] if steps else None
     problem = next((each.problem for each in steps if each.problem), "")

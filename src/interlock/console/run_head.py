@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from interlock.api.site import Site
+from interlock.core.event import Kind
 from interlock.core.guard_row import read_row
 from interlock.core.run import RunState
 from interlock.errors import NotFound
-from interlock.ledger.conversation import Conversation
+from interlock.inbox import inbox
 from interlock.ledger.tables import Row
 
 CALLS_MAX: Final = 100_000
@@ -25,26 +26,33 @@ STATUSES: Final = ("done", "held", "unknown", "failed", "refused", "withheld", "
 
 
 class Recent:
-    """The folds of the runs that people look at, so that a page which loads itself again reads what is new alone."""
+    """The folds of the runs that people look at, so that a page which loads itself again reads what is new alone.
+
+    They are these pages' own: a fold that somebody works with still knows what was erased from the ledger meanwhile.
+    """
 
     def __init__(self, site: Site) -> None:
-        self._site = site
-        self._kept: OrderedDict[str, Conversation] = OrderedDict()
+        self._store = site.store
+        self._kept: OrderedDict[str, RunState] = OrderedDict()
 
     async def state(self, run_id: str, tenant: str) -> RunState:
-        """The fold of a run, current.
+        """The fold of a run, current; what was erased is not in it.
 
         Raises:
             NotFound: No such run of this tenant.
             LedgerError: Its record cannot be read.
         """
-        conversation = await self._site.plane.plane.ledger.conversation(run_id, tenant)
-        await conversation.refresh()
-        self._kept[run_id] = conversation
-        self._kept.move_to_end(run_id)
+        run = self._kept.pop(run_id, None) or RunState(run_id, tenant)
+        new = list(await self._store.tail(run_id, run.seq))
+        if run.seq and any(event.fact.kind is Kind.REDACT for event in new):
+            run, new = RunState(run_id, tenant), list(await self._store.tail(run_id))
+        run.absorb(new)
+        if run.principal is None or run.tenant != tenant:
+            raise no_run(run_id)
+        self._kept[run_id] = run
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return conversation.state
+        return run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,7 @@ class Head:
         micro_usd: What it cost as far as that is known; None where no price is.
         tokens: What its model took, in and out; None for a run without one.
         budgets: What it may use.
+        dead: Rows of its calls that were given up on, that failed, and that nobody tried again or undid.
         children: Rows of the runs that its calls started, those of them that exist.
     """
 
@@ -89,6 +98,7 @@ class Head:
     micro_usd: int | None
     tokens: tuple[int, int] | None
     budgets: Sequence[Use]
+    dead: Sequence[Row]
     children: Sequence[Row]
 
     @property
@@ -105,8 +115,13 @@ async def row_of(site: Site, run_id: str, tenant: str) -> Row:
     """
     rows = await site.store.rows("run", {"run_id": run_id, "tenant": tenant}, 1)
     if not rows:
-        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="Begin at the list of runs.")
+        raise no_run(run_id)
     return rows[0]
+
+
+def no_run(run_id: str) -> NotFound:
+    """What whoever asks for a run that is not there, or not theirs to see, is told."""
+    return NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="Begin at the list of runs.")
 
 
 async def head_of(site: Site, run: RunState) -> Head:
@@ -122,6 +137,7 @@ async def head_of(site: Site, run: RunState) -> Head:
         row=row, calls=calls, took_us=max(ended_us - run.started_us, 0), micro_usd=await _cost(site, run),
         tokens=None if transcript is None else (transcript.input_tokens, transcript.output_tokens),
         budgets=[await _use(site, run, *budget) for budget in run.budgets], children=children,
+        dead=[] if run.driver == "saga" else await _dead(site, run),
     )  # fmt: skip
 
 
@@ -129,6 +145,14 @@ def counted(calls: Sequence[Row]) -> dict[str, int]:
     """How many calls stand how, in the order of `STATUSES`; rehearsals are left out."""
     found = Counter(call["outcome"] or "under way" for call in calls if not call["dry_run"])
     return {status: found[status] for status in STATUSES if found[status]}
+
+
+async def _dead(site: Site, run: RunState) -> list[Row]:
+    """What the inbox has of this run as given up on: see `inbox`."""
+    letters = await site.store.rows("dead_letter", {"run_id": run.run_id}, CALLS_MAX)
+    waits = await inbox(site.store, run.tenant, site.now_us, run.run_id) if letters else []
+    ids = {call_id for item in waits if item.kind == "dead_letter" for call_id in item.ids}
+    return [letter for letter in letters if letter["call_id"] in ids]
 
 
 async def _cost(site: Site, run: RunState) -> int | None:

@@ -15,7 +15,7 @@ from interlock.ledger.story import Story
 from interlock.ledger.story_entries import Call, Entry, Note, Turn
 from interlock.markup.tags import Markup
 
-EVENTS_MAX: Final = 600
+EVENTS_MAX: Final = 240
 """Events that a page shows, about a hundred steps: what comes before is on the next page, however long the run is."""
 
 NOTES: Final[Mapping[str, str]] = {

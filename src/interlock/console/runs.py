@@ -24,11 +24,14 @@ try:
 except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
 
-ROWS: Final = 50
+ROWS: Final = 40
 """Runs on one page."""
 
 COUNTED_MAX: Final = 200
 """Calls of a run that its line counts; of more it says so."""
+
+_AT_ONCE: Final = 2000
+"""Calls of all runs of a page that are read together; where they have more, each is asked for its own."""
 
 DRIVERS: Final = ("calls", "agent", "saga", "graph")
 STANDS: Final = ("open", "finished", "cancelled")
@@ -107,7 +110,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
         where = question.where(who.tenant, site.now_us)
         found = await site.store.page("run", where, limit=ROWS, before=before)
         return view.page(
-            request, "runs.html", live="run call approval", lines=[await _line(site, row) for row in found.rows],
+            request, "runs.html", live="run call approval", lines=await lines_of(site, found.rows),
             said=question.said, older=None if found.before is None else question.address(found.before),
             first=before is None, drivers=DRIVERS, stands=STANDS, outcomes=OUTCOMES,
         )  # fmt: skip
@@ -126,15 +129,36 @@ def _question(asked: Mapping[str, str]) -> tuple[Question, int | None]:
     return Question(said=said), int(before) if before else None
 
 
-async def _line(site: Site, row: Row) -> Line:
-    run_id, store = row["run_id"], site.store
-    calls = await store.page("tool_call", {"run_id": run_id}, limit=COUNTED_MAX)
-    begun = [event.fact.body for event in await store.read(run_id, 0, 2)]
-    words = next((body["words"] for body in begun if "words" in body), None)
-    charged = [each["spent"] for each in await store.rows("budget", {"run_id": run_id}) if each["unit"] == "micro_usd"]
-    ended_us = row["ended_us"] if row["ended_us"] is not None else site.now_us
-    return Line(
-        row=row, words=words, calls=counted(calls.rows), more=calls.before is not None,
-        took_us=None if row["started_us"] is None else max(ended_us - row["started_us"], 0),
-        micro_usd=max(charged, default=None),
-    )  # fmt: skip
+async def lines_of(site: Site, rows: Sequence[Row]) -> list[Line]:
+    """What a list says of some runs, asked for all of them at once."""
+    ids, store = tuple(row["run_id"] for row in rows), site.store
+    if not ids:
+        return []
+    begun = await store.beginnings(ids, 2)
+    calls = await _calls(site, ids)
+    charged = await store.rows("budget", {"run_id": ids, "unit": "micro_usd"})
+    found = []
+    for row in rows:
+        run_id = row["run_id"]
+        words = next((event.fact.body["words"] for event in begun[run_id] if "words" in event.fact.body), None)
+        ended_us = row["ended_us"] if row["ended_us"] is not None else site.now_us
+        found.append(Line(
+            row=row, words=words, calls=counted(calls[run_id][:COUNTED_MAX]), more=len(calls[run_id]) > COUNTED_MAX,
+            took_us=None if row["started_us"] is None else max(ended_us - row["started_us"], 0),
+            micro_usd=max((each["spent"] for each in charged if each["run_id"] == run_id), default=None),
+        ))  # fmt: skip
+    return found
+
+
+async def _calls(site: Site, ids: Sequence[str]) -> dict[str, list[Row]]:
+    """The newest calls of each run, one more than is counted where it has so many."""
+    store = site.store
+    found = await store.page("tool_call", {"run_id": tuple(ids)}, limit=_AT_ONCE)
+    calls: dict[str, list[Row]] = {run_id: [] for run_id in ids}
+    if found.before is None:
+        for call in found.rows:
+            calls[call["run_id"]].append(call)
+        return calls
+    return {
+        run_id: (await store.page("tool_call", {"run_id": run_id}, limit=COUNTED_MAX + 1)).rows for run_id in ids
+    }  # fmt: skip

@@ -144,6 +144,12 @@ class SqliteStore:
         asked = (chain, after, -1 if limit is None else limit)
         return await self._read(lambda database: [read_event(*row) for row in database.execute(_SOME, asked)])
 
+    async def beginnings(self, chains: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """See `Store.beginnings`. One hop for all of them."""
+        return await self._read(lambda database: {
+            chain: [read_event(*row) for row in database.execute(_SOME, (chain, 0, limit))] for chain in chains
+        })  # fmt: skip
+
     async def tail(self, chain: str, after: int = 0) -> Iterator[Event]:
         """See `Store.tail`."""
         return starmap(

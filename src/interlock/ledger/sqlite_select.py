@@ -54,11 +54,15 @@ def _from(table: str, where: Where, before: int | None) -> tuple[str, str, list[
     tests = [_test(f'"{table}"."{column}"', asked) for column, asked in where.items()]
     if before is not None:
         tests.append((f'"{table}".pos < ?', [_bounded(before)]))
-    if isinstance(run := where.get("run_id"), str):
+    run = where.get("run_id")
+    runs = [run] if isinstance(run, str) else list(run) if isinstance(run, tuple | list | set | frozenset) else []
+    runs = [each for each in runs if isinstance(each, str) and bindable([each])]
+    if runs and None not in one_of(run):
         source = (
             f'extent JOIN "{table}" ON "{table}".pos BETWEEN extent.pos AND extent.pos + extent.last - extent.first'
         )
-        tests.append(("extent.chain = (SELECT no FROM chain WHERE name = ?)", [run]))
+        names = ", ".join("?" * len(runs))
+        tests.append((f"extent.chain IN (SELECT no FROM chain WHERE name IN ({names}))", runs))
     else:
         tests += [(literal, []) for literal in _for_a_partial_index(table, where)]
     condition = f"WHERE {' AND '.join(test for test, _ in tests)}" if tests else ""

@@ -112,6 +112,10 @@ class Store(Protocol):
         """Events of a chain with a number above `after`, in order; the first `limit` of them, None for all."""
         ...
 
+    async def beginnings(self, chains: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """The first events of several chains, at most `limit` of each; a chain that is not there has none."""
+        ...
+
     async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
         """The same for a fold, which asks less: without what the chain's hashes are made of and the salt.
 
@@ -249,6 +253,10 @@ class MemoryStore:
     async def read(self, chain: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """See `Store.read`."""
         return self._chains.get(chain, [])[after:][:limit]
+
+    async def beginnings(self, chains: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """See `Store.beginnings`."""
+        return {chain: self._chains.get(chain, [])[:limit] for chain in chains}
 
     async def tail(self, chain: str, after: int = 0) -> list[Event]:
         """See `Store.tail`: here they are whole."""

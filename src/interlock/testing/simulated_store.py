@@ -140,6 +140,11 @@ class StoreHandle:
         await self._look()
         return await self._store.read(chain, after, limit)
 
+    async def beginnings(self, chains: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """See `Store.beginnings`."""
+        await self._look()
+        return await self._store.beginnings(chains, limit)
+
     async def tail(self, chain: str, after: int = 0) -> Iterable[Event]:
         """See `Store.tail`."""
         await self._look()
