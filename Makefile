@@ -13,11 +13,11 @@ PY    := $(VENV)/bin/python
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every expectation held
-	@$(PY) -m examples.property_management
+demo: $(VENV)/.stamp ## the property-management example; exits 0 only if every expectation held (KEEP=1 leaves its console running)
+	@$(PY) -m examples.property_management $(if $(KEEP),--serve)
 
 demo-support: $(VENV)/.stamp ## the customer-support example: an agent whose run waits for a person and goes on elsewhere
-	@$(PY) -m examples.customer_support
+	@$(PY) -m examples.customer_support $(if $(KEEP),--serve)
 
 test: $(VENV)/.stamp ## every test, a process for each core (at most 4); says what was skipped and why
 	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)

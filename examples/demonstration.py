@@ -16,7 +16,8 @@ import anyio
 
 import interlock
 from examples.account import Account
-from examples.deployment import OPERATOR, key_file
+from examples.console import Console, can_be_served
+from examples.deployment import FINANCE, OPERATOR, key_file
 from examples.far_end import FarEnd
 from examples.page import Page
 from examples.scene import Teller
@@ -62,13 +63,33 @@ def demonstrate(story: Story, about: str | None) -> int:
         with story.serving(Path(temporary) / "service.db") as far_end:
             for endpoint, mode in options.fault:
                 far_end.arm(endpoint, mode, FAULT_TIMES)
-            account = anyio.run(partial(story.play, settings, far_end, page))
-    page.account(account)
-    if options.no_keep:
-        page.footer("Nothing is kept; leave out --no-keep to look at the ledger afterwards.", [])
-    else:
-        page.footer(*_next(story, folder, account))
+            console = None if options.no_keep or not can_be_served() else Console(folder)
+            try:
+                if console is not None:
+                    page.opening(console.url, f"{OPERATOR.id}, the operator", console.link(OPERATOR))
+                account = anyio.run(partial(story.play, settings, far_end, page))
+            finally:
+                if console is not None:
+                    console.end()
+            page.account(account)
+            if options.no_keep:
+                page.footer("Nothing is kept; leave out --no-keep to look at the ledger afterwards.", [])
+            else:
+                page.footer(*_next(story, folder, account))
+            if options.serve and console is not None:
+                _serve(folder, console.port, page)
     return 1 if account.wrong else 0
+
+
+def _serve(folder: Path, port: int, page: Page) -> None:
+    """Leave the console running over what the story did, and do what people say there."""
+    console = Console(folder, port=port, works=True)
+    people = ((FINANCE, "who decides about money"), (OPERATOR, "who operates"))
+    page.footer(
+        "The console stays until Ctrl-C. Each link signs one person in, once:",
+        [(f"{person.id}, {what}", console.link(person)) for person, what in people],
+    )
+    console.wait()
 
 
 def _options(story: Story, about: str | None) -> argparse.Namespace:
@@ -83,12 +104,15 @@ def _options(story: Story, about: str | None) -> argparse.Namespace:
         help=f"keep the deployment there and not in {story.keep}",
     )
     where.add_argument("--no-keep", action="store_true", help="leave nothing behind")
+    parser.add_argument("--serve", action="store_true", help="leave the console running at the end, until Ctrl-C")
     parser.add_argument(
         "--fault", nargs=2, action="append", default=[], metavar=("ENDPOINT", "MODE"),
         help="let an endpoint of the service go wrong all the time and see what differs, such as "
         f"`--fault {changes[-1].name} {DROP_BEFORE}`; modes are {', '.join(MODES)}",
     )  # fmt: skip
     options = parser.parse_args()
+    if options.serve and options.no_keep:
+        parser.error("--serve needs the deployment: leave out --no-keep")
     endpoints = [endpoint.name for endpoint in story.endpoints]
     for endpoint, mode in options.fault:
         if endpoint not in endpoints or mode not in MODES:

@@ -33,6 +33,12 @@ class Page:
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a letter is no reason to fail
         self._console = Console(markup=False, emoji=False, highlight=False)
 
+    def opening(self, url: str, whom: str, link: str) -> None:
+        """Where the console is, before anything happens."""
+        self._line(Text("console", "bold"), Text(f"{url} shows all of this as it happens."))
+        self._line(Text(""), Text(f"This link signs you in once, as {whom}:"))
+        self._console.print(link, soft_wrap=True)
+
     def says(self, who: str, words: str) -> None:
         """Somebody wants or does something."""
         self._console.print()

@@ -36,7 +36,8 @@ from interlock.settings import typed_key
 @command("serve", example="interlock serve\ninterlock serve --port 8080")
 @click.option("--host", help="Address to listen on; else `host` under [gateway].")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on, 0 for a free one.")
-def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
+@click.option("--no-work", is_flag=True, help="Serve only: what is due is done by `interlock work` elsewhere.")
+def serve(deployment: Deployment, host: str | None, port: int | None, no_work: bool) -> Report:
     """Serve the tools over HTTP to MCP clients, and the console to people.
 
     Until SIGTERM or Ctrl-C. Each call passes the path on behalf of the principal whose key the client sends. What is
@@ -75,7 +76,7 @@ def serve(deployment: Deployment, host: str | None, port: int | None) -> Report:
                 await serve_door(http, both, listening, stop, settings.drain_s)
                 tasks.cancel_scope.cancel()
 
-    deployment.with_plane(run, engine=True)
+    deployment.with_plane(run, engine=not no_work)
     return Report({"ended": True}, [told("Ended.", "strong")])
 
 
