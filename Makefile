@@ -7,7 +7,7 @@ FORGE := .venv-contextforge
 PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops verification \
+.PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops alerts verification \
 	routing effects definitions waiting evidence fuzz isolation telemetry cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
@@ -45,6 +45,9 @@ cache: $(VENV)/.stamp ## reads of recorded runs that the cache answers; exits 0 
 
 loops: $(VENV)/.stamp ## loop limits on recorded runs; exits 0 only if at most 1 % of the solved ones were touched and 95 % of the looping ones stopped
 	@$(PY) -m proof.loops $(ARGS)
+
+alerts: $(VENV)/.stamp ## alerts about calling patterns on recorded work: false alarms of quiet weeks, and what is found of what is planted
+	@$(PY) -m proof.alerts $(ARGS)
 
 verification: $(VENV)/.stamp ## what rules from a written policy stop of the wrong and of the right writes of recorded runs
 	@$(PY) -m proof.verification $(ARGS)

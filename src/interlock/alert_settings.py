@@ -25,7 +25,7 @@ class AlertSettings(BaseModel):
     errors: float = Field(default=0.3, ge=0, le=1)
     errors_min: int = Field(default=20, ge=1, le=1_000_000, strict=True)
     errors_within_min: int = Field(default=15, ge=1, le=300, strict=True)
-    burst: int = Field(default=20, ge=0, le=1_000_000, strict=True)
+    burst: int = Field(default=30, ge=0, le=1_000_000, strict=True)
     new_tools: int = Field(default=5, ge=0, le=1_000, strict=True)
     budget: tuple[int, ...] = (80, 100)
     stuck_min: int = Field(default=15, ge=0, le=100_000, strict=True)

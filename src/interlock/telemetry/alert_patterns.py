@@ -1,8 +1,8 @@
 """Who calls what how often, and how often that is usual: statistics that can be said in a sentence.
 
-A burst is told beside the busiest ten minutes of two weeks of the same principal and tool; where there are none, beside
-those of everybody with that tool. Tools that somebody takes up are told beside how often that principal did before.
-Both are judged by a Poisson tail: how likely so many are where the usual is right.
+A burst is told beside the busiest ten minutes of two weeks of the same principal and tool; where they were seen
+together on few days, beside those of everybody with that tool as well. Tools that somebody takes up are told beside how
+often that principal did before. Both are judged by a Poisson tail: how likely so many are where the usual is right.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ LEARNS_US: Final = DAY_US
 PAIRS_MAX: Final = 20_000
 """Pairs of principal and tool, and principals, of which is remembered what is usual; the most silent are forgotten."""
 
+OWN_DAYS: Final = 7
+"""Days of the past on which a pair must have been seen for its own busiest to be all that counts: somebody who uses a
+tool rarely will some day use it as much as others do."""
+
 ODDS: Final = 1e-6
 """How unlikely it must be."""
 
@@ -51,7 +55,7 @@ class Burst:
         principal, tool: Whose, and which.
         calls: In the present window, or the one before where that has more.
         usual: The busiest window before.
-        others: Whether `usual` is everybody's with this tool: these two had none.
+        others: Whether `usual` is somebody else's with this tool: these two were seen together on few days.
         odds: How likely so many are where `usual` and one more are expected.
     """
 
@@ -163,9 +167,12 @@ class Patterns:
             calls = max((count for at, count in pair.recent if at >= window - 1), default=0)
             if calls < at_least:
                 continue
-            usual = max((count for day, count in pair.days.items() if day >= oldest), default=0)
-            others = not usual
-            if others and not (usual := self._usual(tool, oldest)):
+            days = [count for day, count in pair.days.items() if day >= oldest]
+            usual = max(days, default=0)
+            others = len(days) < OWN_DAYS and (most := self._usual(tool, oldest)) > usual
+            if others:
+                usual = most
+            if not usual:
                 continue  # nobody has used it before: it is new, and there is nothing usual about it
             odds = poisson_tail(calls, usual + 1)
             if calls >= TIMES * usual and odds < ODDS:
