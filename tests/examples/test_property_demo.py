@@ -136,8 +136,7 @@ def test_what_is_not_as_expected_is_named_and_the_exit_code_is_1(spoiled: Played
 
 def test_the_page_keeps_to_the_terminal_and_is_plain_where_nobody_watches(kept: Played, spoiled: Played) -> None:
     assert max(map(len, spoiled.out.splitlines())) <= 80
-    whole = {*kept.commands, *(line for line in kept.out.splitlines() if "/sign-in?" in line)}  # to be copied
-    assert max(len(line) for line in kept.out.splitlines() if line.strip() not in whole) <= 120
+    assert max(map(len, kept.wrapped)) <= 120
     assert "\x1b" not in kept.out + spoiled.out
 
 

@@ -76,7 +76,7 @@ def test_a_search_that_goes_round_in_circles_ends_in_an_answer_that_counts_as_no
 
 
 def test_the_page_keeps_to_the_terminal(kept: Played) -> None:
-    assert max(len(line) for line in kept.out.splitlines() if line.strip() not in kept.commands) <= 120
+    assert max(map(len, kept.wrapped)) <= 120
     assert "\x1b" not in kept.out
 
 
