@@ -86,6 +86,10 @@ pages: $(VENV)/.stamp ## 100,000 runs and 1,000 requests that wait, paged, and f
 console-speed: $(VENV)/.stamp ## how soon another window shows an approval, and how soon pages are there; exits 0 only below 300 ms, 200 ms and 50 kB
 	@$(PY) -m proof.console_speed $(ARGS)
 
+.PHONY: console-pages
+console-pages: $(VENV)/.stamp ## pages about runs over HTTP, with 100,000 runs and one of 1,000 turns; exits 0 only if each is there within 200 ms
+	@$(PY) -m proof.console $(ARGS)
+
 .PHONY: evals
 evals: $(VENV)/.stamp ## recorded runs held against golden cases by `eval`; exits 0 only if its figures are the labels of the data
 	@$(PY) -m proof.evals $(ARGS)

@@ -116,7 +116,7 @@ def _held(call_id: str, number: int, waiting: str, who: str) -> Iterator[Fact]:
     yield _decided(call_id, "pay", subject, "irreversible", "require_approval", number, held)
     yield Fact(Kind.APPROVAL_REQUESTED, {
         "approval": _HASH, "digest": digest, "nonce": "00", "groups": ["leads"], "quorum": 1, "rules": ["large"],
-        "requested_us": 1, "expires_us": 1 << 61, "subject": subject, "effect": "irreversible", "tool": tool,
+        "requested_us": 1, "expires_us": 1 << 52, "subject": subject, "effect": "irreversible", "tool": tool,
         "arguments": {"amount": number, "to": "DE89370400440532013000", "reason": "x" * 200}, "text": "y" * 300,
     }, call_id, 2, 0, subject, _HASH, approval_id=f"appr_{call_id}")  # fmt: skip
 
@@ -140,7 +140,7 @@ def _decided(  # noqa: PLR0913  # a call's facts
 ) -> Fact:
     body: dict[str, Any] = {
         "tool": {"server": "local", "name": tool, "version": "1"}, "effect": effect, "digest": _HASH,
-        "arguments": {"id": number}, "facts": {"step": 1}, "proposed": {"tool": tool, "arguments": {"id": number}},
+        "arguments": {"id": number}, "facts": {"now_us": 1}, "proposed": {"tool": tool, "arguments": {"id": number}},
         "decision": {"verdict": verdict, "reasons": ["rule:small"], "mode": "enforce"},
     }  # fmt: skip
     if told:
