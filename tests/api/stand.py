@@ -95,9 +95,10 @@ class Api:
         content = text if text is not None else None if body is None else json.dumps(body)
         if content is not None:
             given.setdefault("content-type", "application/json")
-        url = path if path.startswith("/healthz") else f"/api/v1{path}"
+        url = path if path.startswith(("/healthz", "/metrics")) else f"/api/v1{path}"
         found = await self.client.request(method, url, content=content, headers=given)
-        said = json.loads(found.content) if found.content else None
+        text_only = found.headers.get("content-type", "").startswith("text/plain")
+        said = found.text if text_only else json.loads(found.content) if found.content else None
         self.answers.append((method, url, found.status_code))
         self.conforms(method, found, said)
         return Answer(found.status_code, found.headers, said)

@@ -6,8 +6,22 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
-from interlock.api import approvals, calls, grants, health, runs, switches, watch, whoami
+from interlock.api import (
+    approvals,
+    calls,
+    figures,
+    grants,
+    health,
+    ledger,
+    policies,
+    runs,
+    switches,
+    tools,
+    watch,
+    whoami,
+)  # fmt: skip
 from interlock.api.document import documented
+from interlock.api.heavy import Heavy
 from interlock.api.problem import MEDIA, problem, status_of
 from interlock.api.site import Site
 from interlock.errors import BadInput, InterlockError, MissingExtra
@@ -33,6 +47,11 @@ ROUTERS: Final = (
     grants.router,
     switches.router,
     whoami.router,
+    tools.router,
+    policies.router,
+    ledger.router,
+    figures.router,
+    figures.metrics_router,
 )
 """Every part of the API."""
 
@@ -44,6 +63,7 @@ def application(site: Site) -> FastAPI:
     """The API over a site. It is served behind a gate, and trusts the `Who` that the gate leaves in the scope."""
     app = _routed()
     app.state.site = site
+    app.state.heavy = Heavy()
     app.add_exception_handler(InterlockError, _told)
     app.add_exception_handler(RequestValidationError, _unread)
     app.add_exception_handler(HTTPException, _no_route)

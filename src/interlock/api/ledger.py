@@ -1,0 +1,245 @@
+"""The ledger over HTTP: how far it is sealed, whether it is what was written, proofs, and the audit's questions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+import anyio.to_thread
+from pydantic import BaseModel, Field
+
+from interlock.api.asking import AtSite, Operator, Seer
+from interlock.api.document import problems
+from interlock.api.etags import answer
+from interlock.api.heavy import InTurn
+from interlock.api.paging import Listed, Page, filters_of, page_document, rows_of
+from interlock.api.run_documents import Time, Told
+from interlock.api.site import Site
+from interlock.api.strict import Strict
+from interlock.api.tools import runs_deployment
+from interlock.compose import open_sinks, own_key
+from interlock.core.clock import iso
+from interlock.core.times import moment
+from interlock.errors import Conflict, MissingExtra, NotFound
+from interlock.ledger.audit import Question, asked_where
+from interlock.ledger.checkpoint import compare
+from interlock.ledger.findings import Found
+from interlock.ledger.findings import Report as Findings
+from interlock.ledger.pages import during
+from interlock.ledger.plain import plain
+from interlock.ledger.proofs import inclusion
+from interlock.ledger.sinks import Sink
+from interlock.ledger.sqlite import SqliteStore
+from interlock.ledger.sqlite_log import Log
+from interlock.ledger.verify import Scope, verify
+
+try:
+    from fastapi import APIRouter, Path, Query
+    from starlette.responses import Response
+except ImportError:
+    raise MissingExtra("the API needs an extra", remedy="Install `interlock[server]`.") from None
+
+router = APIRouter(tags=["ledger"], prefix="/api/v1", route_class=Strict)
+
+EVENTS_MAX: Final = 50_000
+"""Events of a ledger that is verified while a request waits; a few seconds' work."""
+
+_TIME_MAX: Final = 40
+_ID_MAX: Final = 128
+_TENANT: Final = "the ledger as a whole is looked at"
+
+View = Literal["run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice"]
+Cell = Annotated[str | None, Field(max_length=_ID_MAX)]
+
+
+class Sent(BaseModel):
+    """Where checkpoints are sent, and what that place says of this ledger."""
+
+    model_config = Told
+
+    sink: str
+    standing: Annotated[str, Field(description="`rollback` and `fork` refuse all writes.", examples=["current"])]
+    size: Annotated[int | None, Field(description="Events that its newest checkpoint is over; null for none.")]
+    why: Annotated[str, Field(description="What is wrong; empty where nothing is.")]
+
+
+class LedgerDocument(BaseModel):
+    """How far the ledger is sealed."""
+
+    model_config = Told
+
+    kept: Annotated[bool, Field(description="Whether it outlives the process; where not, nothing is sealed.")]
+    events: int
+    sealed: Annotated[int, Field(description="Events that the newest checkpoint is over.")]
+    sealed_at: Time | None
+    checkpoints: int
+    newest: Annotated[str | None, Field(description="The newest checkpoint, a signed note.")]
+    sinks: list[Sent]
+    missing: Annotated[str, Field(description="Why it cannot be sealed now; empty where it can.")]
+
+
+class Wrong(BaseModel):
+    """One thing that is wrong."""
+
+    model_config = Told
+
+    finding: str
+    what: str
+    position: Annotated[int, Field(description="Of the event that it is about; 0 for none.")]
+    chain: str
+    seq: int
+
+
+class Verified(BaseModel):
+    """What a verification found."""
+
+    model_config = Told
+
+    ok: bool
+    finding: Annotated[str | None, Field(description="The kind of the first thing that is wrong.")]
+    findings: Annotated[dict[str, int], Field(description="How often each kind was found.")]
+    found: Annotated[list[Wrong], Field(description="What is wrong; at most 1000.")]
+    events: int
+    verified: Annotated[list[int], Field(description="Positions of the first and the last event that were looked at.")]
+    sealed: int
+    checkpoints: int
+    anchored: Annotated[int, Field(description="Events that the newest sound head outside the ledger is over.")]
+    unanchored_tail: Annotated[int, Field(description="Events after that: nobody outside could tell what became of "
+                                                      "them.")]  # fmt: skip
+    key: Annotated[str, Field(description="The public key that signs now; empty for none.")]
+    vouched: Annotated[bool, Field(description="Whether anybody outside the ledger vouches for its keys.")]
+    restores: int
+    notes: list[str]
+
+
+class Proof(BaseModel):
+    """That an event is in the log (RFC 6962), for whoever has the log's key."""
+
+    model_config = Told
+
+    event: Annotated[str, Field(examples=["run_0194f3a2b1c4/3"])]
+    index: int
+    leaf: str
+    to: Annotated[int, Field(description="Events that the checkpoint is over.")]
+    proof: list[str]
+    checkpoint: str
+
+
+class AuditFilter(Listed):
+    """Which rows. A column that a view has not is refused."""
+
+    run_id: Cell = None
+    call_id: Cell = None
+    principal_id: Cell = None
+    tool: Cell = None
+    status: Cell = None
+    outcome: Cell = None
+    code: Cell = None
+    decision: Cell = None
+    effect: Cell = None
+    since: Annotated[str | None, Field(max_length=_TIME_MAX, description="From then on: `7d`, `12h`, or RFC 3339.")] = (
+        None
+    )
+    until: Annotated[str | None, Field(max_length=_TIME_MAX, description="Before then.")] = None
+
+
+@router.get("/ledger", summary="How far the ledger is sealed", response_model=LedgerDocument)
+async def state(site: AtSite, who: Operator) -> Response:
+    """The newest checkpoint, and what each place says that checkpoints are sent to. For operators of `default`."""
+    runs_deployment(who, _TENANT, "ledger.tenant")
+    if not isinstance(site.store, SqliteStore):
+        said: dict[str, Any] = {"events": site.store.position(), "sealed": 0, "sealed_at": None, "checkpoints": 0,
+                                "newest": None, "sinks": []}  # fmt: skip
+        return answer({"kept": False, **said, "missing": "This ledger is in memory."})
+    sinks = await _sinks(site)
+    _, missing = await anyio.to_thread.run_sync(own_key, site.settings.signing_key)
+    return answer({"kept": True, **await site.store.log(partial(_state, sinks)), "missing": missing})
+
+
+@router.post(
+    "/ledger/verify", summary="Verify the ledger", response_model=Verified, responses=problems(409),
+)  # fmt: skip
+async def verified(site: AtSite, who: Operator, heavy: InTurn) -> Response:
+    """Whether the ledger is what was written: every event, chain, payload, checkpoint, key, table and page.
+
+    Reads only; one at a time in each process. A large ledger is verified by `interlock ledger verify`. For operators of
+    `default`.
+    """
+    runs_deployment(who, _TENANT, "ledger.tenant")
+    store = _kept(site)
+    if (events := store.position()) > EVENTS_MAX:
+        raise Conflict(
+            f"the ledger has {events:,} events, and a request waits for {EVENTS_MAX:,} at most", code="ledger.large",
+            remedy="Run `interlock ledger verify`.",
+        )  # fmt: skip
+    sinks = await _sinks(site)
+    keys, missing = await anyio.to_thread.run_sync(own_key, site.settings.signing_key)
+    found = await heavy.done(partial(verify, store.path, sinks, Scope(keys=keys)))
+    return answer(_findings(found, missing))
+
+
+@router.get(
+    "/ledger/proofs/{run_id}/{seq}", summary="Prove that an event is in the ledger", response_model=Proof,
+    responses=problems(409),
+)  # fmt: skip
+async def proof(run_id: str, seq: Annotated[int, Path(ge=1, lt=1 << 53)], site: AtSite, who: Seer) -> Response:
+    """The path from an event of your tenant to the newest checkpoint; `interlock ledger prove` says how to check it."""
+    if not await site.store.rows("run", {"run_id": run_id, "tenant": who.tenant}, 1):
+        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="See the list of runs.")
+    return answer(await _kept(site).log(lambda log: inclusion(log, run_id, seq)))
+
+
+@router.get("/audit/{view}", summary="Ask the ledger", tags=["audit"], response_model=Page[dict[str, Any]])
+async def audit(view: View, site: AtSite, who: Seer, asked: Annotated[AuditFilter, Query()]) -> Response:
+    """Rows of one view of your tenant, the newest first, as `interlock audit` has them."""
+    filters, now_us = filters_of(asked), site.now_us
+    times = [None if (said := filters.get(name)) is None else moment(said, now_us) for name in ("since", "until")]
+    columns = {name: value for name, value in filters.items() if name not in ("since", "until")}
+    question = Question(view=view, where=columns, since_us=times[0], until_us=times[1])
+    where = {**asked_where(question), "tenant": who.tenant, **during(view, *times)}
+    rows, following = await rows_of(site.store, view, where, asked, "audit", view, who.tenant, filters)
+    return answer(page_document([plain(row) for row in rows], following))
+
+
+def _kept(site: Site) -> SqliteStore:
+    """The ledger's file.
+
+    Raises:
+        Conflict: This process keeps none.
+    """
+    if not isinstance(site.store, SqliteStore):
+        raise Conflict("this ledger is in memory", code="ledger.in_memory", remedy="Set `ledger` in the settings.")
+    return site.store
+
+
+async def _sinks(site: Site) -> list[Sink]:
+    return await anyio.to_thread.run_sync(open_sinks, site.settings) if site.settings.seal.on else []
+
+
+def _state(sinks: list[Sink], log: Log) -> dict[str, Any]:
+    newest = log.newest
+    return {
+        "events": log.events, "checkpoints": log.count, "sealed": 0 if newest is None else newest.size,
+        "sealed_at": None if newest is None else iso(newest.at_us), "newest": None if newest is None else newest.note,
+        "sinks": [
+            {"sink": each.sink, "standing": each.standing.value, "why": each.why,
+             "size": None if each.newest is None else each.newest.size}
+            for each in compare(log, sinks)
+        ],
+    }  # fmt: skip
+
+
+def _findings(found: Findings, missing: str) -> dict[str, Any]:
+    return {
+        "ok": found.ok, "finding": None if found.finding is None else found.finding.value,
+        "findings": {kind.value: found.counts[kind] for kind in found.findings},
+        "found": [_wrong(one) for one in found.found], "events": found.events, "verified": list(found.verified),
+        "sealed": found.sealed, "checkpoints": found.checkpoints, "anchored": found.anchored,
+        "unanchored_tail": found.unanchored_tail, "key": found.key, "vouched": found.vouched,
+        "restores": found.restores, "notes": [*found.notes, *([missing] if missing else [])],
+    }  # fmt: skip
+
+
+def _wrong(found: Found) -> dict[str, Any]:
+    return {"finding": found.finding.value, "what": found.what, "position": found.pos, "chain": found.chain,
+            "seq": found.seq}  # fmt: skip
