@@ -61,9 +61,10 @@ def routes(view: View) -> Sequence[BaseRoute]:
             raise BadInput(f"range: {picked!r}", code="overview.range", remedy=f"Pick one of {', '.join(RANGES)}.")
         now_us = view.site.now_us
         seen = view.site.measures.over(who.tenant, now_us - RANGES[picked][1], now_us)
+        alerts = await view.site.telemetry.alerts.standing(who.tenant)
         return view.page(
-            request, "overview.html", seen=seen, picked=picked, ranges=RANGES, charts=charts(seen), bars=ranking(seen),
-            parts=_PARTS, live="",
+            request, "overview.html", seen=seen, alerts=alerts, picked=picked, ranges=RANGES, charts=charts(seen),
+            bars=ranking(seen), parts=_PARTS, live="",
         )  # fmt: skip
 
     return [Route("/overview", page)]

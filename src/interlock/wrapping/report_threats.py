@@ -30,6 +30,12 @@ _SEALING: Final = frozenset({"sealing", "signing key"})
 Stand = Callable[[Grounds], Defence]
 
 
+def _console(grounds: Grounds) -> Defence:
+    if not grounds.site.settings.console.on:
+        return Defence("no such door", "the console is off ([console])")
+    return Defence("on", "texts of others are no markup, no script runs but its own, a form is its session's")
+
+
 def _on(says: str) -> Stand:
     return lambda _: Defence("on", says)
 
@@ -239,7 +245,7 @@ THREATS: Final[tuple[tuple[str, str, Stand], ...]] = (
         "servers keep to their own roots; paths are text to Interlock", "Write rules over the argument; name roots.")),
     ("T23", "an approval used for something else", _on("bound to the digest, single use, decided again on running")),
     ("T24", "answering for oneself", _approvers),
-    ("T25", "a page of the console that runs what it shows", lambda _: Defence("no such door", "there is no console")),
+    ("T25", "a page of the console that runs what it shows", _console),
     ("T26", "people worn out by questions", _on("at most 20 calls of a run wait for people")),
     ("T27", "a ledger that is changed", _sealed),
     ("T28", "a crash that loses or doubles an effect", _lost),
