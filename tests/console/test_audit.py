@@ -25,7 +25,7 @@ def test_rows_are_found_by_their_columns_and_lead_to_their_run(browser: Browser,
         expect(page.locator("tbody tr")).to_have_count(1)
         seen.accessible()
         seen.fits()
-        page.get_by_role("link", name=run_id).click()
+        page.locator(f"a[href='/runs/{run_id}']").click()
         expect(page.locator("main")).to_contain_text("look_up")
 
 

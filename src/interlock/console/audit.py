@@ -32,6 +32,38 @@ _DOWNLOAD_MAX: Final = 10_000
 _ASKED: Final = ("run_id", "call_id", "principal_id", "tool", "status", "outcome", "code", "decision", "effect")
 """Columns that the form asks for, of those that a view has."""
 
+_SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "run": ("started_us", "run_id", "status", "driver", "title", "principal_id", "reason", "ended_us"),
+    "step": ("started_us", "run_id", "step", "tool", "status", "outcome", "call_id"),
+    "tool_call": (
+        "proposed_us",
+        "run_id",
+        "tool",
+        "effect",
+        "status",
+        "outcome",
+        "code",
+        "principal_id",
+        "approval_id",
+    ),
+    "authz_decision": ("at_us", "run_id", "tool", "effect", "decision", "reasons", "gate", "code", "principal_id"),
+    "tool_result": ("at_us", "run_id", "tool", "kind", "outcome", "code", "took_us", "attempts", "by"),
+    "compensation_action": ("at_us", "run_id", "tool", "outcome", "call_id"),
+    "approval": (
+        "requested_us",
+        "run_id",
+        "tool",
+        "effect",
+        "status",
+        "subject",
+        "groups",
+        "decided_by",
+        "approval_id",
+    ),
+    "notice": ("at_us", "channel", "kind", "about", "status", "why", "attempts"),
+}
+"""Columns of each view that fit beside one another, in the order in which they are read; files have all of them."""
+
 _OTHER: Final = frozenset({"view", "since", "until", "before", "as"})
 _EVENTS: Final = 200
 
@@ -52,7 +84,8 @@ def routes(view: View) -> Sequence[BaseRoute]:
         columns = [column for column in TABLES[name].columns if column != "tenant"]
         return view.page(
             request, "audit.html", views=VIEWS, name=name, asked=asked, columns=columns,
-            fields=[column for column in _ASKED if column in columns], rows=[plain(row, *columns) for row in page.rows],
+            fields=[column for column in _ASKED if column in columns],
+            rows=[plain(row, *_SHOWN[name]) for row in page.rows],
             older=None if page.before is None else _address(asked, before=str(page.before)),
             files={kind: _address(asked, **{"as": kind}) for kind in ("csv", "json")}, live="",
         )  # fmt: skip
