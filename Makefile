@@ -8,7 +8,7 @@ PY    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-support test check bench bench-forge approvals soak conversations crash simulate tamper sagas transient cache loops alerts verification \
-	routing effects definitions waiting evidence fuzz isolation telemetry cover format venv clean check-format check-lint check-types check-floors check-api check-shape
+	routing effects definitions waiting evidence fuzz api-fuzz isolation telemetry cover format venv clean check-format check-lint check-types check-floors check-api check-shape
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ openapi: $(VENV)/.stamp .openapi/.stamp ## real documents of OpenAPI become tool
 
 fuzz: $(VENV)/.stamp ## 1,000,000 mutated frames to a real gateway, over HTTP and stdio; exits 0 only if it lives, stays small and runs nothing that is not valid
 	@$(PY) -m proof.fuzz $(ARGS)
+
+api-fuzz: $(VENV)/.stamp ## requests that schemathesis makes of the OpenAPI document; exits 0 only if every answer is one that it has
+	@$(PY) -m proof.api_fuzz $(ARGS)
 
 isolation: $(VENV)/.stamp ## 64 clients with equal JSON-RPC ids, 100,000 calls; exits 0 only if every answer was its asker's
 	@$(PY) -m proof.isolation $(ARGS)
