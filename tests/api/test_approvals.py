@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from interlock import Principal
+from interlock.api import approvals
+from interlock.api.who import Who
+from interlock.errors import NotEntitled
 from interlock.keys import CONSOLE, TOOLS, WRITE
-from tests.api.stand import Api, opened
+from tests.api.stand import BOB, Api, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -222,3 +225,22 @@ async def test_what_waits_is_in_the_inbox(api: Api) -> None:
     assert (rest["items"][0]["ids"], rest["next"]) == ([request["approval_id"]], None)
     assert (await api.get("ana", "/inbox")).status == 403
     assert (await api.get("eve", "/inbox")).body["items"] == []
+
+
+@pytest.mark.parametrize("decision", ["approve", "edit", "respond"])
+async def test_nothing_privileged_passes_by_a_token_of_which_nobody_knows_how_old_its_sign_in_is(
+    decision: Literal["approve", "edit", "respond"], api: Api
+) -> None:
+    """T24: as in the console, whoever lets it pass has shown who they are a short while ago; a key shows it."""
+    _, request = await held(api, "delete_tenant")
+    bearer = Who(principal=BOB, scopes=frozenset({CONSOLE}), by="token", approvers=frozenset({"approver"}))
+    said = approvals.Decision(
+        decision=decision, digest=request["digest"], nonce=request["nonce"], arguments={"n": 1}, value=1
+    )
+    with pytest.raises(NotEntitled) as refused:
+        await approvals.decide(request["approval_id"], said, api.site, bearer)
+    assert refused.value.code == "auth.again"
+    assert (await api.get("bob", at(request))).body["status"] == "pending"
+    rejected = approvals.Decision(decision="reject", digest=request["digest"], nonce=request["nonce"])
+    await approvals.decide(request["approval_id"], rejected, api.site, bearer)
+    assert (await api.get("bob", at(request))).body["status"] == "rejected"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import anyio
 import pytest
 
 from interlock.api.gate import FORM, WHO, Gate, Open, Protection
@@ -14,6 +15,7 @@ from interlock.core.principal import Principal
 from interlock.errors import InterlockError, NotEntitled
 from interlock.gateway.address import Addresses
 from interlock.gateway.asgi import Receive, Scope, Send
+from interlock.gateway.crowd import AT_ONCE_MAX
 from interlock.testing import CountedIds, FrozenClock
 
 HOST = "127.0.0.1:8722"
@@ -39,6 +41,17 @@ class Known:
         return "right"
 
 
+def protected() -> Protection:
+    """What the gate is told: one open route, one folder, one stream."""
+
+    async def shown(scope: Scope, receive: Receive, send: Send, error: InterlockError, status: int) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": error.code.encode()})
+
+    said = Open({("GET", "/healthz")}, "/static/")
+    return Protection(addresses=Addresses(), open=said, shown=shown, streams={"/live"})
+
+
 async def asked(
     method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> tuple[int, dict[str, str], list[Scope]]:
@@ -53,18 +66,13 @@ async def asked(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"in"})
 
-    async def shown(scope: Scope, receive: Receive, send: Send, error: InterlockError, status: int) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": error.code.encode()})
-
     async def receive() -> Any:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    protection = Protection(addresses=Addresses(), open=Open({("GET", "/healthz")}, "/static/"), shown=shown)
-    gate = Gate(inner, Known(), protection, FrozenClock(), CountedIds())
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
     given = {"host": HOST} | dict(headers or {})
     await gate(
         {"type": "http", "method": method, "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
@@ -172,3 +180,98 @@ async def test_a_body_that_is_too_large_reaches_no_route() -> None:
     """T30."""
     status, _, reached = await asked("POST", "/api/v1/runs", {"authorization": "Bearer good"}, b"x" * (2 << 20))
     assert (status, reached) == (413, [])
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/static/console.js", "/nowhere", "/api/v1/events/socket"])
+async def test_no_socket_is_open_to_nobody_and_none_is_a_defect(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """T20: what everybody may fetch, nobody may open a WebSocket to; and asking for it fills no log."""
+    reached: list[Scope] = []
+    sent: list[Any] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+    await gate(
+        {"type": "websocket", "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
+         "client": ("127.0.0.1", 1), "headers": [(b"host", HOST.encode())],
+         "extensions": {"websocket.http.response": {}}},
+        receive, send,
+    )  # fmt: skip
+    assert (sent[0]["status"], reached, caplog.records) == (401, [], [])
+
+
+async def test_a_request_that_calls_itself_a_stream_is_counted_as_what_it_is() -> None:
+    """T30: one person has 32 requests at the same time, and more only of what goes on by itself."""
+    held, go = anyio.Event(), anyio.Event()
+    entered: list[str] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.append(scope["path"])
+        if len(entered) == 2 * AT_ONCE_MAX:
+            held.set()
+        await go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    statuses: list[tuple[str, int]] = []
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+
+    async def ask(path: str) -> None:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append((path, message["status"]))
+
+        headers = [(b"host", HOST.encode()), (b"accept", b"text/event-stream"), (b"cookie", b"__Host-interlock=good")]
+        await gate({"type": "http", "method": "GET", "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
+                    "client": ("127.0.0.1", 1), "headers": headers}, receive, send)  # fmt: skip
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(AT_ONCE_MAX):
+                tasks.start_soon(ask, "/runs")
+                tasks.start_soon(ask, "/live")
+            await held.wait()
+            await ask("/runs")
+            assert statuses == [("/runs", 429)]
+            tasks.start_soon(ask, "/live")
+            go.set()
+    assert sorted(statuses).count(("/live", 200)) == AT_ONCE_MAX + 1
+
+
+async def test_nobody_tries_keys_for_long_without_being_told_to_wait() -> None:
+    """T30: and whoever is somebody is not counted among them."""
+    found = [0]
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            found.append(message["status"])
+
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+
+    async def ask(key: bytes) -> int:
+        headers = [(b"host", HOST.encode()), (b"authorization", b"Bearer " + key)]
+        await gate({"type": "http", "method": "GET", "path": "/api/v1/runs", "query_string": b"",
+                    "server": ("127.0.0.1", 8722), "client": ("127.0.0.1", 1), "headers": headers},
+                   receive, send)  # fmt: skip
+        return found[-1]
+
+    statuses = [await ask(b"bad%d" % attempt) for attempt in range(30)]
+    assert (statuses[0], statuses[-1]) == (401, 429)
+    assert await ask(b"good") == 200

@@ -14,6 +14,7 @@ from interlock.api.idempotency import Key, replayed
 from interlock.api.paging import Listed, Page, cursor_at, filters_of, page_document, position_of
 from interlock.api.reach import only_own
 from interlock.api.run_documents import Subject, Time, Told
+from interlock.api.sessions import reauthenticated
 from interlock.api.site import Site
 from interlock.api.strict import Body, Strict
 from interlock.api.who import Who
@@ -22,7 +23,8 @@ from interlock.approvals.endorsing import endorsed
 from interlock.asked import asked_of, request_document
 from interlock.core.approval import ApprovalState
 from interlock.core.canonical import canonical, parse_json
-from interlock.errors import BadInput, MissingExtra, NotFound
+from interlock.core.tool import Effect
+from interlock.errors import BadInput, MissingExtra, NotEntitled, NotFound
 from interlock.ledger.plain import plain
 
 try:
@@ -219,6 +221,8 @@ async def decide(
     if not again:
         if if_match is not None:
             require(if_match, await _document(site, who, approval_id))
+        if body.decision != "reject" and state.request.get("effect") == Effect.PRIVILEGED:
+            _fresh(site, who)
         said = Answer(
             decision=body.decision, digest=body.digest, nonce=body.nonce, words=body.words, arguments=body.arguments,
             value=body.value, viewed_ms=body.viewed_ms, endorse=tuple(body.endorse),
@@ -244,6 +248,21 @@ async def withdraw(
         require(if_match, document)
         await site.plane.withdraw(approval_id, who.principal, reason=body.reason)
     return document_answer(await _document(site, who, approval_id), headers=replayed(again))
+
+
+def _fresh(site: Site, who: Who) -> None:
+    """Refuse to let something privileged pass by who showed too long ago who they are, as the console does.
+
+    A key shows it with each request. Of a token nobody knows how long ago its bearer signed in.
+
+    Raises:
+        NotEntitled: They did.
+    """
+    if not reauthenticated(who, site.now_us, site.settings.console.privileged_reauth_minutes * 60):
+        raise NotEntitled(
+            "what you came with does not say that you showed lately who you are, as something privileged asks",
+            code="auth.again", remedy="Decide in the console, or with a key of yours.",
+        )  # fmt: skip
 
 
 def brief(row: dict[str, Any]) -> dict[str, Any]:

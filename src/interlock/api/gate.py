@@ -89,11 +89,13 @@ class Protection:
         addresses: By which names, and from which pages, requests may come.
         open: What everybody may reach.
         shown: Answers a person who is turned away.
+        streams: Paths of answers that go on until somebody leaves: there may be more of them at a time.
     """
 
     addresses: Addresses
     open: Open
     shown: Shown
+    streams: Collection[str] = ()
 
 
 class Gate:
@@ -130,14 +132,14 @@ class Gate:
     async def _let_in(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         check_head(scope)
         self._protection.addresses.check(scope)
-        method, path = scope.get("method", "GET"), scope["path"]
+        method, path = scope.get("method", "WEBSOCKET"), scope["path"]  # nothing that is open is a WebSocket
         if self._protection.open.has(method, path):
             who = None
         else:
             who = scope[WHO] = await self._admitted(scope)
             answer.cookie = who.renewed.encode("latin-1")
         if scope["type"] == "websocket":
-            assert who is not None, "nothing that is open is a WebSocket"
+            assert who is not None, "no WebSocket is on the list of what is open"
             with self._streams.one(who.principal, stream=True):
                 await self._inner(scope, receive, answer.send)
             return
@@ -153,7 +155,7 @@ class Gate:
         if who is None:
             await self._inner(scope, receive, answer.send)
             return
-        stream = b"text/event-stream" in header(scope, b"accept").encode("latin-1")
+        stream = path in self._protection.streams  # what a request says of itself gives it no more room
         with (self._streams if stream else self._crowd).one(who.principal, stream=stream):
             await self._inner(scope, receive, answer.send)
 

@@ -25,8 +25,8 @@ except ImportError:
 STILL_S: Final = 15.0
 """Seconds without an event after which a stream says that it is still there, and looks whether it still may be."""
 
-Still = Callable[[], Awaitable[object]]
-"""Raises `NotEntitled` once whoever listens may listen no more."""
+Still = Callable[[], Awaitable[Who]]
+"""Who listens, as they are now; raises `NotEntitled` once they are nobody."""
 
 
 async def facts(
@@ -37,7 +37,7 @@ async def facts(
     Args:
         after: Position of the last one that is known already; None for what is committed from now on.
         run_id: One run; empty for all.
-        still: Asked every 15 seconds; the stream ends when it raises.
+        still: Asked every 15 seconds; the stream ends when they may see no more.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -51,7 +51,7 @@ async def facts(
         if still is not None and site.clock.mono_s() - asked_s >= STILL_S:
             asked_s = site.clock.mono_s()
             try:
-                await still()
+                (await still()).require("see")
             except NotEntitled:
                 return
         if batch is None:

@@ -29,6 +29,9 @@ except ImportError:
 
 router = APIRouter(tags=["events"])
 
+EVENTS: Final = "/api/v1/events"
+"""Path of the stream."""
+
 _ID_MAX: Final = 128
 _POSITION_MAX: Final = (1 << 53) - 1
 _EXAMPLE: Final = (
@@ -45,7 +48,7 @@ After = Annotated[
 
 
 @router.get(
-    "/api/v1/events",
+    EVENTS,
     summary="What happens, as server-sent events",
     response_class=Response,
     responses={200: {"description": "A stream without end.", "content": {"text/event-stream": {"example": _EXAMPLE}}}},

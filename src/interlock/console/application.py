@@ -12,6 +12,7 @@ from interlock.api.application import application as api_application
 from interlock.api.gate import Gate, Open, Protection, by_key
 from interlock.api.problem import status_of
 from interlock.api.site import Site
+from interlock.api.watch import EVENTS
 from interlock.console import (
     agents,
     approval,
@@ -34,6 +35,7 @@ from interlock.console import (
     stop,
     tools,
 )  # fmt: skip
+from interlock.console.live import LIVE
 from interlock.console.stops import with_stops
 from interlock.console.view import STATIC, View
 from interlock.errors import BadInput, InterlockError, MissingExtra
@@ -91,6 +93,7 @@ def application(site: Site) -> Application:
         addresses=_addresses(site),
         open=Open(frozenset((*OPEN, *sign_in.OPEN)), STATIC_FOLDER),
         shown=partial(_shown, view),
+        streams=frozenset({LIVE, EVENTS}),
     )
     return Gate(either, site.admission, protection, site.clock, site.new_id)
 

@@ -82,7 +82,9 @@ class _Pages:
 
     async def decide(self, request: Request) -> Response:
         """Take a decision down."""
-        who, form, asked = who_of(request), Form(request), await self._asked(request)
+        who, form = who_of(request), Form(request)
+        who.require("see")  # whoever may not decide is answered with the page: it is not for whoever may not see it
+        asked = await self._asked(request)
         try:
             who.require("decide")
             answer = self._answer(who, asked, form.meant())
@@ -93,8 +95,9 @@ class _Pages:
 
     async def withdraw(self, request: Request) -> Response:
         """Take the request back."""
-        who, form, asked = who_of(request), Form(request), await self._asked(request)
+        who, form = who_of(request), Form(request)
         who.require("see")
+        asked = await self._asked(request)
         try:
             await self._plane.withdraw(asked.state.approval_id, who.principal, reason=form.meant().one("reason"))
         except InterlockError as error:

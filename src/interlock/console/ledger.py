@@ -41,6 +41,7 @@ _REASON_MAX: Final = 2000
 def routes(view: View) -> Sequence[BaseRoute]:
     """The pages of the ledger as evidence."""
     site = view.site
+    one = anyio.CapacityLimiter(1)  # it reads the whole ledger: a second one waits, and takes no thread of the calls
 
     async def state(request: Request) -> Response:
         _runs_it(who_of(request))
@@ -54,13 +55,13 @@ def routes(view: View) -> Sequence[BaseRoute]:
 
     async def verified(request: Request) -> Response:
         _runs_it(who_of(request))
-        work = partial(_verify, view, _kept(view))
+        work = partial(_verify, view, _kept(view), one)
         return underway(view, request, ("verify.html", "verified.html"), work)
 
     async def proof(request: Request) -> Response:
         who = who_of(request)
         who.require("see")
-        run_id, seq = request.path_params["run_id"], request.path_params["seq"]
+        run_id, seq = request.path_params["run_id"], _number(request.path_params["seq"])
         await _own_run(view, who, run_id)
         found = await _kept(view).log(lambda log: inclusion(log, run_id, seq))
         name = f'attachment; filename="proof-{seq}.json"'
@@ -86,9 +87,20 @@ def routes(view: View) -> Sequence[BaseRoute]:
     return [
         Route("/audit/ledger", state),
         Route("/audit/ledger", verified, methods=["POST"]),
-        Route("/audit/proof/{run_id}/{seq:int}", proof),
+        Route("/audit/proof/{run_id}/{seq}", proof),
         Route("/audit/redact/{run_id}", redacted, methods=["POST"]),
     ]
+
+
+def _number(said: str) -> int:
+    """The number of an event.
+
+    Raises:
+        NotFound: It is none that a ledger has.
+    """
+    if not (said.isascii() and said.isdigit() and len(said) < 19):
+        raise NotFound(f"no event {said[:40]!r}", code="prove.no_event", remedy="See the events of the run.")
+    return int(said)
 
 
 def _runs_it(who: Who) -> None:
@@ -127,9 +139,10 @@ def _state(sinks: Sequence[Any], log: Log) -> dict[str, Any]:
     return {"events": log.events, "newest": log.newest, "made": log.count, "sinks": compare(log, sinks)}
 
 
-async def _verify(view: View, store: SqliteStore, tell: Tell) -> dict[str, Any]:
+async def _verify(view: View, store: SqliteStore, one: anyio.CapacityLimiter, tell: Tell) -> dict[str, Any]:
     settings = view.site.settings
     sinks = await anyio.to_thread.run_sync(open_sinks, settings) if settings.seal.on else []
     keys, _ = await anyio.to_thread.run_sync(own_key, settings.signing_key)
-    found = await anyio.to_thread.run_sync(verify, store.path, sinks, Scope(keys=keys, progress=tell))
+    work = partial(verify, store.path, sinks, Scope(keys=keys, progress=tell))
+    found = await anyio.to_thread.run_sync(work, limiter=one)
     return {"found": found, "meanings": MEANINGS}

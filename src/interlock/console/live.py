@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from interlock.api.asking import who_of
 from interlock.api.live import facts, last_seen, server_sent, streamed
@@ -18,6 +19,10 @@ except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
 
 
+LIVE: Final = "/live"
+"""Path of the stream."""
+
+
 def routes(view: View) -> Sequence[BaseRoute]:
     """The stream that every page listens to."""
     site = view.site
@@ -30,7 +35,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
                       lambda: site.admission.session(cookie))  # fmt: skip
         return streamed(server_sent(found, _said))
 
-    return [Route("/live", live)]
+    return [Route(LIVE, live)]
 
 
 def _said(position: int, event: Event) -> str:

@@ -13,6 +13,7 @@ from interlock.console.forms import Form
 from interlock.console.stops import Stop, concerning
 from interlock.console.view import View
 from interlock.core.event import Event, Kind
+from interlock.core.principal import FIRST_TENANT
 from interlock.errors import BadInput, InterlockError, MissingExtra
 from interlock.ledger.store import DEPLOYMENT, Store, tenant_chain
 from interlock.policy.flags import Scope
@@ -102,8 +103,8 @@ class _Pages:
 
     async def _seen(self, who: Who, scope: Scope, target: str) -> bool:
         """Whether any call of it stands in the ledger: if none does, it may be misspelt."""
-        if scope is Scope.ALL:
-            return True
+        if scope is Scope.ALL or (scope is Scope.TENANT and who.tenant not in (target, FIRST_TENANT)):
+            return True  # which other tenants there are is nobody's business but of those who run the deployment
         own = {} if scope is Scope.TENANT else {"tenant": who.tenant}
         return bool((await self._plane.store.page("tool_call", {_COLUMNS[scope]: target, **own}, limit=1)).rows)
 
@@ -149,7 +150,7 @@ async def _turns(store: Store, who: Who) -> list[dict[str, Any]]:
     found = []
     for event in sorted(events, key=lambda event: -event.at_us):
         body = event.fact.body
-        if body["scope"] == Scope.TENANT and who.tenant not in ("default", body["target"]):
+        if body["scope"] == Scope.TENANT and who.tenant not in (FIRST_TENANT, body["target"]):
             continue
         stop = Stop(body["scope"], body["target"], body.get("reason", ""))
         found.append({"stop": stop, "act": body["flag"], "by": event.fact.principal_id, "at_us": event.at_us})
