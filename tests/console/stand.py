@@ -120,7 +120,7 @@ class Stand:
 @contextmanager
 def stand(
     folder: Path, tools: Callable[[Far], Sequence[Tool]], agents: Sequence[Agent] = (), *, sign_in: bool = False,
-    port: int = 0, **settings: Any,
+    port: int = 0, rules: str = RULES, world: World | None = None, **settings: Any,
 ) -> Iterator[Stand]:  # fmt: skip
     """A console that listens on loopback.
 
@@ -129,19 +129,21 @@ def stand(
         agents: Those that it knows.
         sign_in: Whether people sign in as in earnest; else a session has the name of whoever has it.
         port: Where it listens; a free one where 0.
+        rules: The policy.
+        world: Whose clock is an `Ahead`; else the machine's.
     """
     (folder / "policy").mkdir(parents=True, exist_ok=True)
-    (folder / "policy" / "rules.cedar").write_text(RULES)
+    (folder / "policy" / "rules.cedar").write_text(rules)
     said = Settings(folder=folder, ledger=Path("ledger.db"), policy=Path("policy"), **settings)
     far = Far()
-    clock = Ahead()
+    world = World(clock=Ahead()) if world is None else world
+    clock = world.clock
+    assert isinstance(clock, Ahead), "a test puts it ahead"
     with start_blocking_portal("asyncio") as portal:
-        opened = portal.wrap_async_context_manager(
-            open_plane(said, tools=tools(far), agents=agents, world=World(clock=clock))
-        )
+        opened = portal.wrap_async_context_manager(open_plane(said, tools=tools(far), agents=agents, world=world))
         with (
             opened as plane,
-            portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json", clock)) as site,
+            portal.wrap_async_context_manager(_site(said, plane, folder / "keys.json", world)) as site,
         ):
             if not sign_in:
                 site = replace(site, admission=Signed(site))
@@ -159,8 +161,8 @@ def stand(
                 served.result(10)
 
 
-def _site(settings: Settings, plane: Interlock, keys: Path, clock: Ahead) -> AbstractAsyncContextManager[Site]:
-    return open_site(settings, plane, World(clock=clock), keys)
+def _site(settings: Settings, plane: Interlock, keys: Path, world: World) -> AbstractAsyncContextManager[Site]:
+    return open_site(settings, plane, world, keys)
 
 
 @dataclass

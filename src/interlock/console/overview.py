@@ -90,12 +90,16 @@ def charts(seen: Overview) -> list[Chart]:
 def ranking(seen: Overview) -> list[tuple[str, Markup]]:
     """What there is most of."""
     told = [Row(f"{each.code or each.outcome}", each.count, f"{each.count:,} {each.outcome}") for each in seen.told]
-    tools = [Row(each.tool, each.calls, f"{each.calls:,} calls") for each in seen.tools if each.calls]
+    tools = [Row(each.tool, each.calls, _many(each.calls, "call")) for each in seen.tools if each.calls]
     errors = [Row(f"{each.tool}: {each.code or each.outcome}", each.count, f"{each.count:,}") for each in seen.errors]
-    pairs = [Row(f"{each.first} + {each.second}", each.runs, f"{each.runs:,} runs") for each in seen.together]
+    pairs = [Row(f"{each.first} + {each.second}", each.runs, _many(each.runs, "run")) for each in seen.together]
     ranked = (("Tools called", tools), ("What models were told most often", told), ("Errors by tool", errors),
               ("Tools used together", pairs))  # fmt: skip
     return [(title, bars(title, rows[:_BARS], at)) for at, (title, rows) in enumerate(ranked) if rows]
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _latency(name: str, title: str, labels: Sequence[str], points: Sequence[Point], at: int) -> Chart:

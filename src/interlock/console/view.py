@@ -55,8 +55,8 @@ class View:
         )  # fmt: skip
         del self._pages.filters["safe"]  # the one way to put markup in that was not made here
         self._pages.filters |= {
-            "seen": text, "value": _value, "when": _when, "clock": _clock, "ago": self._ago, "took": took, "iso": iso,
-            "money": money, "count": _count, "short": _short, "parts": shown,
+            "seen": text, "value": _value, "when": _when, "until": _until, "clock": _clock, "ago": self._ago,
+            "took": took, "iso": iso, "money": money, "count": _count, "short": _short, "parts": shown,
         }  # fmt: skip
         self._pages.globals["asset"] = _ASSETS.__getitem__
 
@@ -108,6 +108,11 @@ def _clock(at_us: int) -> Markup:
     """The time of day, for lists whose day stands elsewhere."""
     moment = datetime.fromtimestamp(at_us / SECOND_US, UTC)
     return tag("time", moment.strftime("%H:%M:%S"), datetime=iso(at_us), title=_moment(at_us))
+
+
+def _until(at_us: int) -> str:
+    """When something ends, to the minute: what stands until a script counts down, and where there is none."""
+    return datetime.fromtimestamp(at_us / SECOND_US, UTC).strftime("%d %b %H:%M UTC")
 
 
 def _moment(at_us: int) -> str:

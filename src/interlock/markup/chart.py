@@ -157,11 +157,7 @@ def _grid(most: float, step: float, said: Said) -> Iterator[Markup]:
 def _framed(title: str, labels: Sequence[str], series: Sequence[Series], inner: Sequence[Markup]) -> Markup:
     width = _plot_width() / max(len(labels), 1)
     every = max(1, math.ceil(len(labels) / _LABELS_MAX))
-    below = [
-        tag("text", label, x=_LEFT + width * (at + 0.5), y=_TOP + _PLOT + 18.0, text_anchor="middle")
-        for at, label in enumerate(labels)
-        if at % every == 0
-    ]
+    below = [_below(label, _LEFT + width * (at + 0.5)) for at, label in enumerate(labels) if at % every == 0]
     legend: list[Markup] = []
     left = float(_LEFT)
     for number, each in enumerate(series):
@@ -171,6 +167,13 @@ def _framed(title: str, labels: Sequence[str], series: Sequence[Series], inner: 
         ]
         left += 34 + 7 * len(one_line(each.name))
     return _svg(title, [tag("title", title), *legend, *inner, *below], _TOP + _PLOT + _BELOW)
+
+
+def _below(label: str, middle: float) -> Markup:
+    """A label below its point, or ending at the picture's edge where it would stand out of it."""
+    outside = middle + 3.5 * len(label) > _WIDTH
+    where, anchor = (float(_WIDTH), "end") if outside else (middle, "middle")
+    return tag("text", label, x=where, y=_TOP + _PLOT + 18.0, text_anchor=anchor)
 
 
 def _svg(title: str, parts: Sequence[Markup], height: float) -> Markup:

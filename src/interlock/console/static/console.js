@@ -67,8 +67,8 @@ function count() {
   for (const each of document.querySelectorAll("[data-until]")) {
     const left = Math.floor((Date.parse(each.dataset.until) - Date.now()) / 1000);
     each.textContent = left <= 0 ? "expired" : left < 3600
-      ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`
-      : `${Math.floor(left / 3600)} h ${Math.floor((left % 3600) / 60)} min`;
+      ? `in ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`
+      : `in ${Math.floor(left / 3600)} h ${Math.floor((left % 3600) / 60)} min`;
     each.classList.toggle("bad", left < 60);
   }
 }
