@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from interlock.alert_settings import AlertSettings
 from interlock.core.event import Event, Kind
@@ -28,7 +28,7 @@ from interlock.telemetry.alert_patterns import LEARNS_US, Past, Patterns
 from interlock.telemetry.alert_rules import Finding
 from interlock.telemetry.measures import Measures
 from interlock.telemetry.measures_buckets import DAY_US, MINUTE_US
-from interlock.telemetry.measures_fold import BY, UNKNOWN, Counts
+from interlock.telemetry.measures_fold import BY, UNKNOWN, Counts, items
 
 READ_MAX: Final = 10_000
 """Rows of a table that are looked at."""
@@ -61,7 +61,7 @@ class Alerts:
             if key[0] == BY and key[2] != UNKNOWN:
                 self._of(event.tenant).add(event.at_us, key[1], key[2], past)
         if event.fact.kind is Kind.RUN_STARTED and past is None:
-            self._open[event.chain] = {row: most for row, _, most in event.fact.body.get("budgets", ())}
+            self._open[event.chain] = _budgets(event.fact.body)
             if len(self._open) > RUNS_MAX:
                 del self._open[next(iter(self._open))]
         elif event.fact.kind in (Kind.RUN_FINISHED, Kind.RUN_CANCELLED):
@@ -194,3 +194,13 @@ class Alerts:
         if found is None:
             found = self._usual[tenant] = Patterns()
         return found
+
+
+def _budgets(body: Mapping[str, Any]) -> dict[str, int]:
+    """The budgets of a run's own, by their rows; what is none, in a body of another release, is passed over."""
+    found = {}
+    for each in items(body.get("budgets")):
+        match each:
+            case [str(row), _, int(most)]:
+                found[row] = most
+    return found

@@ -2,12 +2,15 @@
 
 A count is a key, `(what, …labels)`, and by how much it grows. Nothing of a call's content is in a key: names of tools,
 models and agents, pseudonyms of people, codes. What a dry run rehearses is not counted.
+
+A body is read as it is found, erased, of another release or mangled: what is not of the type that it should be is as if
+it were not there, so that no event that a ledger can hold ends the counting.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -116,6 +119,23 @@ def name(text: object) -> str:
     return text[:NAME_MAX] if isinstance(text, str) else ""
 
 
+def part(body: object, *path: str) -> dict[str, Any]:
+    """What stands in a body at a path; empty where no object does."""
+    for each in path:
+        body = body.get(each) if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else {}
+
+
+def items(found: object) -> Sequence[Any]:
+    """What stands in a list; nothing where it is none."""
+    return found if isinstance(found, list | tuple) else ()
+
+
+def number(found: object) -> int | None:
+    """A count or a duration of an event; None where it is none, or one below 0, which no count grows by."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
 def took(counts: Counts, part: str, of: str, us: int) -> None:
     """Count a duration, and add it up."""
     us = max(0, us)
@@ -125,9 +145,9 @@ def took(counts: Counts, part: str, of: str, us: int) -> None:
 
 def _run_started(run: _Run, event: Event, counts: Counts) -> None:
     body = event.fact.body
-    run.principal = name(body.get("principal", {}).get("id"))
+    run.principal = name(part(body, "principal").get("id"))
     run.agent = name(body.get("agent"))
-    run.offered = tuple(map(name, body.get("tools", ())))
+    run.offered = tuple(map(name, items(body.get("tools"))))
     counts.append((("run", "started", name(body.get("driver")), ""), 1))
 
 
@@ -139,7 +159,7 @@ def _run_ended(run: _Run, event: Event, counts: Counts) -> None:
 
 
 def _offered(run: _Run, event: Event, counts: Counts) -> None:
-    run.offered = tuple(map(name, event.fact.body.get("tools", ())))
+    run.offered = tuple(map(name, items(event.fact.body.get("tools"))))
 
 
 def _message(run: _Run, event: Event, counts: Counts) -> None:
@@ -148,35 +168,37 @@ def _message(run: _Run, event: Event, counts: Counts) -> None:
     who = run.principal or event.fact.principal_id
     labels = (model, run.agent, who)
     counts.append((("turns", *labels), 1))
-    usage = body.get("usage")
-    tokens = 0
-    if isinstance(usage, dict):
-        for what, of in _TOKENS:
-            if number := usage.get(of):
-                counts.append(((what, *labels), number))
-        tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
-    money = body.get("micro_usd", 0)
+    usage = part(body, "usage")
+    for what, of in _TOKENS:
+        if count := number(usage.get(of)):
+            counts.append(((what, *labels), count))
+    tokens = sum(number(usage.get(of)) or 0 for of in ("input_tokens", "output_tokens"))
+    money = number(body.get("micro_usd")) or 0
     if money:
         counts.append((("micro_usd", *labels), money))
     since = run.last_us or event.at_us
-    took(counts, "model", model, body["took_us"] if "took_us" in body else event.at_us - since)
+    us = number(body.get("took_us"))
+    took(counts, "model", model, event.at_us - since if us is None else us)
     if run.offered and not body.get("final"):
         counts.append((("offered", run.offered), 1))
-    if calls := len(body.get("calls", ())):
+    if calls := len(items(body.get("calls"))):
         run.shares, run.share = calls, (tokens // calls, money // calls)
 
 
 def _decided(run: _Run, event: Event, counts: Counts) -> None:
     fact, body = event.fact, event.fact.body
     call = run.call(fact.call_id)
-    if (proposed := body.get("proposed")) is not None and proposed.get("dry_run"):
+    proposed, tool = part(body, "proposed"), part(body, "tool")
+    is_first = isinstance(body.get("proposed"), dict)  # of a valid call it is often empty
+    if proposed.get("dry_run"):
         call.dry = True
-    if (tool := body.get("tool")) is not None:
-        call.tool, call.server, call.effect = name(tool["name"]), name(tool["server"]), str(body.get("effect", ""))
-    elif proposed is not None and _is_a_tool(body):
+    if tool:
+        call.tool = name(tool.get("name")) or UNKNOWN
+        call.server, call.effect = name(tool.get("server")), name(body.get("effect"))
+    elif is_first and _is_a_tool(body):
         call.tool = name(proposed.get("tool")) or UNKNOWN
     if not call.dry:
-        if proposed is not None:
+        if is_first:
             who = name(fact.principal_id) or run.principal
             counts.append((("proposed", call.tool, call.server, call.effect), 1))
             counts.append((("user", who), 1))
@@ -185,12 +207,11 @@ def _decided(run: _Run, event: Event, counts: Counts) -> None:
             if run.shares and "parent" not in proposed:
                 _chosen(run, call.tool, counts)
         if fact.decision:
-            reasons = (body.get("decision") or {}).get("reasons") or ("",)
+            reasons = items(part(body, "decision").get("reasons")) or ("",)
             counts.extend((("decided", str(fact.decision), name(reason)), 1) for reason in reasons)
-        if (verify := body.get("verify")) is not None:
+        if verify := part(body, "verify"):
             _verified(call, verify, counts)
-        if (facts := body.get("facts")) is not None:
-            call.decided_us = facts["now_us"]
+        call.decided_us = number(part(body, "facts").get("now_us")) or call.decided_us
     _ended(run, event, counts)
 
 
@@ -205,7 +226,7 @@ def _chosen(run: _Run, tool: str, counts: Counts) -> None:
 
 def _is_a_tool(body: dict[str, Any]) -> bool:
     """Whether a call that was never valid names a tool that there is."""
-    stop = body.get("stop") or {}
+    stop = part(body, "stop")
     return stop.get("gate") == "validate" and stop.get("code") != "validate.unknown_tool"
 
 
@@ -218,7 +239,7 @@ def _together(run: _Run, tool: str, counts: Counts) -> None:
 
 def _verified(call: _Call, verify: dict[str, Any], counts: Counts) -> None:
     counts.append((("verified", name(verify.get("verdict")), call.tool), 1))
-    if "cached_ms" not in verify and (money := verify.get("micro_usd")):
+    if "cached_ms" not in verify and (money := number(verify.get("micro_usd"))):
         counts.append((("verify_micro_usd", call.tool), money))
 
 
@@ -231,13 +252,13 @@ def _intent(run: _Run, event: Event, counts: Counts) -> None:
 def _result(run: _Run, event: Event, counts: Counts) -> None:
     fact, body = event.fact, event.fact.body
     call = run.call(fact.call_id)
-    us = body.get("took_us")
+    us = number(body.get("took_us"))
     if us is not None and "cached" not in body:
         took(counts, "tool", call.tool, us)
     if "cached" in body:
         counts.append((("cached", call.tool), 1))
-    for unit, amount in (body.get("spent") or {}).items():
-        if amount:
+    for unit, spent in part(body, "spent").items():
+        if amount := number(spent):
             counts.append((("spent", call.tool, name(unit)), amount))
     if us is None and "cached" not in body:
         call.decided_us = 0  # how long its tool took nobody wrote down: what the gates took cannot be told from it
@@ -259,7 +280,7 @@ def _ended(run: _Run, event: Event, counts: Counts, took_us: int = 0) -> None:
         took(counts, "gates", "", event.at_us - call.decided_us - took_us)
     call.decided_us = 0
     body = fact.body
-    gate, code = (body.get("stop") or {}).get("gate", ""), (body.get("outcome") or {}).get("code") or ""
+    gate, code = name(part(body, "stop").get("gate")), name(part(body, "outcome").get("code"))
     counts.append((("ended", fact.outcome, call.tool, call.server, call.effect, gate, code), 1))
     if fact.outcome in ("failed", "refused"):
         if call.tool not in run.stumbled:
@@ -272,8 +293,9 @@ def _ended(run: _Run, event: Event, counts: Counts, took_us: int = 0) -> None:
 
 def _requested(run: _Run, event: Event, counts: Counts) -> None:
     fact, body = event.fact, event.fact.body
-    run.asked[fact.approval_id] = body.get("requested_us", event.at_us)
-    counts.append((("requested", name(body.get("tool", {}).get("name")), str(body.get("effect", ""))), 1))
+    asked_us = number(body.get("requested_us"))
+    run.asked[fact.approval_id] = event.at_us if asked_us is None else asked_us
+    counts.append((("requested", name(part(body, "tool").get("name")), name(body.get("effect"))), 1))
 
 
 def _answered(run: _Run, event: Event, counts: Counts) -> None:
@@ -284,7 +306,7 @@ def _answered(run: _Run, event: Event, counts: Counts) -> None:
         counts.append((("hasty", who), 1))
     if (asked_us := run.asked.get(fact.approval_id)) is not None:
         took(counts, "person", who, event.at_us - asked_us)
-    if (viewed_ms := body.get("viewed_ms")) is not None:
+    if (viewed_ms := number(body.get("viewed_ms"))) is not None:
         took(counts, "viewed", who, viewed_ms * 1000)
 
 
