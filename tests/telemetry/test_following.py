@@ -94,6 +94,36 @@ async def test_the_newest_day_is_read_first_and_it_is_said_how_far_back_it_is() 
         assert telemetry.measures.complete_from_us == now_us - 3 * DAY_US
 
 
+async def test_the_past_is_read_in_small_pages_and_after_each_it_rests_three_times_as_long_as_that_took() -> None:
+    class Slow(MemoryStore):
+        def __init__(self, stage: Stage) -> None:
+            super().__init__(stage.clock)
+            self.stage, self.pages = stage, list[int]()
+
+        async def follow(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
+            found = await super().follow(after, limit)
+            if len(found) > 1:
+                self.pages.append(len(found))
+                self.stage.clock.advance(0.25)
+            return found
+
+    async with staged(Far().tool("look")) as stage:
+        store = Slow(stage)
+        stage.store_in(store)
+        await made(stage, 70)
+        telemetry, rests = Telemetry(stage.plane.plane, following.AlertSettings()), list[float]()
+        telemetry._start = store.position() + following.WARM
+
+        async def pause(rest_s: float) -> None:
+            rests.append(rest_s)
+
+        store.pages.clear()
+        await telemetry.look_back(1, pause)
+        assert sum(store.pages) == store.position() > following.PAGE
+        assert max(store.pages) == following.PAGE <= 100
+        assert rests == [pytest.approx(3 * 0.25)] * len(store.pages)
+
+
 async def test_a_call_that_was_on_its_way_at_the_start_is_counted_under_its_tool() -> None:
     async with staged(Far().tool("pay", "irreversible")) as stage:
         async with stage.run() as run:

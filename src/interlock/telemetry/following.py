@@ -43,11 +43,15 @@ HISTORY_DAYS: Final = 31
 WARM: Final = 2_000
 """Events before the start that are counted as those after it, so that the calls on their way then are known."""
 
-PAGE: Final = 500
-"""Events that are read at once of the past."""
+PAGE: Final = 100
+"""Events that are read at once of the past: a few milliseconds, in which a request may have to wait."""
 
-TURN: Final = 50
-"""Events that are counted before others have a turn of the event loop: about a millisecond."""
+RESTS: Final = 3
+"""How many times as long as it worked it rests between two pages of the past, so that requests have the machine. What
+it waited for others meanwhile counts as work: the busier a process is, the longer it rests."""
+
+TURN: Final = 25
+"""Events that are counted before others have a turn of the event loop: about half a millisecond."""
 
 LOOK_EVERY_S: Final = 30.0
 """Seconds between two looks for what is out of the ordinary."""
@@ -111,7 +115,14 @@ class Telemetry:
             logger.error("figures stop at event %s: %s", self.measures.position, error)
 
     async def look_back(self, days: int, pause: Pause) -> None:
-        """Count what stood in the ledger before, the newest day first; rests as long as it works."""
+        """Count what stood in the ledger before, the newest day first; rests `RESTS` times as long as it works.
+
+        Args:
+            pause: Rests so many seconds.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
         end = max(0, self._start - WARM)
         now_us = self._plane.clock.wall_us()
         for day in range(1, days + 1):
@@ -141,7 +152,7 @@ class Telemetry:
             await self._count(page, fold, past)
             tenants.update(event.tenant for _, event in page)
             after = page[-1][0]
-            await pause(clock.mono_s() - before_s)
+            await pause(RESTS * (clock.mono_s() - before_s))
         self.alerts.noted(past, tenants)
 
     async def _count(self, batch: Sequence[tuple[int, Event]], fold: Fold, past: Past | None) -> None:
