@@ -90,6 +90,14 @@ console-speed: $(VENV)/.stamp ## how soon another window shows an approval, and 
 console-pages: $(VENV)/.stamp ## pages about runs over HTTP, with 100,000 runs and one of 1,000 turns; exits 0 only if each is there within 200 ms
 	@$(PY) -m proof.console $(ARGS)
 
+.PHONY: console-scale
+console-scale: $(VENV)/.stamp ## two workers over one ledger, and 500 listeners over HTTP; exits 0 only if nothing is dropped, doubled or late
+	@$(PY) -m proof.console_scale $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.stamp ## every page of the console in both themes, written to docs/screenshots
+	@$(PY) -m proof.screenshots $(ARGS)
+
 .PHONY: evals
 evals: $(VENV)/.stamp ## recorded runs held against golden cases by `eval`; exits 0 only if its figures are the labels of the data
 	@$(PY) -m proof.evals $(ARGS)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from interlock.api.asking import who_of
-from interlock.approvals.fatigue import figures
-from interlock.approvals.past import past_requests
+from interlock.approvals.fatigue import Figures, figures
+from interlock.approvals.past import Answered
 from interlock.console.view import View
 from interlock.core.clock import SECOND_US
+from interlock.core.tool import Effect
 from interlock.errors import BadInput, MissingExtra
-from interlock.ledger.pages import LIMIT_MAX, Between
+from interlock.ledger.pages import Between
 from interlock.ledger.plain import plain
 
 try:
@@ -23,7 +24,11 @@ except ImportError:
 
 ON_A_PAGE: Final = 50
 DAYS: Final = 30
-"""Days that the figures are of."""
+CALLS: Final = 2000
+"""Days, and at most so many consequential calls, the newest, that the figures are of."""
+
+_TENANTS_MAX: Final = 64
+_CONSEQUENTIAL: Final = [effect.value for effect in Effect if effect is not Effect.READ]
 
 STATES: Final = (
     "pending", "approved", "consumed", "rejected", "edited", "responded", "expired", "withdrawn", "superseded"
@@ -33,6 +38,21 @@ STATES: Final = (
 def routes(view: View) -> Sequence[BaseRoute]:
     """The page of past requests."""
     site = view.site
+    answered = Answered(site.store)
+    known: dict[str, tuple[tuple[int, int], tuple[Figures, bool]]] = {}
+
+    async def figured(tenant: str) -> tuple[Figures, bool]:
+        """The figures, and whether only the newest calls are in them; counted anew once something was committed."""
+        seen = site.store.position(), site.store.changes()
+        if tenant not in known or known[tenant][0] != seen:
+            since_us = site.now_us - DAYS * 86_400 * SECOND_US
+            recent = {"tenant": tenant, "proposed_us": Between(since_us), "effect": _CONSEQUENTIAL}
+            calls = await site.store.page("tool_call", recent, limit=CALLS)
+            if len(known) >= _TENANTS_MAX:
+                known.clear()
+            counted = figures(calls.rows, await answered.since(tenant, since_us, site.now_us))
+            known[tenant] = seen, (counted, calls.before is not None)
+        return known[tenant][1]
 
     async def page(request: Request) -> Response:
         who = who_of(request)
@@ -41,15 +61,10 @@ def routes(view: View) -> Sequence[BaseRoute]:
         status = said.get("status", "") if said.get("status", "") in STATES else ""
         where: dict[str, Any] = {"tenant": who.tenant} | ({"status": status} if status else {})
         found = await site.store.page("approval", where, limit=ON_A_PAGE, before=_before(said.get("before", "")))
-        since_us = site.now_us - DAYS * 86_400 * SECOND_US
-        calls = await site.store.page(
-            "tool_call", {"tenant": who.tenant, "proposed_us": Between(since_us)}, limit=LIMIT_MAX
-        )
-        asked = await past_requests(site.store, who.tenant, since_us, site.now_us)
+        told, cut = await figured(who.tenant)
         return view.page(
             request, "approvals.html", rows=[{**row, **_lists(row)} for row in found.rows], before=found.before,
-            status=status, states=STATES, figures=figures(calls.rows, asked), days=DAYS,
-            cut=calls.before is not None, live="approval",
+            status=status, states=STATES, figures=told, days=DAYS, cut=cut, live="approval",
         )  # fmt: skip
 
     return [Route("/approvals", page)]

@@ -25,7 +25,7 @@ try:
 except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
 
-ROWS: Final = 100
+ROWS: Final = 50
 """Rows on one page; of a download, 10,000."""
 
 _DOWNLOAD_MAX: Final = 10_000
