@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from interlock.api.asking import who_of
-from interlock.console.view import View
+from interlock.console.view import View, seen
 from interlock.core.times import moment
 from interlock.errors import BadInput, MissingExtra, NotFound
 from interlock.ledger.audit import VIEWS, Question, asked_where
@@ -75,7 +75,8 @@ def routes(view: View) -> Sequence[BaseRoute]:
     async def search(request: Request) -> Response:
         who = who_of(request)
         who.require("see")
-        asked = {name: text.strip() for name, text in request.query_params.items() if text.strip()}
+        typed = {name: seen(text).strip() for name, text in request.query_params.items()}
+        asked = {name: text for name, text in typed.items() if text}
         as_file = asked.get("as", "")
         page = await _found(view, who.tenant, asked, _DOWNLOAD_MAX if as_file else ROWS)
         name = asked.get("view", "tool_call")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from interlock.api.asking import who_of
 from interlock.console.forms import Form
-from interlock.console.view import View
+from interlock.console.view import View, seen
 from interlock.core.clock import SECOND_US
 from interlock.core.tool import Tool
 from interlock.errors import MissingExtra, NotFound
@@ -30,6 +30,7 @@ try:
 except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
 
+_WORDS_MAX: Final = 200
 _DAY_US: Final = 24 * 3600 * SECOND_US
 
 
@@ -63,7 +64,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
     async def catalogue(request: Request) -> Response:
         who = who_of(request)
         who.require("see")
-        wanted = request.query_params.get("q", "").strip()
+        wanted = seen(request.query_params.get("q", "")).strip()[:_WORDS_MAX]
         every = list(_lines(view, who.tenant))
         found = [each for each in every if _matches(each.tool, wanted)]
         waiting = (await Definitions(site.store).accepted()).differences()

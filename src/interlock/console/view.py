@@ -17,7 +17,7 @@ from interlock.api.who import Who
 from interlock.console.stops import stops_of
 from interlock.core.clock import SECOND_US, iso
 from interlock.core.times import ago, took
-from interlock.core.visible import visible_json
+from interlock.core.visible import unhidden, visible_json
 from interlock.errors import MissingExtra
 from interlock.markup.tags import Markup, shown, tag, text
 
@@ -93,6 +93,11 @@ _ASSETS: Final = {
     file.name: f"/static/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}" for file in STATIC.iterdir()
 }
 """The address of each static file; another one once its content is another."""
+
+
+def seen(typed: str) -> str:
+    """What somebody asked for, as their field says it again: without what nobody would see in it."""
+    return str(unhidden(typed))
 
 
 def _value(value: Any) -> Markup:
