@@ -48,7 +48,7 @@ def protected() -> Protection:
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": error.code.encode()})
 
-    said = Open({("GET", "/healthz")}, "/static/")
+    said = Open({("GET", "/healthz"), ("POST", "/sign-in/key")}, "/static/")
     return Protection(addresses=Addresses(), open=said, shown=shown, streams={"/live"})
 
 
@@ -155,6 +155,13 @@ async def test_a_form_that_is_not_one_of_ours_changes_nothing(what: str, headers
     assert not reached
 
 
+@pytest.mark.parametrize("name", ["authorization", "content-type", "origin"])
+async def test_a_header_that_hides_another_line_reaches_nobody(name: str) -> None:
+    """T16: of what two readers would each read another way, nothing is read."""
+    status, _, reached = await asked(headers=COOKIE | {name: f"http://{HOST}\r\nx: y"})
+    assert (status, reached) == (400, [])
+
+
 async def test_a_form_of_ours_arrives_as_its_fields_without_the_token() -> None:
     _, _, reached = await asked("POST", "/stop", POSTED, urlencode([("a", "1"), ("csrf", "right"), ("b", "")]).encode())
     assert reached[0][FORM] == [("a", "1"), ("b", "")]
@@ -168,6 +175,8 @@ async def test_every_answer_forbids_scripts_frames_and_keeping() -> None:
         assert "unsafe" not in head["content-security-policy"]
         assert "frame-ancestors 'none'" in head["content-security-policy"]
         assert head["x-content-type-options"] == "nosniff"
+        assert head["x-frame-options"] == "DENY"
+        assert (head["cross-origin-opener-policy"], head["cross-origin-resource-policy"]) == (("same-origin",) * 2)
         assert head["cache-control"] == "no-store"
 
 
@@ -275,3 +284,50 @@ async def test_nobody_tries_keys_for_long_without_being_told_to_wait() -> None:
     statuses = [await ask(b"bad%d" % attempt) for attempt in range(30)]
     assert (statuses[0], statuses[-1]) == (401, 429)
     assert await ask(b"good") == 200
+
+
+async def test_nobody_has_as_much_room_as_somebody_for_a_body() -> None:
+    """T30: a thousand connections of strangers that each keep a megabyte are a gigabyte."""
+    headers = {key: value for key, value in POSTED.items() if key != "cookie"}
+    statuses = [(await asked("POST", "/sign-in/key", headers, b"key=" + b"x" * size))[0] for size in (4_000, 40_000)]
+    assert statuses == [200, 413]
+
+
+async def test_a_body_that_is_still_coming_counts_among_what_somebody_has_under_way() -> None:
+    """T30: bodies that come slowly take no more room than requests that are answered slowly."""
+    statuses: list[int] = []
+    waiting = [0]
+    full, go = anyio.Event(), anyio.Event()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Any:
+        waiting[0] += 1
+        if waiting[0] == AT_ONCE_MAX:
+            full.set()
+        await go.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+
+    async def ask() -> None:
+        headers = [(b"host", HOST.encode()), (b"authorization", b"Bearer good")]
+        await gate({"type": "http", "method": "POST", "path": "/api/v1/runs", "query_string": b"",
+                    "server": ("127.0.0.1", 8722), "client": ("127.0.0.1", 1), "headers": headers},
+                   receive, send)  # fmt: skip
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(AT_ONCE_MAX):
+                tasks.start_soon(ask)
+            await full.wait()
+            await ask()
+            assert statuses == [429]
+            go.set()
+    assert statuses.count(200) == AT_ONCE_MAX

@@ -25,6 +25,7 @@ from interlock.gateway.asgi import Application, Receive, Scope, Send, header
 from interlock.gateway.body import once, read_body
 from interlock.gateway.crowd import Crowd, Strangers
 from interlock.gateway.head import check_head
+from interlock.gateway.message import MESSAGE_MAX
 
 logger = logging.getLogger("interlock.api")
 
@@ -42,6 +43,9 @@ STREAMS_MAX: Final = 600
 
 _BODY_S: Final = 20.0
 _FIELDS_MAX: Final = 200
+_OF_NOBODY_MAX: Final = 32 << 10
+"""Bytes of a body of somebody who is nobody yet: a key, or a link, and where they wanted to."""
+
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _BY_KEY: Final = ("/api/", "/metrics")
 _CSP: Final = (
@@ -143,21 +147,26 @@ class Gate:
             with self._streams.one(who.principal, stream=True):
                 await self._inner(scope, receive, answer.send)
             return
-        if method not in _SAFE:
-            if not by_key(path):
-                _check_origin(scope)
-            body = await read_body(receive, scope, _BODY_S)
-            if body is None:
-                return
-            if not by_key(path):
-                scope[FORM] = self._form(scope, body, who)
-            receive = once(body, receive)
         if who is None:
-            await self._inner(scope, receive, answer.send)
+            await self._routed(scope, receive, answer, who)
             return
         stream = path in self._protection.streams  # what a request says of itself gives it no more room
         with (self._streams if stream else self._crowd).one(who.principal, stream=stream):
-            await self._inner(scope, receive, answer.send)
+            await self._routed(scope, receive, answer, who)
+
+    async def _routed(self, scope: Scope, receive: Receive, answer: _Answer, who: Who | None) -> None:
+        """Read its body, which counts among what somebody has under way, and hand it to its route."""
+        if scope["method"] not in _SAFE:
+            page = not by_key(scope["path"])
+            if page:
+                _check_origin(scope)
+            body = await read_body(receive, scope, _BODY_S, _OF_NOBODY_MAX if who is None else MESSAGE_MAX)
+            if body is None:
+                return
+            if page:
+                scope[FORM] = self._form(scope, body, who)
+            receive = once(body, receive)
+        await self._inner(scope, receive, answer.send)
 
     async def _admitted(self, scope: Scope) -> Who:
         try:

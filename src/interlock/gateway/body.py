@@ -11,15 +11,20 @@ from interlock.gateway.asgi import Receive, Scope, header
 from interlock.gateway.message import MESSAGE_MAX
 
 
-async def read_body(receive: Receive, scope: Scope, within_s: float) -> bytes | None:
+async def read_body(
+    receive: Receive, scope: Scope, within_s: float, most: int = MESSAGE_MAX
+) -> bytes | None:  # fmt: skip
     """The whole body; None where the client left before.
+
+    Args:
+        most: Bytes that it may have.
 
     Raises:
         BadInput: It is too large (`http.too_large`), or came too slowly (`http.slow`).
     """
     length = header(scope, b"content-length")
-    if length and (not length.isascii() or not length.isdigit() or int(length[:20]) > MESSAGE_MAX):
-        raise _too_large()
+    if length and (not length.isascii() or not length.isdigit() or int(length[:20]) > most):
+        raise _too_large(most)
     body = bytearray()
     with anyio.move_on_after(within_s):
         while True:
@@ -27,8 +32,8 @@ async def read_body(receive: Receive, scope: Scope, within_s: float) -> bytes | 
             if part["type"] != "http.request":
                 return None
             body += part.get("body", b"")
-            if len(body) > MESSAGE_MAX:
-                raise _too_large()
+            if len(body) > most:
+                raise _too_large(most)
             if not part.get("more_body", False):
                 return bytes(body)
     raise BadInput("the body came too slowly", code="http.slow", remedy=f"Send it within {within_s:g} seconds.")
@@ -44,7 +49,5 @@ def once(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _too_large() -> BadInput:
-    return BadInput(
-        "the body is too large", code="http.too_large", remedy=f"Send at most {MESSAGE_MAX} bytes in one message."
-    )
+def _too_large(most: int) -> BadInput:
+    return BadInput("the body is too large", code="http.too_large", remedy=f"Send at most {most} bytes in one message.")
