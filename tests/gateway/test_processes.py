@@ -145,6 +145,35 @@ async def test_stdout_carries_nothing_but_the_protocol_and_the_process_ends_with
     assert all(answer["jsonrpc"] == "2.0" for answer in answers)
 
 
+def asked_at(revision: str) -> list[dict[str, Any]]:
+    """What a client of a revision says that asks for a call, and for the list of tools."""
+    meta = {"io.modelcontextprotocol/protocolVersion": NEW, "io.modelcontextprotocol/clientCapabilities": {}}
+    given: dict[str, Any] = {"_meta": meta} if revision == NEW else {}
+    hello: dict[str, Any] = {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "printf", "version": "1"}
+    }  # fmt: skip
+    first: list[dict[str, Any]] = [
+        {"id": 0, "method": "initialize", "params": hello}, {"method": "notifications/initialized"}
+    ]  # fmt: skip
+    then: list[dict[str, Any]] = [
+        {"id": 1, "method": "tools/list", "params": given},
+        {"id": 2, "method": "tools/call", "params": {**given, "name": "pay", "arguments": {"n": 1}}},
+    ]
+    return [{"jsonrpc": "2.0", **each} for each in [*(first if revision == OLD else []), *then]]
+
+
+@pytest.mark.parametrize(("mode", "most"), [(OLD, 1), (OLD, 4), (NEW, 1), (NEW, 2)])
+async def test_what_was_asked_before_the_input_ended_is_answered(folder: Path, mode: str, most: int) -> None:
+    """As of `printf … | interlock gateway stdio`: the end of the input is there with the request, or before it."""
+    said = asked_at(mode)[:most]
+    text = "".join(json.dumps(each) + "\n" for each in said).encode()
+    words = [INTERLOCK, "gateway", "stdio"]
+    done = await anyio.run_process(words, input=text, cwd=folder, env=environment(folder, "ana"), check=False)
+    assert done.returncode == 0
+    answers = [each for each in map(json.loads, done.stdout.splitlines()) if "result" in each]
+    assert sorted(each["id"] for each in answers) == [each["id"] for each in said if "id" in each]
+
+
 async def test_without_a_key_nothing_is_served_over_stdio(folder: Path) -> None:
     words = [INTERLOCK, "gateway", "stdio"]
     done = await anyio.run_process(words, cwd=folder, env=environment(folder, ""), check=False)
