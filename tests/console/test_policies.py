@@ -16,7 +16,7 @@ def test_rules_stand_with_what_they_reach_and_decided(browser: Browser, console:
         page = seen.go("/policies")
         card = page.locator("article", has_text="a-person-looks")
         expect(card).to_contain_text("holds for approver")
-        expect(card).to_contain_text("1 decisions")
+        expect(card).to_contain_text("1 decision in 7 days")
         expect(card).to_contain_text("reaches refund")
         assert page.locator("main form").count() == 0
         seen.accessible()

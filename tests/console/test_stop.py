@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, expect
 
+from interlock.policy.flags import Scope
 from tests.console.hostile import HOSTILE, unharmed
 from tests.console.posting import get, post
 from tests.console.stand import ADA, EVE, VERA, Stand, window
@@ -76,3 +77,12 @@ def test_t25_hostile_reasons_and_targets_stay_text(browser: Browser, console: St
             unharmed(seen)
             seen.accessible()
             seen.fits()
+
+
+def test_a_page_of_one_run_says_so_as_well_while_it_is_open(browser: Browser, console: Stand) -> None:
+    run_id, _ = console.call(ANA, "look_up", n=1)
+    with window(browser, console, ADA) as seen:
+        page = seen.go(f"/runs/{run_id}")
+        seen.listening()
+        console.do(console.plane.stop, Scope.ALL, "", ADA, reason="drill")
+        expect(page.locator("#stops")).to_contain_text("Stopped:")

@@ -13,8 +13,9 @@ import anyio
 
 from interlock.api.site import Site
 from interlock.api.who import Who
-from interlock.core.event import Event
+from interlock.core.event import Event, Kind
 from interlock.errors import BadInput, MissingExtra, NotEntitled
+from interlock.ledger.feed import Batch
 
 try:
     from starlette.requests import HTTPConnection
@@ -30,14 +31,17 @@ Still = Callable[[], Awaitable[Who]]
 
 
 async def facts(
-    site: Site, who: Who, after: int | None, run_id: str = "", still: Still | None = None
-) -> AsyncIterator[tuple[int, Event] | None]:  # fmt: skip
-    """The events of one's tenant, each with its position; None every 15 seconds in which there was none.
+    site: Site, who: Who, after: int | None, run_id: str = "", still: Still | None = None, *, flags: bool = False
+) -> AsyncIterator[Batch]:
+    """The events of one's tenant, each with its position, as they were committed together.
+
+    An empty batch comes every 15 seconds in which there was none.
 
     Args:
         after: Position of the last one that is known already; None for what is committed from now on.
         run_id: One run; empty for all.
         still: Asked every 15 seconds; the stream ends when they may see no more.
+        flags: Of one run, whether to tell as well what is stopped and let go on.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -57,28 +61,27 @@ async def facts(
         if batch is None:
             if not waited.cancelled_caught:
                 return
-            yield None
+            yield []
             continue
-        for position, event in batch:
-            if event.tenant == who.tenant and run_id in ("", event.chain):
-                yield position, event
+        mine = [
+            (position, event) for position, event in batch
+            if event.tenant == who.tenant
+            and (run_id in ("", event.chain) or (flags and event.fact.kind is Kind.FLAG))
+        ]  # fmt: skip
+        if mine:
+            yield mine
 
 
-async def server_sent(
-    found: AsyncIterator[tuple[int, Event] | None], said: Callable[[int, Event], str]
-) -> AsyncIterator[bytes]:
-    """The same as the bytes of a stream of server-sent events.
+async def server_sent(found: AsyncIterator[Batch], said: Callable[[int, Event], str]) -> AsyncIterator[bytes]:
+    """The same as the bytes of a stream of server-sent events, those of a batch as one piece.
 
     Args:
         said: The data of an event, on one line.
     """
     yield b"retry: 1000\n\n"
-    async for each in found:
-        if each is None:
-            yield b": still here\n\n"
-        else:
-            position, event = each
-            yield f"id: {position}\nevent: fact\ndata: {said(position, event)}\n\n".encode()
+    async for batch in found:
+        told = (f"id: {position}\nevent: fact\ndata: {said(position, event)}\n\n" for position, event in batch)
+        yield "".join(told).encode() if batch else b": still here\n\n"
 
 
 def streamed(body: AsyncIterator[bytes]) -> StreamingResponse:

@@ -18,6 +18,7 @@ from interlock.core.canonical import Json
 from interlock.core.clock import iso
 from interlock.core.event import Event
 from interlock.errors import InterlockError, MissingExtra
+from interlock.ledger.feed import Batch
 
 try:
     from fastapi import APIRouter, Query
@@ -81,11 +82,12 @@ async def socket(websocket: WebSocket, site: AtSite, who: Seer, run_id: RunId = 
         tasks.cancel_scope.cancel()
 
 
-async def _send_all(websocket: WebSocket, found: AsyncIterator[tuple[int, Event] | None]) -> None:
+async def _send_all(websocket: WebSocket, found: AsyncIterator[Batch]) -> None:
     try:
-        async for each in found:
-            said: dict[str, Json] = {"still": True, "seconds": STILL_S} if each is None else head(*each)
-            await websocket.send_json(said)
+        async for batch in found:
+            still: dict[str, Json] = {"still": True, "seconds": STILL_S}
+            for said in [head(*each) for each in batch] or [still]:
+                await websocket.send_json(said)
         await websocket.close(1008, "you may not listen any more")
     except InterlockError as error:
         await websocket.close(1011, error.code)

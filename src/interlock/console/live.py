@@ -31,8 +31,8 @@ def routes(view: View) -> Sequence[BaseRoute]:
         who = who_of(request)
         who.require("see")
         cookie = request.headers.get("cookie", "")
-        found = facts(site, who, last_seen(request), request.query_params.get("run", ""),
-                      lambda: site.admission.session(cookie))  # fmt: skip
+        run_id = request.query_params.get("run", "")
+        found = facts(site, who, last_seen(request), run_id, lambda: site.admission.session(cookie), flags=True)
         return streamed(server_sent(found, _said))
 
     return [Route(LIVE, live)]
