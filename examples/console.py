@@ -58,15 +58,12 @@ class Console:
         return url
 
     def wait(self) -> None:
-        """Until somebody ends it with Ctrl-C, which ends this process's wait as well."""
-        try:
-            self._process.wait()
-        except KeyboardInterrupt:
-            self.end()
+        """Until it ends by itself, or somebody presses Ctrl-C."""
+        self._process.wait()
 
     def end(self) -> None:
-        """Ask it to end, and wait until it has."""
-        self._process.send_signal(signal.SIGINT)
+        """Ask it to end, and wait until it has; one that has ended already stays ended."""
+        self._process.send_signal(signal.SIGTERM)
         try:
             self._process.communicate(timeout=END_S)
         except subprocess.TimeoutExpired:

@@ -84,12 +84,17 @@ def demonstrate(story: Story, about: str | None) -> int:
 def _serve(folder: Path, port: int, page: Page) -> None:
     """Leave the console running over what the story did, and do what people say there."""
     console = Console(folder, port=port, works=True)
-    people = ((FINANCE, "who decides about money"), (OPERATOR, "who operates"))
-    page.footer(
-        "The console stays until Ctrl-C. Each link signs one person in, once:",
-        [(f"{person.id}, {what}", console.link(person)) for person, what in people],
-    )
-    console.wait()
+    try:
+        people = ((FINANCE, "who decides about money"), (OPERATOR, "who operates"))
+        page.footer(
+            "The console stays until Ctrl-C. Each link signs one person in, once:",
+            [(f"{person.id}, {what}", console.link(person)) for person, what in people],
+        )
+        console.wait()
+    except KeyboardInterrupt:
+        pass  # that is how it is ended
+    finally:
+        console.end()
 
 
 def _options(story: Story, about: str | None) -> argparse.Namespace:

@@ -73,7 +73,7 @@ url = "https://hooks.example/{CANARY}"
     ]
     secrets = [CANARY, *shell.keys.values(), *(path.read_bytes().hex() for path in state.glob("*.key"))]
     secrets += [path.read_text().strip() for path in state.glob("*.key") if path.name != "deployment.key"]
-    secrets += list(json.loads((state / "keys.json").read_text()))
+    secrets += [mark for person in json.loads((state / "keys.json").read_text())["people"] for mark in person["keys"]]
     for text in texts:
         assert not [secret for secret in secrets if secret in text]
     assert "servers.far.env.API_KEY" in said

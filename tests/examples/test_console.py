@@ -31,7 +31,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
             break
     yield links
     played.send_signal(signal.SIGINT)
-    played.communicate(timeout=60)
+    try:
+        played.communicate(timeout=120)
+    finally:
+        played.kill()
+        played.communicate()
+    assert played.returncode == 0
 
 
 def signed_in(page: Page, link: str) -> None:
