@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -158,7 +159,7 @@ async def clients(to: Endpoint, count: int) -> AsyncIterator[Opened]:
             "p50 ms": p50 / 1e6,
             "p99 ms": p99 / 1e6,
             "p99/p50 ×": p99 / p50,
-            "p99/p50 in CPU ×": own_p99 / own_p50,
+            "p99/p50 in CPU ×": own_p99 / own_p50 if own_p50 else math.nan,  # of calls too short for its clock
             "MiB": to.process.resident_mib(),
             "start s": to.process.start_s,
         }
