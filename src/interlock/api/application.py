@@ -21,7 +21,6 @@ from interlock.api import (
     whoami,
 )  # fmt: skip
 from interlock.api.document import documented
-from interlock.api.heavy import Heavy
 from interlock.api.problem import MEDIA, problem, status_of
 from interlock.api.site import Site
 from interlock.errors import BadInput, InterlockError, MissingExtra
@@ -63,7 +62,6 @@ def application(site: Site) -> FastAPI:
     """The API over a site. It is served behind a gate, and trusts the `Who` that the gate leaves in the scope."""
     app = _routed()
     app.state.site = site
-    app.state.heavy = Heavy()
     app.add_exception_handler(InterlockError, _told)
     app.add_exception_handler(RequestValidationError, _unread)
     app.add_exception_handler(HTTPException, _no_route)

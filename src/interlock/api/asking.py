@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from interlock.api.gate import WHO
+from interlock.api.heavy import Heavy
 from interlock.api.site import Site
 from interlock.api.who import Permission, Who
 from interlock.errors import MissingExtra
@@ -40,7 +41,13 @@ def may(permission: Permission) -> Callable[[HTTPConnection], Who]:
     return asked
 
 
+def heavy_of(connection: HTTPConnection) -> Heavy:
+    """The turn of what takes a core for a while."""
+    return site_of(connection).heavy
+
+
 AtSite = Annotated[Site, Depends(site_of)]
+InTurn = Annotated[Heavy, Depends(heavy_of)]
 Anybody = Annotated[Who, Depends(who_of)]
 Seer = Annotated[Who, Depends(may("see"))]
 Proposer = Annotated[Who, Depends(may("propose"))]

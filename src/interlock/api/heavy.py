@@ -6,18 +6,10 @@ Nobody else's request waits for it, and many of them do not starve what calls ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-
-from interlock.errors import MissingExtra
-
-try:
-    from fastapi import Depends
-    from starlette.requests import HTTPConnection
-except ImportError:
-    raise MissingExtra("the API needs an extra", remedy="Install `interlock[server]`.") from None
 
 T = TypeVar("T")
 
@@ -31,11 +23,3 @@ class Heavy:
     async def done(self, work: Callable[[], T]) -> T:
         """Do it in a thread, when it is its turn. Where whoever asked is gone meanwhile, it ends by itself."""
         return await anyio.to_thread.run_sync(work, limiter=self._turn, abandon_on_cancel=True)
-
-
-def _heavy_of(connection: HTTPConnection) -> Heavy:
-    heavy: Heavy = connection.app.state.heavy
-    return heavy
-
-
-InTurn = Annotated[Heavy, Depends(_heavy_of)]

@@ -8,19 +8,18 @@ from typing import Annotated, Any, Final, Literal
 import anyio.to_thread
 from pydantic import BaseModel, Field
 
-from interlock.api.asking import AtSite, Operator, Seer
+from interlock.api.asking import AtSite, InTurn, Operator, Seer
 from interlock.api.document import problems
 from interlock.api.etags import answer
-from interlock.api.heavy import InTurn
 from interlock.api.paging import Listed, Page, filters_of, page_document, rows_of
+from interlock.api.reach import looks_at_ledger, row_of_run
 from interlock.api.run_documents import Time, Told
 from interlock.api.site import Site
 from interlock.api.strict import Strict
-from interlock.api.tools import runs_deployment
 from interlock.compose import open_sinks, own_key
 from interlock.core.clock import iso
 from interlock.core.times import moment
-from interlock.errors import Conflict, MissingExtra, NotFound
+from interlock.errors import Conflict, MissingExtra
 from interlock.ledger.audit import Question, asked_where
 from interlock.ledger.checkpoint import compare
 from interlock.ledger.findings import Found
@@ -46,7 +45,6 @@ EVENTS_MAX: Final = 50_000
 
 _TIME_MAX: Final = 40
 _ID_MAX: Final = 128
-_TENANT: Final = "the ledger as a whole is looked at"
 
 View = Literal["run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice"]
 Cell = Annotated[str | None, Field(max_length=_ID_MAX)]
@@ -146,12 +144,12 @@ class AuditFilter(Listed):
 @router.get("/ledger", summary="How far the ledger is sealed", response_model=LedgerDocument)
 async def state(site: AtSite, who: Operator) -> Response:
     """The newest checkpoint, and what each place says that checkpoints are sent to. For operators of `default`."""
-    runs_deployment(who, _TENANT, "ledger.tenant")
+    looks_at_ledger(who)
     if not isinstance(site.store, SqliteStore):
         said: dict[str, Any] = {"events": site.store.position(), "sealed": 0, "sealed_at": None, "checkpoints": 0,
                                 "newest": None, "sinks": []}  # fmt: skip
         return answer({"kept": False, **said, "missing": "This ledger is in memory."})
-    sinks = await _sinks(site)
+    sinks = await sinks_of(site)
     _, missing = await anyio.to_thread.run_sync(own_key, site.settings.signing_key)
     return answer({"kept": True, **await site.store.log(partial(_state, sinks)), "missing": missing})
 
@@ -165,14 +163,14 @@ async def verified(site: AtSite, who: Operator, heavy: InTurn) -> Response:
     Reads only; one at a time in each process. A large ledger is verified by `interlock ledger verify`. For operators of
     `default`.
     """
-    runs_deployment(who, _TENANT, "ledger.tenant")
-    store = _kept(site)
+    looks_at_ledger(who)
+    store = kept_ledger(site)
     if (events := store.position()) > EVENTS_MAX:
         raise Conflict(
             f"the ledger has {events:,} events, and a request waits for {EVENTS_MAX:,} at most", code="ledger.large",
             remedy="Run `interlock ledger verify`.",
         )  # fmt: skip
-    sinks = await _sinks(site)
+    sinks = await sinks_of(site)
     keys, missing = await anyio.to_thread.run_sync(own_key, site.settings.signing_key)
     found = await heavy.done(partial(verify, store.path, sinks, Scope(keys=keys)))
     return answer(_findings(found, missing))
@@ -184,9 +182,8 @@ async def verified(site: AtSite, who: Operator, heavy: InTurn) -> Response:
 )  # fmt: skip
 async def proof(run_id: str, seq: Annotated[int, Path(ge=1, lt=1 << 53)], site: AtSite, who: Seer) -> Response:
     """The path from an event of your tenant to the newest checkpoint; `interlock ledger prove` says how to check it."""
-    if not await site.store.rows("run", {"run_id": run_id, "tenant": who.tenant}, 1):
-        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="See the list of runs.")
-    return answer(await _kept(site).log(lambda log: inclusion(log, run_id, seq)))
+    await row_of_run(site, who, run_id)
+    return answer(await kept_ledger(site).log(lambda log: inclusion(log, run_id, seq)))
 
 
 @router.get("/audit/{view}", summary="Ask the ledger", tags=["audit"], response_model=Page[dict[str, Any]])
@@ -201,7 +198,7 @@ async def audit(view: View, site: AtSite, who: Seer, asked: Annotated[AuditFilte
     return answer(page_document([plain(row) for row in rows], following))
 
 
-def _kept(site: Site) -> SqliteStore:
+def kept_ledger(site: Site) -> SqliteStore:
     """The ledger's file.
 
     Raises:
@@ -212,7 +209,8 @@ def _kept(site: Site) -> SqliteStore:
     return site.store
 
 
-async def _sinks(site: Site) -> list[Sink]:
+async def sinks_of(site: Site) -> list[Sink]:
+    """Where checkpoints are sent; nowhere where sealing is off."""
     return await anyio.to_thread.run_sync(open_sinks, site.settings) if site.settings.seal.on else []
 
 

@@ -6,7 +6,6 @@ no route takes a path (threat T22).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -15,31 +14,24 @@ import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.agent.run import WORDS_MAX
-from interlock.api.asking import AtSite, Operator, Seer
+from interlock.api.asking import AtSite, InTurn, Operator, Seer
 from interlock.api.call_documents import Outcome
 from interlock.api.calls import Arguments
 from interlock.api.document import problems, with_tag
 from interlock.api.etags import IfNoneMatch, answer, document_answer
-from interlock.api.heavy import InTurn
+from interlock.api.reach import loads_policy
 from interlock.api.run_documents import Told
 from interlock.api.site import Site
 from interlock.api.strict import Body, Strict
-from interlock.api.tools import runs_deployment
-from interlock.core.call import Stop, ToolCall
+from interlock.api.trying import TEXT_MAX, explain_call, in_force, try_policy
+from interlock.core.call import Stop
 from interlock.core.principal import Principal
 from interlock.core.times import moment
-from interlock.core.tool import Tool
 from interlock.errors import MissingExtra
-from interlock.evals.again import Again, Known
-from interlock.evals.backtest import Backtest, Candidates, backtest
 from interlock.evals.walk import Window
-from interlock.grounding.grounding import Asking, imagined
-from interlock.ledger.store import Store
+from interlock.grounding.grounding import imagined
 from interlock.policy.cedar import Policy
-from interlock.policy.explain import explain
-from interlock.policy.facts import Facts, Session, server_resource, shown
 from interlock.policy.rules import Rule, Source
-from interlock.registry.validate import validate
 
 try:
     from fastapi import APIRouter
@@ -52,12 +44,8 @@ router = APIRouter(tags=["policy"], prefix="/api/v1/policy", route_class=Strict)
 NAME: Final = "sent.cedar"
 """What a text is called where it is wrong."""
 
-TEXT_MAX: Final = 200_000
-"""Characters of a policy that is tried."""
-
 _NAME_MAX: Final = 128
 _TIME_MAX: Final = 40
-_EXAMPLES: Final = 5
 
 Text = Annotated[str, Field(max_length=TEXT_MAX, description="The whole policy, in Cedar.")]
 Name = Annotated[str, Field(min_length=1, max_length=_NAME_MAX)]
@@ -210,7 +198,7 @@ async def backtested(body: Backtested, site: AtSite, who: Operator, heavy: InTur
         until_us=None if body.until is None else moment(body.until, now_us),
     )  # fmt: skip
     tools = site.plane.plane.registry.tools
-    found = await heavy.done(partial(_in_a_loop_of_its_own, site.store, body.text, tools, window))
+    found = await heavy.done(partial(try_policy, site.store, Source(NAME, body.text), tools, window))
     return answer({"tenant": who.tenant, **found.tally.as_json(), "broken": found.walked.broken,
                    "events": found.walked.events})  # fmt: skip
 
@@ -222,15 +210,8 @@ async def reload(site: AtSite, who: Operator) -> Response:
     What does not load leaves the one in force. Asking twice loads twice, to the same end. For operators of the tenant
     `default`.
     """
-    runs_deployment(who, "the policy is loaded", "policies.reload")
+    loads_policy(who)
     return answer({"digest": await anyio.to_thread.run_sync(site.plane.reload_policy)})
-
-
-def in_force(site: Site) -> Policy:
-    """The policy of rules that decides now."""
-    policy = site.plane.plane.policy
-    assert isinstance(policy, Policy), "a plane that settings describe has a policy of rules"
-    return policy
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -242,30 +223,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _explain(site: Site, body: Imagined, tenant: str) -> dict[str, Any]:
-    plane, now_us = site.plane.plane, site.now_us
+    principal = Principal(body.principal, tenant, frozenset(body.roles), body.kind)
     run = imagined(body.words, body.read, body.mandates)
-    call = ToolCall(
-        run_id=run.run_id, call_id="call_explain", tool=body.tool, arguments=body.arguments,
-        principal=Principal(body.principal, tenant, frozenset(body.roles), body.kind),
-    )  # fmt: skip
-    trace = partial(plane.grounding.trace, Asking(run, lambda call: None, now_us))
-    valid = validate(call, plane.registry, trace=trace)
-    if isinstance(valid, Stop):
-        return {"stopped": valid.outcome.as_json(), "explanation": None}
-    tool = valid.tool
-    facts = Facts(
-        valid.call.principal, tool, shown(valid), valid.text, Session(), now_us, server_resource(tool.server),
-        valid.traced,
-    )  # fmt: skip
-    return {"stopped": None, "explanation": explain(in_force(site), facts).as_json()}
-
-
-def _in_a_loop_of_its_own(store: Store, text: str, tools: Sequence[Tool], window: Window) -> Backtest:
-    policy = Policy([Source(NAME, text)], tools)
-
-    async def ask() -> Backtest:
-        known = Known(tools)
-        await known.read(store)
-        return await backtest(store, window, Candidates(new=Again(policy, known)), _EXAMPLES)
-
-    return anyio.run(ask)
+    found = explain_call(site, run, body.tool, body.arguments, principal)
+    if isinstance(found, Stop):
+        return {"stopped": found.outcome.as_json(), "explanation": None}
+    return {"stopped": None, "explanation": found.as_json()}

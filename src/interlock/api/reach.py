@@ -10,6 +10,7 @@ from typing import Any
 from interlock.api.site import Site
 from interlock.api.who import Who
 from interlock.core.call_state import CallState
+from interlock.core.principal import FIRST_TENANT
 from interlock.core.run import RunState
 from interlock.errors import NotEntitled, NotFound
 from interlock.keys import WORDS
@@ -29,6 +30,18 @@ async def run_of(site: Site, who: Who, run_id: str) -> RunState:
     if own_only and not is_own(who, run):
         raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="List runs with `interlock runs list`.")
     return run
+
+
+async def row_of_run(site: Site, who: Who, run_id: str) -> dict[str, Any]:
+    """The row of a run of this tenant: for what needs no more of it than that it is there.
+
+    Raises:
+        NotFound: There is none.
+    """
+    rows = await site.store.rows("run", {"run_id": run_id, "tenant": who.tenant}, 1)
+    if not rows:
+        raise NotFound(f"no run {run_id!r} here", code="run.not_found", remedy="See the list of runs.")
+    return rows[0]
 
 
 async def call_of(site: Site, who: Who, run_id: str, call_id: str) -> tuple[RunState, CallState]:
@@ -92,3 +105,37 @@ def require_words(who: Who, what: str) -> None:
             f"{what}: what you came with does not let you say what the user wants", code="auth.words",
             remedy=f"Leave it out, or use a key with the scope {WORDS}.",
         )  # fmt: skip
+
+
+def accepts_definitions(who: Who) -> None:
+    """Refuse whoever may not accept what servers changed of their tools, which binds every tenant.
+
+    Raises:
+        NotEntitled: They are of another tenant than those who run the deployment.
+    """
+    _runs_deployment(who, "definitions are accepted", "tools.accept")
+
+
+def loads_policy(who: Who) -> None:
+    """Refuse whoever may not load the policy, which binds every tenant.
+
+    Raises:
+        NotEntitled: As `accepts_definitions`.
+    """
+    _runs_deployment(who, "the policy is loaded", "policies.reload")
+
+
+def looks_at_ledger(who: Who) -> None:
+    """Refuse whoever may not look at the ledger as a whole, which has everybody's chains.
+
+    Raises:
+        NotEntitled: As `accepts_definitions`.
+    """
+    _runs_deployment(who, "the ledger as a whole is looked at", "ledger.tenant")
+
+
+def _runs_deployment(who: Who, what: str, code: str) -> None:
+    if who.tenant != FIRST_TENANT:
+        raise NotEntitled(
+            f"{what} by those who run the deployment", code=code, remedy=f"Ask somebody of the tenant {FIRST_TENANT!r}."
+        )

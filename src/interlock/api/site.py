@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interlock.api.admission import Admission, Everybody
+from interlock.api.heavy import Heavy
 from interlock.api.identity import Identity, open_identity
 from interlock.api.open_runs import OpenRuns
 from interlock.app import Interlock
@@ -38,6 +39,7 @@ class Site:
         feed: Tells what is committed, by this process and by others.
         telemetry: Figures over time, counts and alerts.
         runs: The runs that requests of this process work in.
+        heavy: The turn of what takes a core for a while: a verification, a backtest.
     """
 
     plane: Interlock
@@ -50,6 +52,7 @@ class Site:
     feed: Feed
     telemetry: Telemetry
     runs: OpenRuns
+    heavy: Heavy
 
     @property
     def store(self) -> Store:
@@ -82,5 +85,5 @@ async def open_site(settings: Settings, plane: Interlock, world: World, keys_fil
         yield Site(
             plane=plane, settings=settings, ring=ring, identity=identity, admission=admission, clock=world.clock,
             new_id=plane.plane.new_id, feed=feed, telemetry=telemetry,
-            runs=OpenRuns(plane),
+            runs=OpenRuns(plane), heavy=Heavy(),
         )  # fmt: skip

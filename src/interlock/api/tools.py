@@ -16,15 +16,15 @@ from interlock.api.document import problems, with_tag
 from interlock.api.etags import IfNoneMatch, answer, document_answer
 from interlock.api.idempotency import Key, replayed
 from interlock.api.paging import Page, page_document
+from interlock.api.reach import accepts_definitions
 from interlock.api.run_documents import Time, Told
 from interlock.api.site import Site
 from interlock.api.strict import Body, Strict
 from interlock.api.who import Who
 from interlock.core.clock import iso
 from interlock.core.event import DEFINITIONS, Kind
-from interlock.core.principal import FIRST_TENANT
 from interlock.core.tool import Tool
-from interlock.errors import Conflict, MissingExtra, NotEntitled, NotFound
+from interlock.errors import Conflict, MissingExtra, NotFound
 from interlock.ledger.definitions import Definitions
 from interlock.registry.cost import tool_tokens
 from interlock.registry.difference import Difference
@@ -154,7 +154,7 @@ class RollOut(Body):
 @router.get("/tools", summary="List the tools", response_model=Page[ToolBrief])
 async def list_tools(site: AtSite, who: Seer) -> Response:
     """Every tool of the deployment by name, on one page; what is withheld is among them."""
-    return answer(page_document([_brief(site, versions) for versions in _tools(site).values()], None))
+    return answer(page_document([_brief(site, versions) for versions in by_name(site).values()], None))
 
 
 @router.get("/tools/{name}", summary="Read a tool", response_model=ToolDocument, responses=with_tag())
@@ -191,7 +191,7 @@ async def roll_out(name: str, body: RollOut, site: AtSite, who: Operator, key: K
 @router.get("/drift", summary="What servers changed of their tools", tags=["drift"], response_model=Page[Drift])
 async def drift(site: AtSite, who: Seer) -> Response:
     """What is not as it was reviewed and waits for a person: what to look at first first, on one page."""
-    waiting = sorted((await Definitions(site.store).accepted()).differences(), key=lambda each: each.danger)
+    waiting = await Definitions(site.store).waiting()
     return answer(page_document([_difference(each) for each in waiting], None))
 
 
@@ -205,37 +205,21 @@ async def accept(body: Accept, site: AtSite, who: Operator, key: Key = None) -> 
     Answers with what waits still. Refused with 409 where another definition waits by now. With a key, asking again for
     what you have accepted in the same words is answered as before. For operators of the tenant `default`.
     """
-    runs_deployment(who, "definitions are accepted", "tools.accept")
+    accepts_definitions(who)
     definitions = Definitions(site.store)
-    shown = (body.server, body.name, body.digest)
-    chosen = [each for each in (await definitions.accepted()).differences() if _key(each) == shown]
-    again = not chosen and key is not None and await _accepted_before(site, body, who)
-    if not chosen and not again:
-        raise Conflict(
-            "this definition is not the one that waits any more", code="tools.moved", remedy="Look at what waits now."
-        )
-    await definitions.accept(chosen, who.principal, body.reason)
-    waiting = sorted((await definitions.accepted()).differences(), key=lambda each: each.danger)
+    again = False
+    try:
+        await definitions.accept_shown((body.server, body.name, body.digest), who.principal, body.reason)
+    except Conflict:
+        again = key is not None and await _accepted_before(site, body, who)
+        if not again:
+            raise
+    waiting = await definitions.waiting()
     return answer(page_document([_difference(each) for each in waiting], None), headers=replayed(again))
 
 
-def runs_deployment(who: Who, what: str, code: str) -> None:
-    """Refuse whoever does not run the deployment.
-
-    Args:
-        what: What is for those who do.
-
-    Raises:
-        NotEntitled: They are of another tenant.
-    """
-    if who.tenant != FIRST_TENANT:
-        raise NotEntitled(
-            f"{what} by those who run the deployment", code=code, remedy=f"Ask somebody of the tenant {FIRST_TENANT!r}."
-        )
-
-
-def _tools(site: Site) -> dict[str, list[Tool]]:
-    """Name to its versions, by name."""
+def by_name(site: Site) -> dict[str, list[Tool]]:
+    """The tools of a site: name to its versions, that which everybody has first; without the one that finds others."""
     found: dict[str, list[Tool]] = {}
     for tool in sorted(site.plane.plane.registry.tools, key=lambda each: each.name):
         if tool.name != FIND:
@@ -244,7 +228,7 @@ def _tools(site: Site) -> dict[str, list[Tool]]:
 
 
 def _named(site: Site, name: str) -> list[Tool]:
-    if name not in (found := _tools(site)):
+    if name not in (found := by_name(site)):
         raise NotFound(f"no tool {name!r} here", code="tools.unknown", remedy="See the list of tools.")
     return found[name]
 
@@ -285,10 +269,6 @@ def _is_said(state: VersionState, body: RollOut, who: Who) -> bool:
 def _difference(each: Difference) -> dict[str, Any]:
     said = {"was": "", "digest": "", "aspects": [], "fields": [], "flips": [], "signs": [], "lines": []}
     return said | each.as_json()
-
-
-def _key(each: Difference) -> tuple[str, str, str]:
-    return each.server, each.name, each.digest
 
 
 async def _accepted_before(site: Site, body: Accept, who: Who) -> bool:

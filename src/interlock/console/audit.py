@@ -10,9 +10,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from interlock.api.asking import who_of
+from interlock.api.reach import row_of_run
 from interlock.console.view import View, seen
 from interlock.core.times import moment
-from interlock.errors import BadInput, MissingExtra, NotFound
+from interlock.errors import BadInput, MissingExtra
 from interlock.ledger.audit import VIEWS, Question, asked_where
 from interlock.ledger.pages import Page, during
 from interlock.ledger.plain import plain
@@ -96,8 +97,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
         who.require("see")
         chain = request.path_params["run_id"]
         after = _number(request.query_params.get("after", "0"))
-        if not await site.store.rows("run", {"run_id": chain, "tenant": who.tenant}, 1):
-            raise NotFound(f"no run {chain!r}", code="run.not_found", remedy="See the list of runs.")
+        await row_of_run(site, who, chain)
         found = await site.store.read(chain, after, _EVENTS)
         return view.page(request, "events.html", chain=chain, events=found, after=after, most=_EVENTS)
 

@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-import anyio
-import anyio.to_thread
-
 from interlock.api.asking import who_of
+from interlock.api.trying import TEXT_MAX, in_force, try_policy
 from interlock.console.forms import Form
-from interlock.console.policies import in_force
 from interlock.console.underway import Tell, underway
 from interlock.console.view import View
 from interlock.core.times import moment
-from interlock.core.tool import Tool
 from interlock.errors import MissingExtra
-from interlock.evals.again import Again, Known
-from interlock.evals.backtest import Backtest, Candidates, backtest
+from interlock.evals.backtest import Backtest
 from interlock.evals.tally import MEANINGS, VERDICTS
 from interlock.evals.walk import Window
-from interlock.ledger.store import Store
 from interlock.markup.chart import Row, bars
 from interlock.policy.cedar import Policy
 from interlock.policy.rules import Source
@@ -36,47 +30,32 @@ except ImportError:
 NAME: Final = "pasted.cedar"
 """What the text is called where it is wrong."""
 
-_TEXT_MAX: Final = 200_000
-_EXAMPLES: Final = 5
 _WORDS: Final = {"allow": "allow", "require_approval": "hold", "deny": "deny"}
 
 
 def routes(view: View) -> Sequence[BaseRoute]:
     """The page of the backtest."""
     site = view.site
-    one = anyio.CapacityLimiter(1)  # it takes a core: a second one waits
 
     async def asked(request: Request) -> Response:
         who_of(request).require("see")
-        return view.page(request, "backtest.html", text=_text(in_force(view)), since="7d")
+        return view.page(request, "backtest.html", text=_text(in_force(site)), since="7d")
 
     async def done(request: Request) -> Response:
         who = who_of(request)
         who.require("operate")
         form = Form(request)
-        text, since = form.raw("text", _TEXT_MAX), form.text("since", 40)
+        text, since = form.raw("text", TEXT_MAX), form.text("since", 40)
         since_us, tools = moment(since, site.now_us), site.plane.plane.registry.tools
 
         async def work(tell: Tell) -> dict[str, Any]:
             window = Window(tenant=who.tenant, since_us=since_us, progress=tell)
-            ask = partial(_in_a_loop_of_its_own, site.store, text, tools, window)
-            return _shown(await anyio.to_thread.run_sync(ask, limiter=one))
+            ask = partial(try_policy, site.store, Source(NAME, text), tools, window)
+            return _shown(await site.heavy.done(ask))
 
         return underway(view, request, ("backtest_under_way.html", "backtested.html"), work)
 
     return [Route("/policies/backtest", asked), Route("/policies/backtest", done, methods=["POST"])]
-
-
-def _in_a_loop_of_its_own(store: Store, text: str, tools: Sequence[Tool], window: Window) -> Backtest:
-    """Do it in this thread, so that the pages and calls of everybody else are answered meanwhile."""
-    policy = Policy([Source(NAME, text)], tools)
-
-    async def ask() -> Backtest:
-        known = Known(tools)
-        await known.read(store)
-        return await backtest(store, window, Candidates(new=Again(policy, known)), _EXAMPLES)
-
-    return anyio.run(ask)
 
 
 def _shown(found: Backtest) -> dict[str, Any]:

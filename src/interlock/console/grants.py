@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from interlock.api.asking import who_of
 from interlock.api.problem import status_of
@@ -213,8 +213,3 @@ def _operand(part: Part) -> Json:
         return parse_json(part.operand)
     except BadInput:
         return part.operand
-
-
-def address(approval_id: str) -> str:
-    """The page of a grant that begins with what a request asks for."""
-    return f"/grants/new?approval={quote(approval_id, safe='')}"

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import anyio.to_thread
 
 from interlock.api.asking import who_of
+from interlock.api.reach import loads_policy
+from interlock.api.trying import explain_call, in_force
 from interlock.console.forms import Form
 from interlock.console.view import View
-from interlock.core.call import Stop, ToolCall
+from interlock.core.call import Stop
 from interlock.core.clock import SECOND_US
 from interlock.core.principal import FIRST_TENANT, Principal
-from interlock.errors import BadInput, InterlockError, MissingExtra, NotEntitled
-from interlock.grounding.grounding import Asking, imagined
+from interlock.errors import BadInput, InterlockError, MissingExtra
+from interlock.grounding.grounding import imagined
 from interlock.policy.cedar import Policy
-from interlock.policy.explain import Explanation, explain
-from interlock.policy.facts import Facts, Session, server_resource, shown
+from interlock.policy.explain import Explanation
 from interlock.policy.rules import Rule
-from interlock.registry.validate import validate
 
 try:
     from starlette.requests import Request
@@ -58,7 +57,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
     def rules(request: Request, code: int = 200, problem: InterlockError | None = None) -> Response:
         who = who_of(request)
         who.require("see")
-        policy = in_force(view)
+        policy = in_force(site)
         return view.page(
             request, "policies.html", code, policy=policy, lines=_lines(view, policy, who.tenant), problem=problem,
             untyped=policy.untyped(), may_reload=who.may("operate") and who.tenant == FIRST_TENANT,
@@ -71,11 +70,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
     async def reload(request: Request) -> Response:
         who = who_of(request)
         who.require("operate")
-        if who.tenant != FIRST_TENANT:
-            raise NotEntitled(
-                "the policy is loaded by those who run the deployment", code="policies.reload",
-                remedy=f"Ask an operator of the tenant {FIRST_TENANT!r}.",
-            )  # fmt: skip
+        loads_policy(who)
         try:
             await anyio.to_thread.run_sync(site.plane.reload_policy)
         except InterlockError as error:  # the one in force stays
@@ -104,13 +99,6 @@ def routes(view: View) -> Sequence[BaseRoute]:
         Route("/policies/explain", asked),
         Route("/policies/explain", explained, methods=["POST"]),
     ]
-
-
-def in_force(view: View) -> Policy:
-    """The policy of rules that decides now."""
-    policy = view.site.plane.plane.policy
-    assert isinstance(policy, Policy), "a plane that settings describe has a policy of rules"
-    return policy
 
 
 def _lines(view: View, policy: Policy, tenant: str) -> list[Line]:
@@ -147,20 +135,7 @@ def _explain(view: View, said: Mapping[str, str], tenant: str) -> dict[str, Expl
     name = said["principal"].strip()
     if not name:
         raise BadInput("principal: nobody is named", code="form.field", remedy="Say on whose behalf it would be made.")
-    roles = frozenset(role for role in said["roles"].replace(",", " ").split() if role)
-    plane, now_us = view.site.plane.plane, view.site.now_us
+    roles = frozenset(said["roles"].replace(",", " ").split())
     run = imagined(said["words"] or None, (), ())
-    call = ToolCall(
-        run_id=run.run_id, call_id="call_explain", tool=said["tool"], arguments=said["arguments"],
-        principal=Principal(name, tenant, roles),
-    )  # fmt: skip
-    trace = partial(plane.grounding.trace, Asking(run, lambda call: None, now_us))
-    valid = validate(call, plane.registry, trace=trace)
-    if isinstance(valid, Stop):
-        return {"stop": valid}
-    tool = valid.tool
-    facts = Facts(
-        valid.call.principal, tool, shown(valid), valid.text, Session(), now_us, server_resource(tool.server),
-        valid.traced,
-    )  # fmt: skip
-    return {"found": explain(in_force(view), facts)}
+    found = explain_call(view.site, run, said["tool"], said["arguments"], Principal(name, tenant, roles))
+    return {"stop": found} if isinstance(found, Stop) else {"found": found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from interlock.api.asking import who_of
 from interlock.api.problem import status_of
@@ -107,11 +107,6 @@ class _Pages:
             return True  # which other tenants there are is nobody's business but of those who run the deployment
         own = {} if scope is Scope.TENANT else {"tenant": who.tenant}
         return bool((await self._plane.store.page("tool_call", {_COLUMNS[scope]: target, **own}, limit=1)).rows)
-
-
-def address(scope: Scope, target: str) -> str:
-    """The page of the switch with something filled in; nothing is stopped by it."""
-    return f"/stop?{urlencode({'scope': scope.value, 'target': target})}"
 
 
 def _typed(form: Form) -> dict[str, str]:

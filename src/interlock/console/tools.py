@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from interlock.api.asking import who_of
+from interlock.api.tools import by_name
 from interlock.console.forms import Form
 from interlock.console.view import View, seen
 from interlock.core.clock import SECOND_US
@@ -20,7 +21,6 @@ from interlock.ledger.definitions import Definitions
 from interlock.registry.cost import tool_tokens
 from interlock.registry.lint import lint
 from interlock.registry.lint_tool import score
-from interlock.routing import FIND
 from interlock.telemetry.measures_overview import ToolFigures
 
 try:
@@ -67,7 +67,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
         wanted = seen(request.query_params.get("q", "")).strip()[:_WORDS_MAX]
         every = list(_lines(view, who.tenant))
         found = [each for each in every if _matches(each.tool, wanted)]
-        waiting = (await Definitions(site.store).accepted()).differences()
+        waiting = await Definitions(site.store).waiting()
         servers = {name: (each.state.value, each.why) for name, each in site.plane.fleet.servers.items()}
         return view.page(
             request, "tools.html", found=found, whole=len(every), wanted=wanted, waiting=waiting, servers=servers,
@@ -109,11 +109,7 @@ def _lines(view: View, tenant: str) -> Iterator[Line]:
     site = view.site
     registry, degraded = site.plane.plane.registry, site.plane.degraded
     figures = _figures(view, tenant)
-    tools: dict[str, list[Tool]] = {}
-    for tool in registry.tools:
-        if tool.name != FIND:
-            tools.setdefault(tool.name, []).append(tool)
-    for name, versions in sorted(tools.items()):
+    for name, versions in by_name(site).items():
         tool = versions[0]
         yield Line(
             tool=tool, points=score(tool).points, tokens=tool_tokens(tool), versions=len(versions),

@@ -12,7 +12,7 @@ from typing import Final
 from interlock.core.canonical import Json
 from interlock.core.event import DEFINITIONS, Fact, Kind
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR, Principal
-from interlock.errors import NotEntitled
+from interlock.errors import Conflict, NotEntitled
 from interlock.ledger.known import Known
 from interlock.ledger.store import Append, Store
 from interlock.registry.accepted import FIRST_SIGHT, Accepted, Standing
@@ -48,6 +48,14 @@ class Definitions:
             StoreUnavailable: It cannot be read.
         """
         return await self._known.now()
+
+    async def waiting(self) -> list[Difference]:
+        """What is not as it was reviewed and waits for a person: what to look at first first.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        return sorted((await self.accepted()).differences(), key=lambda each: each.danger)
 
     async def take(self, own: Registry, listings: Iterable[Listing]) -> Registry:
         """One's own tools and those of servers as they are listed now; what is new about them is recorded first.
@@ -102,6 +110,24 @@ class Definitions:
             pin = None if each.definition is None else Pin(each.digest, each.definition)
             facts.append(_accepted(each.server, each.name, pin, "person", said, person.id))
         self._known.absorb(await self._store.append(Append(DEFINITIONS, FIRST_TENANT, facts)))
+
+    async def accept_shown(self, shown: tuple[str, str, str], person: Principal, reason: str) -> None:
+        """Accept what became of one tool, where that is still what a person was shown.
+
+        Args:
+            shown: Server, name, and the digest of the definition; an empty one for a tool that is gone.
+
+        Raises:
+            Conflict: Another definition waits by now, or none.
+            NotEntitled, LedgerError: As `accept`.
+        """
+        chosen = [each for each in await self.waiting() if (each.server, each.name, each.digest) == shown]
+        if not chosen:
+            raise Conflict(
+                "this definition is not the one that waits any more", code="tools.moved",
+                remedy="Look at what waits now.",
+            )  # fmt: skip
+        await self.accept(chosen, person, reason)
 
     def _make(self, accepted: Accepted) -> Registry:
         assert self._own is not None, "tools were listed"
