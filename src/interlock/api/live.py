@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from interlock.api.paging import place_of
 from interlock.api.site import Site
 from interlock.api.who import Who
 from interlock.core.event import Event, Kind
@@ -98,8 +99,8 @@ def last_seen(connection: HTTPConnection) -> int | None:
     said = connection.headers.get("last-event-id", "")
     if not said:
         return None
-    if not (said.isascii() and said.isdigit() and len(said) < 19):
+    if (position := place_of(said)) is None:
         raise BadInput(
             "Last-Event-ID is no position", code="live.position", remedy="Send back an id that you were sent."
         )
-    return int(said)
+    return position

@@ -22,6 +22,7 @@ LIMIT_MAX: Final = 200
 
 _MARK: Final = 8
 _POSITION: Final = 8
+_DIGITS: Final = 19
 
 Item = TypeVar("Item")
 
@@ -74,6 +75,11 @@ def position_of(cursor: str | None, *scope: Any) -> int | None:
             remedy="Send `next` of the page in front as it came, with the same filters; or begin without one.",
         )  # fmt: skip
     return _of(found)
+
+
+def place_of(said: str) -> int | None:
+    """The number of a position or an event, as an address or a header says it in clear; None where it is none."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else None
 
 
 def page_document(items: list[Any], following: str | None) -> dict[str, Any]:

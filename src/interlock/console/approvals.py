@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from interlock.api.asking import who_of
+from interlock.api.paging import place_of
 from interlock.approvals.fatigue import Figures, figures
 from interlock.approvals.past import Answered
 from interlock.console.view import View
@@ -82,6 +83,6 @@ def _before(said: str) -> int | None:
     """
     if not said:
         return None
-    if not (said.isascii() and said.isdigit() and len(said) < 19):
+    if (position := place_of(said)) is None:
         raise BadInput("before: no place in the list", code="console.after", remedy="Begin at the newest.")
-    return int(said)
+    return position

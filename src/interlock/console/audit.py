@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from interlock.api.asking import who_of
+from interlock.api.paging import place_of
 from interlock.api.reach import row_of_run
 from interlock.console.view import View, seen
 from interlock.core.times import moment
@@ -145,6 +146,6 @@ def _address(asked: Mapping[str, str], **more: str) -> str:
 
 
 def _number(said: str) -> int:
-    if not (said.isascii() and said.isdigit() and len(said) < 19):
+    if (number := place_of(said)) is None:
         raise BadInput(f"{said[:40]!r} is no number", code="http.query", remedy="Begin at the first page.")
-    return int(said)
+    return number

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from interlock.api.asking import who_of
 from interlock.api.ledger import kept_ledger, sinks_of
+from interlock.api.paging import place_of
 from interlock.api.reach import looks_at_ledger, row_of_run
 from interlock.api.who import Who
 from interlock.compose import own_key
@@ -97,9 +98,9 @@ def _number(said: str) -> int:
     Raises:
         NotFound: It is none that a ledger has.
     """
-    if not (said.isascii() and said.isdigit() and len(said) < 19):
+    if (number := place_of(said)) is None:
         raise NotFound(f"no event {said[:40]!r}", code="prove.no_event", remedy="See the events of the run.")
-    return int(said)
+    return number
 
 
 def _runs_it(who: Who) -> None:

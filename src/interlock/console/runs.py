@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from interlock.api.asking import who_of
+from interlock.api.paging import place_of
 from interlock.api.site import Site
 from interlock.console.run_head import STATUSES, counted
 from interlock.console.view import View
@@ -124,9 +125,10 @@ def _question(asked: Mapping[str, str]) -> tuple[Question, int | None]:
         if len(text) > _TEXT_MAX:
             raise BadInput(f"{name}: {len(text)} characters", code="http.query", remedy=f"At most {_TEXT_MAX}.")
     before = asked.get("before", "")
-    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+    position = place_of(before)
+    if before and position is None:
         raise BadInput("before: no place in the list", code="http.query", remedy="Begin at the first page.")
-    return Question(said=said), int(before) if before else None
+    return Question(said=said), position
 
 
 async def lines_of(site: Site, rows: Sequence[Row]) -> list[Line]:
