@@ -70,7 +70,7 @@ def machine() -> list[str]:
 
 def named(text: str) -> list[str]:
     """What of this machine, and which hosts, a text names."""
-    here = [place for place in machine() if re.search(rf"{re.escape(place)}\b", text)]
+    here = [place for place in machine() if re.search(rf"(?<![\w./}}-]){re.escape(place)}\b", text)]
     return here + [host for host in _HOST.findall(text) if host not in HOSTS]
 
 
@@ -82,6 +82,7 @@ def test_no_page_names_a_machine_or_the_host_of_a_registry(page: Path) -> None:
 def test_what_a_page_must_not_name_is_found() -> None:
     assert all(named(f"it is in {place}/x") for place in machine())
     assert named("from https://packages.example.org/simple") and named("http://localhost:8080") and named("10.0.0.1")
+    assert not [place for place in machine() if place in named(f"POST /api/v1/policy{place}")]
     assert not named("an apsw of 3.54.1; name@example.com; `interlock.registry.formats`")
 
 

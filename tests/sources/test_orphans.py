@@ -29,7 +29,7 @@ def gone(pid: int) -> bool:
     """Whether a process ended: what nobody has waited for yet counts as ended too."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second: it ended between the opening and the reading
         return True
     return state == "Z"
 
