@@ -164,6 +164,12 @@ def test_a_record_that_contradicts_itself_is_found_though_its_hashes_hold(facts:
     assert problem in ends_at(chained(facts)).problem
 
 
+def test_what_a_models_turn_reserves_is_about_no_call_and_the_record_holds() -> None:
+    turn = [Fact(kind, {"reserved": []}, "model_1") for kind in (Kind.BUDGET_RESERVED, Kind.BUDGET_SETTLED)]
+    steps = list(replay(chained([started(), *turn, *read_call("call_1")])))
+    assert steps[-1].status == "closed" and not any(step.problem for step in steps)
+
+
 @pytest.mark.parametrize(
     ("verdict", "named", "used", "holds"),
     [

@@ -122,7 +122,7 @@ class _Record:
         if fact.kind is Kind.CALL_DECIDED and "proposed" in fact.body:
             return "the call is proposed a second time" if call is not None else ""
         if fact.call_id and call is None:
-            return "it is about a call that was not proposed"
+            return "" if fact.kind in _METERS else "it is about a call that was not proposed"
         if fact.approval_id and fact.kind is not Kind.APPROVAL_REQUESTED:
             return self._objects_to_answer(event)
         return "" if call is None else self._objects_to_call(call, event)
@@ -164,6 +164,9 @@ class _Record:
         binds = decided.fact.body["decision"]["mode"] == "enforce"
         return f"it ran though policy said {verdict}" if binds and verdict != "allow" and not answered else ""
 
+
+_METERS = frozenset({Kind.BUDGET_RESERVED, Kind.BUDGET_SETTLED})
+"""Kinds that may be about what is no call: a model's turn reserves and settles what it costs under an id of its own."""
 
 _MOVING = frozenset({Kind.CALL_DECIDED, Kind.CALL_INTENT, Kind.CALL_RESULT, Kind.CALL_UNKNOWN, Kind.CALL_RECONCILED})
 """Kinds that move a call on: none may come after its end."""
