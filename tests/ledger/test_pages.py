@@ -44,7 +44,7 @@ START_US = FrozenClock().wall_us()
 async def whole(store: Store, table: str, where: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     """All pages, one after the other."""
     found: list[dict[str, Any]] = []
-    page = Page([], None)
+    page = Page([], None, [])
     while True:
         page = await store.page(table, where, limit=limit, before=page.before)
         assert len(page.rows) == limit or page.before is None

@@ -16,6 +16,7 @@ from interlock.console.forms import Form, shown_at, viewed_ms
 from interlock.console.view import View
 from interlock.core.tool import Effect
 from interlock.errors import BadInput, InterlockError, MissingExtra
+from interlock.gist import Gist, gists
 from interlock.inbox import Item, Rank, page_of
 from interlock.inbox import inbox as waiting
 from interlock.ledger.pages import VALUES_MAX
@@ -84,6 +85,7 @@ class Row:
         at: The page on which one sees to it.
         do: What one does there.
         about: What tells it from the others, for those who hear the page.
+        gist: What its call is about; None where that is not one call, or not known.
         bound: What its rejection is bound to; empty where it cannot be rejected here.
     """
 
@@ -92,6 +94,7 @@ class Row:
     at: str
     do: str
     about: str
+    gist: Gist | None = None
     bound: str = ""
 
 
@@ -145,7 +148,8 @@ class _Pages:
         wanted = [item for item in found if _wanted(item, asked, who, standing)]
         before = sum(1 for item in wanted if asked.after is not None and item.rank <= asked.after)
         page, last = page_of(wanted, ON_A_PAGE, asked.after)
-        rows = [_row(item, asked) for item in page]
+        lines = await gists(self._plane.store, who.tenant, page)
+        rows = [replace(_row(item, asked), gist=lines.get((item.run_id, item.ids[0]))) for item in page]
         if asked.opened and who.may("decide"):
             rows = [await self._bound(row, who, standing) for row in rows]
         more = "" if last is None else asked.address(after=_written(last))

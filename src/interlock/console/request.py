@@ -7,22 +7,20 @@ approves something privileged says of every fold that they have read it.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from interlock.approvals.endorsing import TOOL
 from interlock.approvals.suggest import leaves
-from interlock.approvals.where import domain_of, exactly
 from interlock.asked import Asked
 from interlock.core.canonical import Json, pointer
 from interlock.core.origins_said import LEVELS, lack_text
 from interlock.core.provenance import DEFINITION, OPERATOR, PERSON, WORDS
 from interlock.core.visible import Stretch, name_of, visible, visible_json, visible_lines
+from interlock.gist import Named, money, recipients
 
 LONG: Final = 600
 LINES: Final = 16
@@ -30,17 +28,6 @@ LINES: Final = 16
 
 _ACCOUNTED: Final = {WORDS: "the user's words", PERSON: "a person who answers for it", OPERATOR: "the operator's lists",
                      DEFINITION: "the tool's definition"}  # fmt: skip
-_MONEY: Final = re.compile(
-    r"(^|_)(amount|price|total|cents?|usd|eur|gbp|fee|cost|sum|money|balance|credit|refund|budget|salary|discount)(_|$)",
-    re.IGNORECASE,
-)
-_CURRENCY: Final = re.compile(r"(^|_)currency(_|$)", re.IGNORECASE)
-_CENTS: Final = re.compile(r"(^|_)cents?(_|$)", re.IGNORECASE)
-_AMOUNT_MAX: Final = 40
-_ADDRESS_MAX: Final = 320
-"""Characters: a longer text is no address."""
-
-_SEAM: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _NEVER: Final = "credential"
 
 
@@ -112,14 +99,6 @@ class Argument(NamedTuple):
     origins: tuple[Origin, ...]
 
 
-class Named(NamedTuple):
-    """What stands in a fixed place: a recipient with its domain, or an amount."""
-
-    pointer: str
-    value: str
-    said: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """Everything that is shown of what would run.
@@ -172,8 +151,8 @@ def shown(asked: Asked, tools: Mapping[str, str]) -> Shown:
             Argument(name, shown_value(value, name), tuple(_below(pointer([name]), found)))
             for name, value in arguments.items()
         ),
-        recipients=tuple(_recipients(parts, origins.get("arguments", {}))),
-        money=tuple(_money(parts, origins.get("arguments", {}))),
+        recipients=tuple(recipients(parts, origins.get("arguments", {}))),
+        money=tuple(money(parts, origins.get("arguments", {}))),
         words=None if asked.words is None else shown_text(asked.words, "words"),
         lacks=tuple(lack_text(each) for each in lacks if not each.get("pointer")),
         tool_endorsable=any(each["code"] == "mandate" for each in lacks),
@@ -223,42 +202,6 @@ def _origin(at: str, said: Mapping[str, Any], lacks: Iterable[Mapping[str, Any]]
 
 def _below(at: str, found: Mapping[str, Origin]) -> Iterable[Origin]:
     return (each for where, each in found.items() if where == at or where.startswith(f"{at}/"))
-
-
-def _recipients(parts: Mapping[str, Json], roles: Mapping[str, Any]) -> Iterable[Named]:
-    """Whatever looks like an address or a host, and whatever is a target by its role; long ones stand in full below."""
-    for at, value in parts.items():
-        if not isinstance(value, str) or len(value) > _ADDRESS_MAX:
-            continue
-        domain = domain_of(value)
-        if not domain and "://" in value[:16]:
-            domain = _host(value)
-        if domain:
-            yield Named(at, value, domain)
-        elif roles.get(at, {}).get("role") in ("target", "fetch") or _like_an_address(value):
-            yield Named(at, value, "")
-
-
-def _host(value: str) -> str:
-    try:
-        return urlsplit(value).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _like_an_address(value: str) -> bool:
-    return "@" in value[1:-1] and " " not in value.strip()
-
-
-def _money(parts: Mapping[str, Json], roles: Mapping[str, Any]) -> Iterable[Named]:
-    """Whatever is an amount by its role or its name, and the currencies beside it; cents as whole units as well."""
-    for at, value in parts.items():
-        name = _SEAM.sub("_", at.rpartition("/")[2])
-        is_amount = _MONEY.search(name) is not None or roles.get(at, {}).get("role") == "amount"
-        if is_amount and isinstance(value, int | float) and not isinstance(value, bool):
-            yield Named(at, json.dumps(value), f"{exactly(value) / 100:,.2f}" if _CENTS.search(name) else "")
-        elif isinstance(value, str) and len(value) < _AMOUNT_MAX and (is_amount or _CURRENCY.search(name)):
-            yield Named(at, value, "")
 
 
 def _hidden(asked: Asked, origins: Iterable[Origin]) -> tuple[tuple[str, int], ...]:

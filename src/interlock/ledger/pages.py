@@ -25,10 +25,12 @@ class Page(NamedTuple):
         rows: At most as many as were asked for.
         before: What to ask for next: position of the last row, below which there may be more; None where there is
             nothing more. It stays good whatever is appended: a row never moves.
+        positions: Of each row, that of the event that made it.
     """
 
     rows: list[Row]
     before: int | None
+    positions: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ def refuse_bad(table: str, where: Where, limit: int = 1) -> None:
 
 def page_of(found: Sequence[tuple[int, Row]], limit: int) -> Page:
     """The page of rows with their positions, of which one more was looked for than it has."""
-    rows = [row for _, row in found[:limit]]
-    return Page(rows, found[limit - 1][0] if len(found) > limit else None)
+    positions = [position for position, _ in found[:limit]]
+    return Page([row for _, row in found[:limit]], positions[-1] if len(found) > limit else None, positions)
 
 
 def one_of(asked: Any) -> Collection[Any]:
