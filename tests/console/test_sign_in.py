@@ -95,7 +95,7 @@ def test_a_link_of_another_site_to_a_page_finds_whoever_is_signed_in_after_one_s
         page.get_by_role("button", name="Sign in with a key").click()
         page.wait_for_url(f"{at.url}/")
         seen.go("/sign-in?next=/%3Ffrom=mail")
-        page.get_by_role("link", name="You are signed in already").click()
+        page.get_by_role("link", name="Signed in already").click()
         page.wait_for_url(f"{at.url}/?from=mail")
         assert page.get_by_role("heading", name="Inbox").is_visible()
 

@@ -11,7 +11,7 @@ from interlock.console.view import View, money
 from interlock.core.clock import SECOND_US
 from interlock.core.times import took
 from interlock.errors import BadInput, MissingExtra
-from interlock.markup.chart import Row, Said, Series, bars, columns, figures, lines
+from interlock.markup.chart import Row, Said, Series, bars, columns, figures, lines, told
 from interlock.markup.tags import Markup
 from interlock.telemetry.measures_overview import Overview, Point
 
@@ -33,6 +33,9 @@ RANGES: Final = {
 _ANSWERS: Final = ("done", "held", "unknown", "refused", "failed", "withheld")
 _PARTS: Final = {"model": "Model turns", "tool": "Tool executions", "gates": "Gates", "person": "Waits for a person"}
 _BARS: Final = 12
+_DRAWN_FROM: Final = 3
+"""Times with figures from which on a chart is drawn: two points are no course."""
+
 
 
 class Chart(NamedTuple):
@@ -41,12 +44,13 @@ class Chart(NamedTuple):
     Attributes:
         name: What it is called in the page's addresses.
         title: What it shows.
-        picture, table: The two.
+        picture: None where there is too little for one: then the figures say it all.
+        table: The figures.
     """
 
     name: str
     title: str
-    picture: Markup
+    picture: Markup | None
     table: Markup
 
 
@@ -71,7 +75,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
 
 
 def charts(seen: Overview) -> list[Chart]:
-    """What changes over the time."""
+    """What changes over the time: what is drawn, then what is only said."""
     labels = [_label(point.at_us, seen.step_us) for point in seen.points]
     answers = [_series(name, seen.points, lambda point, name=name: getattr(point.answers, name)) for name in _ANSWERS]
     found = [_chart("calls", "Calls by answer", columns, labels, [each for each in answers if any(each.values)])]
@@ -84,7 +88,7 @@ def charts(seen: Overview) -> list[Chart]:
     if seen.tokens:
         tokens = _series("tokens", seen.points, lambda point: point.tokens)
         found.append(_chart("tokens", "Tokens", columns, labels, [tokens]))
-    return found
+    return sorted(found, key=lambda chart: chart.picture is None)
 
 
 def ranking(seen: Overview) -> list[tuple[str, Markup]]:
@@ -115,7 +119,8 @@ def _latency(name: str, title: str, labels: Sequence[str], points: Sequence[Poin
 def _chart(
     name: str, title: str, draw: Any, labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format
 ) -> Chart:  # fmt: skip
-    return Chart(name, title, draw(title, labels, series, said), figures(labels, series, said))
+    picture = draw(title, labels, series, said) if len(told(series)) >= _DRAWN_FROM else None
+    return Chart(name, title, picture, figures(labels, series, said))
 
 
 def _series(name: str, points: Sequence[Point], value: Any) -> Series:

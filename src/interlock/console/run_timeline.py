@@ -15,8 +15,8 @@ from interlock.ledger.story import Story
 from interlock.ledger.story_entries import Call, Entry, Note, Turn
 from interlock.markup.tags import Markup
 
-EVENTS_MAX: Final = 240
-"""Events that a page shows, about a hundred steps: what comes before is on the next page, however long the run is."""
+EVENTS_MAX: Final = 120
+"""Events that a page shows, about fifty steps: what comes before is on the next page, however long the run is."""
 
 NOTES: Final[Mapping[str, str]] = {
     "run.started": "The user began", "run.words": "The user said", "run.waiting": "Wait", "run.finished": "End",

@@ -19,7 +19,7 @@ from interlock.core.clock import SECOND_US, iso
 from interlock.core.times import ago, took
 from interlock.core.visible import unhidden, visible_json
 from interlock.errors import MissingExtra
-from interlock.markup.tags import Markup, shown, tag, text
+from interlock.markup.tags import Markup, block, shown, tag, text
 
 try:
     from jinja2 import DictLoader, Environment, StrictUndefined
@@ -102,7 +102,7 @@ def seen(typed: str) -> str:
 
 def _value(value: Any) -> Markup:
     """A JSON value on several lines, nothing left out, in a block that is no markup."""
-    return tag("pre", shown(visible_json(value)), class_="value", tabindex="0")
+    return block(visible_json(value), class_="value", tabindex="0")
 
 
 def _when(at_us: int) -> Markup:

@@ -15,6 +15,15 @@ LEVELS: Final[Mapping[str, str]] = {
 }
 """What each level is called."""
 
+_FROM: Final[Mapping[str, str]] = {
+    "model": "anything but text by others",
+    "record": "a trusted system's field, or better",
+    "anchored": "the user, or the record that they pointed at",
+    "user": "the user's own words",
+    "system": "a constant",
+}
+"""Where a value must come from that needs a level."""
+
 LACKS: Final[Mapping[str, str]] = {
     "mandate": "nobody asked for this tool, and text by others has been read",
     "trifecta": "private data and text by others have been read, and this goes out",
@@ -32,6 +41,6 @@ LACKS: Final[Mapping[str, str]] = {
 def lack_text(lack: Mapping[str, Any]) -> str:
     """What is not enough, in a few words."""
     if (needs := lack.get("needs")) is not None:
-        return f"not {LEVELS.get(needs, needs)} or better, as a {lack['code']} must be"
+        return f"not trusted enough: a {lack['code']} must come from {_FROM.get(needs, needs)}"
     code: str = lack["code"]
     return LACKS.get(code, code)

@@ -207,6 +207,16 @@ def _given_up(event: Event) -> Iterator[_Parts]:
     yield "execute", f"It is given up on after {body.get('attempts')} attempts: {body.get('code')}.", dict(body)
 
 
+def _metered(event: Event) -> Iterator[_Parts]:
+    """What a model's turn may cost, and what it cost."""
+    fact = event.fact
+    amounts = [f"{amount:,} {unit}" for unit, amount in fact.body.get("spent", {}).items()]
+    if fact.kind is Kind.BUDGET_RESERVED:
+        amounts = [f"{amount:,} {unit}" for _, unit, amount in fact.body.get("reserved", ())]
+    verb = "reserves" if fact.kind is Kind.BUDGET_RESERVED else "used"
+    yield "limit", f"{fact.call_id} {verb} {', '.join(amounts) or 'nothing'}.", dict(fact.body)
+
+
 def _other(event: Event) -> Iterator[_Parts]:
     yield "", f"{event.fact.kind.value}.", event.fact.body
 
@@ -221,6 +231,8 @@ _TOLD: dict[Kind, Callable[[Event], Iterator[_Parts]]] = {
     Kind.RUN_FINISHED: _run_ended,
     Kind.RUN_CANCELLED: _run_ended,
     Kind.CALL_DECIDED: _decided,
+    Kind.BUDGET_RESERVED: _metered,
+    Kind.BUDGET_SETTLED: _metered,
     Kind.CALL_INTENT: _intent,
     Kind.CALL_RESULT: _came_out,
     Kind.CALL_UNKNOWN: _came_out,

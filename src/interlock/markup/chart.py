@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from interlock.core.visible import one_line
-from interlock.markup.tags import Markup, tag
+from interlock.markup.tags import Markup, tag, tenths
 
 COLOURS: Final = 6
 """Series that have a colour of their own: classes `series-1` to `series-6`, and again from the first."""
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _PLOT, _BELOW = 720, 56, 12, 30, 170, 26
-_ROW, _NAME, _SAID = 26, 200, 130
-_NAME_MAX: Final = 28
-_LABELS_MAX: Final = 8
+_WIDTH, _LEFT, _RIGHT, _TOP, _PLOT, _BELOW = 520, 56, 12, 30, 140, 26
+_ROW, _NAME, _SAID = 24, 176, 90
+_NAME_MAX: Final = 24
+_LABELS_MAX: Final = 4
 _TICKS: Final = 4
 
 Said = Callable[[float], str]
@@ -57,72 +57,72 @@ def columns(title: str, labels: Sequence[str], series: Sequence[Series], said: S
     sums = [sum(each.values[at] or 0 for each in series) for at in range(len(labels))]
     most, step = scale(max(sums, default=0))
     width = _plot_width() / max(len(labels), 1)
+    below = [0.0] * len(labels)
     parts: list[Markup] = []
-    for at, label in enumerate(labels):
-        below = 0.0
-        for number, each in enumerate(series):
-            value = each.values[at] or 0
-            if value > 0:
-                high = _PLOT * value / most
-                top = _TOP + _PLOT - below - high
-                told = tag("title", f"{label}: {one_line(each.name)} {said(value)}")
-                parts.append(tag("rect", told, x=_LEFT + width * at + width * 0.1, y=top, width=width * 0.8,
-                                 height=max(high, 1.0), class_=_colour(number)))  # fmt: skip
-                below += high
-    return _framed(title, labels, series, [*_grid(most, step, said), *parts])
+    for number, each in enumerate(series):
+        path = ""
+        for at, value in enumerate(each.values):
+            if value:
+                high = max(_PLOT * value / most, 1.0)
+                left, wide, top = _LEFT + width * (at + 0.1), tenths(width * 0.8), _TOP + _PLOT - below[at] - high
+                path += f"M{tenths(left)} {tenths(top)}h{wide}v{tenths(high)}h-{wide}z"
+                below[at] += _PLOT * value / most
+        parts.append(tag("path", d=path, class_=_colour(number)))
+    return _framed(title, labels, series, said, [*_grid(most, step, said), *parts])
 
 
 def lines(title: str, labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format) -> Markup:
-    """Figures over time: a line for each series, broken where there is nothing to say."""
+    """Figures over time: a line for each series, broken where there is nothing to say; a dot for a figure alone."""
     most, step = scale(max((value for each in series for value in each.values if value is not None), default=0))
     width = _plot_width() / max(len(labels), 1)
     parts: list[Markup] = []
     for number, each in enumerate(series):
-        points = [
+        line = dots = ""
+        for stretch in _stretches([
             None if value is None else (_LEFT + width * (at + 0.5), _TOP + _PLOT * (1 - value / most))
             for at, value in enumerate(each.values)
-        ]
-        for stretch in _stretches(points):
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in stretch)
-            parts.append(tag("polyline", points=path, class_=f"line {_colour(number)}"))
-        for label, point, value in zip(labels, points, each.values, strict=True):
-            if point is not None and value is not None:
-                told = tag("title", f"{label}: {one_line(each.name)} {said(value)}")
-                parts.append(tag("circle", told, cx=point[0], cy=point[1], r=2.5, class_=_colour(number)))
-    return _framed(title, labels, series, [*_grid(most, step, said), *parts])
+        ]):  # fmt: skip
+            path = "M" + "L".join(f"{tenths(x)} {tenths(y)}" for x, y in stretch)
+            line, dots = (line + path, dots) if len(stretch) > 1 else (line, f"{dots}{path}h0")
+        parts += [tag("path", d=path, class_=f"{kind} {_colour(number)}")
+                  for kind, path in (("line", line), ("dots", dots)) if path]  # fmt: skip
+    return _framed(title, labels, series, said, [*_grid(most, step, said), *parts])
 
 
 def bars(title: str, rows: Sequence[Row], number: int = 0) -> Markup:
     """Figures by name, one below the other; the longest fills the width."""
     most = max((row.value for row in rows), default=0) or 1.0
     room = _WIDTH - _NAME - _SAID
-    parts = [tag("title", title)]
+    parts: list[Markup] = []
     for at, row in enumerate(rows):
         middle = _ROW * at + _ROW / 2 + 4
         whole = one_line(row.name)
         name = whole if len(whole) <= _NAME_MAX else f"{whole[: _NAME_MAX - 1]}…"
         length = max(room * row.value / most, 1.0 if row.value else 0.0)
         parts += [
-            tag("text", name, x=_NAME - 8.0, y=middle + 4, text_anchor="end"),
-            tag("rect", tag("title", f"{whole}: {one_line(row.said)}"), x=float(_NAME), y=middle - 8, width=length,
-                height=16.0, rx=2.0, class_=_colour(number)),
+            tag("text", name, *([tag("title", whole)] if name != whole else []), x=_NAME - 8.0, y=middle + 4,
+                text_anchor="end"),
+            tag("rect", x=float(_NAME), y=middle - 8, width=length, height=16.0),
             tag("text", one_line(row.said), x=_NAME + length + 6, y=middle + 4),
         ]  # fmt: skip
-    return _svg(title, parts, _ROW * len(rows) + 8)
+    return _svg(title, [tag("g", *parts, class_=f"bars {_colour(number)}")], _ROW * len(rows) + 8)
 
 
 def figures(
     labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format, when: str = "time"
 ) -> Markup:
-    """The figures of `columns` or `lines` as a table, the newest first."""
-    head = tag(
-        "tr", tag("th", when, scope="col"), *(tag("th", each.name, scope="col", class_="number") for each in series)
-    )
+    """The figures of `columns` or `lines` as a table, the newest first, without the times that have none."""
+    head = tag("tr", tag("th", when, scope="col"), *(tag("th", each.name, scope="col") for each in series))
     body = [
-        tag("tr", tag("th", label, scope="row"), *(_cell(each.values[at], said) for each in series))
-        for at, label in reversed(list(enumerate(labels)))
+        tag("tr", tag("th", labels[at], scope="row"), *(_cell(each.values[at], said) for each in series))
+        for at in reversed(told(series))
     ]
-    return tag("table", tag("thead", head), tag("tbody", *body))
+    return tag("table", tag("thead", head), tag("tbody", *body), class_="figures")
+
+
+def told(series: Sequence[Series]) -> list[int]:
+    """The places at which some series says something other than nothing, in order."""
+    return [at for at, values in enumerate(zip(*(each.values for each in series), strict=True)) if any(values)]
 
 
 def scale(most: float) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def scale(most: float) -> tuple[float, float]:
 
 
 def _cell(value: float | None, said: Said) -> Markup:
-    return tag("td", "–" if value is None else said(value), class_="number")
+    return tag("td", "–" if value is None else said(value))
 
 
 def _plot_width() -> float:
@@ -148,13 +148,16 @@ def _colour(number: int) -> str:
 
 
 def _grid(most: float, step: float, said: Said) -> Iterator[Markup]:
-    for nth in range(round(most / step) + 1):
-        y = _TOP + _PLOT * (1 - nth * step / most)
-        yield tag("line", x1=float(_LEFT), y1=y, x2=float(_WIDTH - _RIGHT), y2=y, class_="axis" if not nth else "grid")
-        yield tag("text", said(nth * step), x=_LEFT - 6.0, y=y + 4, text_anchor="end")
+    heights = [_TOP + _PLOT * (1 - nth * step / most) for nth in range(round(most / step) + 1)]
+    for kind, some in (("axis", heights[:1]), ("grid", heights[1:])):
+        yield tag("path", d="".join(f"M{_LEFT} {tenths(y)}H{_WIDTH - _RIGHT}" for y in some), class_=kind)
+    texts = (tag("text", said(nth * step), x=_LEFT - 6.0, y=y + 4) for nth, y in enumerate(heights))
+    yield tag("g", *texts, class_="y")
 
 
-def _framed(title: str, labels: Sequence[str], series: Sequence[Series], inner: Sequence[Markup]) -> Markup:
+def _framed(
+    title: str, labels: Sequence[str], series: Sequence[Series], said: Said, inner: Sequence[Markup]
+) -> Markup:
     width = _plot_width() / max(len(labels), 1)
     every = max(1, math.ceil(len(labels) / _LABELS_MAX))
     below = [_below(label, _LEFT + width * (at + 0.5)) for at, label in enumerate(labels) if at % every == 0]
@@ -166,14 +169,24 @@ def _framed(title: str, labels: Sequence[str], series: Sequence[Series], inner: 
             tag("text", one_line(each.name), x=left + 16, y=16.0),
         ]
         left += 34 + 7 * len(one_line(each.name))
-    return _svg(title, [tag("title", title), *legend, *inner, *below], _TOP + _PLOT + _BELOW)
+    tips = tag("g", *_tips(labels, series, said), class_="tips")
+    return _svg(title, [*legend, *inner, tag("g", *below, class_="x"), tips], _TOP + _PLOT + _BELOW)
+
+
+def _tips(labels: Sequence[str], series: Sequence[Series], said: Said) -> Iterator[Markup]:
+    """What is said of a time to whoever points at it: one for all series, as high as the picture."""
+    width = _plot_width() / max(len(labels), 1)
+    for at in told(series):
+        parts = [f"{one_line(each.name)} {said(value)}" for each in series if (value := each.values[at])]
+        path = f"M{tenths(_LEFT + width * at)} {_TOP}h{tenths(width)}v{_PLOT}h-{tenths(width)}z"
+        yield tag("path", tag("title", f"{labels[at]}: {', '.join(parts)}"), d=path)
 
 
 def _below(label: str, middle: float) -> Markup:
     """A label below its point, or ending at the picture's edge where it would stand out of it."""
-    outside = middle + 3.5 * len(label) > _WIDTH
-    where, anchor = (float(_WIDTH), "end") if outside else (middle, "middle")
-    return tag("text", label, x=where, y=_TOP + _PLOT + 18.0, text_anchor=anchor)
+    if middle + 3.5 * len(label) > _WIDTH:
+        return tag("text", label, x=float(_WIDTH), y=_TOP + _PLOT + 18.0, text_anchor="end")
+    return tag("text", label, x=middle, y=_TOP + _PLOT + 18.0)
 
 
 def _svg(title: str, parts: Sequence[Markup], height: float) -> Markup:
@@ -183,12 +196,11 @@ def _svg(title: str, parts: Sequence[Markup], height: float) -> Markup:
 
 
 def _stretches(points: Sequence[tuple[float, float] | None]) -> Iterator[list[tuple[float, float]]]:
-    """Runs of points without a gap; one point alone is no line."""
+    """Runs of points without a gap."""
     stretch: list[tuple[float, float]] = []
     for point in [*points, None]:
         if point is not None:
             stretch.append(point)
-            continue
-        if len(stretch) > 1:
+        elif stretch:
             yield stretch
-        stretch = []
+            stretch = []

@@ -82,6 +82,8 @@ function keyboard() {
     } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const way = event.key === "ArrowLeft" ? "prev" : "next";
       document.querySelector(`a[rel=${way}]`)?.click();
+    } else if (event.key === "d") {
+      document.getElementById("jump")?.click();
     } else if (event.key === "j" || event.key === "k") {
       const rows = [...document.querySelectorAll("[data-row]")];
       const at = rows.indexOf(document.activeElement);
