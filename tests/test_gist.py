@@ -29,9 +29,7 @@ def test_money_comes_first_then_recipients_then_the_others_in_their_order() -> N
     line = gist(arguments, {})
     assert [part.name for part in line.parts] == ["amount_cents", "currency", "to", "order_id", "note"]
     assert [part.weighs for part in line.parts] == [True, True, True, False, False]
-    assert str(line) == (
-        'amount_cents=12900 (129.00), currency="EUR", to="ana@shop.example", order_id=7, note="late"'
-    )
+    assert str(line) == ('amount_cents=12900 (129.00), currency="EUR", to="ana@shop.example", order_id=7, note="late"')
 
 
 def test_a_target_by_its_role_is_a_recipient() -> None:

@@ -16,7 +16,7 @@ from interlock.approvals.where import domain_of, exactly
 from interlock.core.canonical import Json
 from interlock.core.visible import Stretch, visible_json
 from interlock.inbox import Item
-from interlock.ledger.pages import LIMIT_MAX
+from interlock.ledger.pages import LIMIT_MAX, VALUES_MAX
 from interlock.ledger.store import Store
 
 PARTS_MAX: Final = 5
@@ -168,8 +168,9 @@ async def _places(
 ) -> dict[str, list[tuple[str, int]]]:
     """Runs and positions of the calls or requests with these ids: an id alone is another call's in another run."""
     places: dict[str, list[tuple[str, int]]] = {}
-    if ids:
-        page = await store.page(table, {"tenant": tenant, column: tuple(ids)}, limit=LIMIT_MAX)
+    for first in range(0, len(ids), VALUES_MAX):
+        where = {"tenant": tenant, column: tuple(ids[first : first + VALUES_MAX])}
+        page = await store.page(table, where, limit=LIMIT_MAX)
         for row, position in zip(page.rows, page.positions, strict=True):
             places.setdefault(row[column], []).append((row["run_id"], position))
     return places

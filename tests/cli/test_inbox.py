@@ -14,14 +14,14 @@ def test_where_nothing_waits_it_says_so_and_ends_with_0(shell: Shell) -> None:
 def test_what_waits_is_a_line_each_with_the_command_to_type_and_ends_with_3(shell: Shell) -> None:
     held = shell.json("call", "refund", '{"order_id": 7, "cents": 500}', code=3)
     lost = shell.json("call", "flaky", '{"order_id": 7}', code=4)
-    shell.width = 160
+    shell.width = 200
     ran = shell.run("inbox")
     assert ran.code == 3
     heads, first, second, *notes = ran.out.splitlines()
-    assert heads.split() == ["what", "tool", "effect", "for", "since", "until", "next"]
-    assert first.split()[:4] == ["held", "refund", "irreversible", "ana"]
+    assert heads.split() == ["what", "tool", "about", "effect", "for", "since", "until", "next"]
+    assert first.split()[:6] == ["held", "refund", "cents=500", "(5.00),", 'reason="none",', "order_id=7"]
     assert first.endswith(f"interlock approvals show {held['approval_id']}")
-    assert second.split()[:4] == ["unknown", "flaky", "reversible", "ana"]
+    assert second.split()[:5] == ["unknown", "flaky", "order_id=7", "reversible", "ana"]
     assert second.endswith(f"interlock calls show {lost['call_id']}")
     assert "interlock calls settle" in notes[1]
 
@@ -39,7 +39,8 @@ def test_a_document_has_all_of_it(shell: Shell) -> None:
     document = shell.json("inbox", code=3)
     assert document["waiting"] == 1
     assert document["items"] == [{
-        "kind": "held", "count": 1, "why": "", "tool": "refund", "effect": "irreversible", "subject": "ana",
+        "kind": "held", "count": 1, "why": "", "tool": "refund", "about": 'cents=500 (5.00), reason="none", order_id=7',
+        "effect": "irreversible", "subject": "ana",
         "run_id": held["run_id"], "ids": [held["approval_id"]], "groups": ["approver"],
         "since": "2026-01-01T00:00:00.000Z", "until": "2026-01-02T00:00:00.000Z",
         "next": f"interlock approvals show {held['approval_id']}",

@@ -46,7 +46,7 @@ def test_a_call_and_a_run_say_what_lacks(asked: Shell) -> None:
     shown = asked.run("calls", "show", "call_1")
     assert "/to: not trusted enough: a target must come from the user" in shown.out
     assert asked.json("calls", "show", "call_1", code=3)["origins"]["arguments"]["/to"]["role"] == "target"
-    assert "/to: not trusted enough" in " ".join(asked.run("runs", "show", "run_1").out.split())
+    assert "/to: not trusted" in " ".join(asked.run("runs", "show", "run_1").out.split())
     [call] = asked.json("runs", "show", "run_1")["calls"]
     assert call["origins"]["lacks"][0]["pointer"] == "/to"
 

@@ -16,7 +16,7 @@ from interlock.core.tool import CallContext
 from interlock.errors import NotSent
 from tests.console.hostile import HOSTILE, hostile_tools, spoil, unharmed
 from tests.console.posting import get, post
-from tests.console.stand import ADA, VERA, Stand, stand, window
+from tests.console.stand import ADA, EVE, VERA, Stand, stand, window
 from tests.planes import ANA, BOB, OPA, Far, saying
 
 
@@ -61,6 +61,13 @@ def test_what_waits_is_listed_and_the_title_says_how_much(browser: Browser, cons
         assert [each.inner_text() for each in page.locator(".rows .name").all()] == ["delete_tenant", "refund"]
         seen.accessible()
         seen.fits()
+
+
+def test_each_row_says_what_its_call_is_about_and_another_tenant_sees_none_of_it(console: Stand) -> None:
+    """E5; T35."""
+    console.call(ANA, "refund", n=4711)
+    assert "<i>n</i> 4711" in get(console, VERA, "/").text
+    assert "4711" not in get(console, EVE, "/").text
 
 
 def test_whoever_is_not_signed_in_is_told_so_and_nothing_else(browser: Browser, console: Stand) -> None:

@@ -12,8 +12,10 @@ from interlock.cli.layout import Listing, note
 from interlock.cli.output import Exit, Report
 from interlock.core.clock import iso
 from interlock.core.times import ago
+from interlock.gist import Gist, gists
 from interlock.inbox import Item
 from interlock.inbox import inbox as waiting
+from interlock.ledger.store import Store
 
 _WHAT = {
     "held": "held",
@@ -44,30 +46,38 @@ def inbox(deployment: Deployment, run_id: str) -> Report:
     nothing waits, and 3 where something does.
     """
     tenant, now_us = deployment.person.tenant, deployment.now_us
-    items = deployment.with_store(lambda store: waiting(store, tenant, now_us, run_id))
-    columns = ("what", "tool", "effect", "for", "since", "until", "next")
-    cells = [_cells(item, now_us) for item in items]
+
+    async def look(store: Store) -> tuple[list[Item], dict[tuple[str, str], Gist]]:
+        found = await waiting(store, tenant, now_us, run_id)
+        return found, await gists(store, tenant, found)
+
+    items, lines = deployment.with_store(look)
+    abouts = [str(lines.get((item.run_id, item.ids[0]), "")) for item in items]
+    columns = ("what", "tool", "about", "effect", "for", "since", "until", "next")
+    cells = [_cells(item, about, now_us) for item, about in zip(items, abouts, strict=True)]
     listing = Listing(columns, cells, empty="Nothing waits for a person.", whole=("next",))
     kinds = dict.fromkeys(item.kind for item in items)
-    document = {"items": [_document(item) for item in items], "waiting": sum(len(item.ids) for item in items)}
+    documents = [_document(item, about) for item, about in zip(items, abouts, strict=True)]
+    document = {"items": documents, "waiting": sum(len(item.ids) for item in items)}
     return Report(document, [listing, *(note(_THEN[kind]) for kind in kinds)], Exit.HELD if items else Exit.DONE)
 
 
-def _cells(item: Item, now_us: int) -> tuple[str | None, ...]:
+def _cells(item: Item, about: str, now_us: int) -> tuple[str | None, ...]:
     what = _WHAT[item.kind]
     if item.why:
         what = f"{len(item.ids)} {what}, {'in one run' if item.why == 'flood' else 'alike'}"
     until = None if item.until_us is None else ago(item.until_us, now_us)
     tool, effect, subject = (text or None for text in (item.tool, item.effect, item.subject))
-    return what, tool, effect, subject, ago(item.since_us, now_us), until, item.command
+    return what, tool, about or None, effect, subject, ago(item.since_us, now_us), until, item.command
 
 
-def _document(item: Item) -> dict[str, Any]:
+def _document(item: Item, about: str) -> dict[str, Any]:
     return {
         "kind": item.kind,
         "count": len(item.ids),
         "why": item.why,
         "tool": item.tool,
+        "about": about,
         "effect": item.effect,
         "subject": item.subject,
         "run_id": item.run_id,

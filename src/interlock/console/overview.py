@@ -37,7 +37,6 @@ _DRAWN_FROM: Final = 3
 """Times with figures from which on a chart is drawn: two points are no course."""
 
 
-
 class Chart(NamedTuple):
     """A picture and its figures.
 

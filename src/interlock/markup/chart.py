@@ -155,9 +155,7 @@ def _grid(most: float, step: float, said: Said) -> Iterator[Markup]:
     yield tag("g", *texts, class_="y")
 
 
-def _framed(
-    title: str, labels: Sequence[str], series: Sequence[Series], said: Said, inner: Sequence[Markup]
-) -> Markup:
+def _framed(title: str, labels: Sequence[str], series: Sequence[Series], said: Said, inner: Sequence[Markup]) -> Markup:
     width = _plot_width() / max(len(labels), 1)
     every = max(1, math.ceil(len(labels) / _LABELS_MAX))
     below = [_below(label, _LEFT + width * (at + 0.5)) for at, label in enumerate(labels) if at % every == 0]

@@ -29,7 +29,7 @@ def shown(stretches: Iterable[Stretch]) -> Markup:
 
 
 def block(stretches: Iterable[Stretch], **attributes: str | float) -> Markup:
-    """A text in a block of its own, its lines kept; quotes, of which JSON is full, are as they are: it is no attribute."""
+    """A text in a block of its own, its lines kept; quotes stay as they are, since it is no attribute."""
     inner = "".join(_stretch(each, escape(each.text, quote=False)) for each in stretches)
     return tag("pre", Markup(inner), **attributes)
 
