@@ -2,7 +2,7 @@
 
 Opens the deployment of `tests/console/populated.py`, whose clock and ids are its own, and writes each of its pages in
 both themes to docs/screenshots/NAME-light.png and NAME-dark.png: 1,200 pixels wide and as high as the page, at most
-2,000, with the 256 colours that it has most of. Two more are of a phone. Exits 0 only if every page is there and the
+1,500, with the 256 colours that it has most of. Two more are of a phone. Exits 0 only if every page is there and the
 pictures are small enough to be kept.
 """
 
@@ -25,7 +25,7 @@ from tests.console.stand import ADA, PHONE, Stand, window
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 WIDE = {"width": 1200, "height": 800}
-HIGH = 2000
+HIGH = 1500
 PHONE_PAGES = ("inbox", "request")
 
 EACH_MAX = 150_000

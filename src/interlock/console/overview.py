@@ -74,7 +74,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
 
 
 def charts(seen: Overview) -> list[Chart]:
-    """What changes over the time: what is drawn, then what is only said."""
+    """What changes over the time."""
     labels = [_label(point.at_us, seen.step_us) for point in seen.points]
     answers = [_series(name, seen.points, lambda point, name=name: getattr(point.answers, name)) for name in _ANSWERS]
     found = [_chart("calls", "Calls by answer", columns, labels, [each for each in answers if any(each.values)])]
@@ -87,7 +87,7 @@ def charts(seen: Overview) -> list[Chart]:
     if seen.tokens:
         tokens = _series("tokens", seen.points, lambda point: point.tokens)
         found.append(_chart("tokens", "Tokens", columns, labels, [tokens]))
-    return sorted(found, key=lambda chart: chart.picture is None)
+    return found
 
 
 def ranking(seen: Overview) -> list[tuple[str, Markup]]:
