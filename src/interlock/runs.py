@@ -15,6 +15,7 @@ from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.principal import Principal
 from interlock.core.progress import HeardOfRun
+from interlock.core.trace import TraceContext, trace_context
 from interlock.errors import Conflict, NotFound, StaleClaim
 from interlock.ledger.conversation import Conversation
 from interlock.ledger.store import Claim
@@ -44,6 +45,8 @@ class Run:
         *,
         name: str = "",
         dry_run: bool = False,
+        trace: str = "",
+        tracestate: str = "",
     ) -> Outcome:
         """Run one tool call on the path.
 
@@ -52,11 +55,15 @@ class Run:
             arguments: JSON text or object, as the model proposed it.
             name: Your name of this call: asking again by it gets the recorded outcome and runs nothing.
             dry_run: Validate and decide only.
+            trace: The `traceparent` (W3C) of whoever proposes it: its span is below that one, and linked to the run's.
+                Empty for the run's own trace; what is none is passed over.
+            tracestate: What belongs to that.
 
         Raises:
             LedgerError: It could not be recorded; before an effect, nothing has run.
         """
-        return await call_tool(self._proposed(tool, arguments, name, dry_run), self._plane)
+        context = trace_context(trace, tracestate)
+        return await call_tool(self._proposed(tool, arguments, name, dry_run=dry_run, trace=context), self._plane)
 
     async def rehearse(
         self, tool: str, arguments: str | bytes | Mapping[str, Any] | None = None, *, name: str = ""
@@ -74,7 +81,9 @@ class Run:
         found = self._plane.registry.find(tool)
         return await self.call(tool, arguments, name=name, dry_run=found is not None and found.tool.needs_intent)
 
-    async def calls(self, proposals: Sequence[Proposal], *, name: str = "") -> list[Outcome]:
+    async def calls(
+        self, proposals: Sequence[Proposal], *, name: str = "", trace: str = "", tracestate: str = ""
+    ) -> list[Outcome]:  # fmt: skip
         """Run calls that were proposed together: all decided before any runs, reads together, writes in order.
 
         A proposal's id names it within the batch: `{"$result": "id", "pointer": "/path"}` in a later one's
@@ -82,12 +91,14 @@ class Run:
 
         Args:
             name: Your name of the batch: asking again by it gets the recorded outcomes and runs nothing.
+            trace, tracestate: As of `call`, for each of them.
 
         Raises:
             BadInput: More than 64, an id twice, or a reference to no earlier call. Nothing has run.
         """
+        context = trace_context(trace, tracestate)
         made = [
-            (proposal.id, self._proposed(proposal.tool, proposal.arguments, in_batch(name, place)))
+            (proposal.id, self._proposed(proposal.tool, proposal.arguments, in_batch(name, place), trace=context))
             for place, proposal in enumerate(proposals, 1)
         ]
         return await call_tools(made, self._plane)
@@ -145,8 +156,9 @@ class Run:
         return self._plane.executor.listeners.to_run(self.run_id, heard)
 
     def _proposed(
-        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None, name: str = "", dry_run: bool = False
-    ) -> ToolCall:
+        self, tool: str, arguments: str | bytes | Mapping[str, Any] | None, name: str, *,
+        dry_run: bool = False, trace: TraceContext | None,
+    ) -> ToolCall:  # fmt: skip
         call_id = named_call_id(self.run_id, name) if name else self._plane.new_id("call")
         if arguments is None:
             arguments = {}
@@ -154,7 +166,7 @@ class Run:
             arguments = canonical(arguments)  # a list or a number is refused by the gate, as its text would be
         return ToolCall(
             run_id=self.run_id, call_id=call_id, tool=tool, arguments=arguments,
-            principal=self.principal, name=name, dry_run=dry_run,
+            principal=self.principal, name=name, dry_run=dry_run, trace=trace,
         )  # fmt: skip
 
 

@@ -23,7 +23,10 @@ from interlock.errors import BadInput
 from interlock.execution.tracing import Tracing
 from interlock.gateway.caller import Caller, asked
 from interlock.telemetry.exporting import exporting
+from interlock.telemetry.spans import Spans
+from interlock.telemetry.spans_call import View
 from proof.collector import Collector, Got, collecting
+from tests.api.stand import Api, opened
 from tests.gateway.served import NEW, OLD, Served, served
 from tests.net.far_ends import FarEnd, Reply
 from tests.planes import ANA, Far, staged
@@ -93,6 +96,76 @@ def test_whatever_stands_in_its_place_no_call_fails_for_it(meta: dict[str, Any])
     except BadInput as error:  # pragma: no cover  # the test fails
         pytest.fail(str(error))
     assert said.trace is None or isinstance(said.trace, TraceContext)
+
+
+async def _run_traces(api: Api, run_id: str) -> tuple[str, Any]:
+    [started] = [each.fact for each in await api.site.store.read(run_id) if each.fact.kind is Kind.RUN_STARTED]
+    return started.trace_id, started.body.get("trace")
+
+
+async def test_a_run_that_is_started_over_http_is_below_its_callers_span(tmp_path: Path) -> None:
+    async with opened(tmp_path) as api:
+        made = await api.post("ana", "/runs", {}, traceparent=PARENT, tracestate="a=1")
+        spans = Spans(made.body["run_id"], View())
+        await api.post("ana", f"/runs/{made.body['run_id']}/finish")
+        found = [span for event in await api.site.store.read(made.body["run_id"]) for span in spans.absorb(event)]
+    assert [(span.trace_id, span.parent_id, span.state) for span in found] == [(TRACE, SPAN, "a=1")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("traceparent", "nonsense"), ("tracestate", "a=1")],
+        [("traceparent", PARENT), ("traceparent", PARENT)],
+        [("traceparent", "00-" + "0" * 32 + f"-{SPAN}-01")],
+        [("tracestate", "a=1")],
+        [("traceparent", b"\xff" * 9000)],
+    ],
+    ids=["malformed", "twice", "no trace", "no parent", "long"],
+)
+async def test_a_header_that_is_no_trace_is_passed_over(tmp_path: Path, said: list[tuple[str, str | bytes]]) -> None:
+    async with opened(tmp_path) as api:
+        headers = [("authorization", f"Bearer {api.keys['ana']}"), *said]
+        made = await api.client.post("/api/v1/runs", json={}, headers=headers)  # type: ignore[arg-type]
+        assert made.status_code == 201
+        assert await _run_traces(api, made.json()["run_id"]) == ("", None)
+
+
+async def test_what_vendors_keep_may_stand_in_several_headers(tmp_path: Path) -> None:
+    async with opened(tmp_path) as api:
+        headers = [("authorization", f"Bearer {api.keys['ana']}"), ("traceparent", PARENT),
+                   ("tracestate", "a=1"), ("tracestate", "b=2")]  # fmt: skip
+        made = await api.client.post("/api/v1/runs", json={}, headers=headers)
+        assert await _run_traces(api, made.json()["run_id"]) == (TRACE, {"span": SPAN, "state": "a=1,b=2"})
+
+
+async def test_no_program_says_it_over_http_where_the_operator_does_not_want_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, telemetry={"otlp": {"accept_trace": False}}) as api:
+        made = await api.post("ana", "/runs", {}, traceparent=PARENT)
+        assert await _run_traces(api, made.body["run_id"]) == ("", None)
+
+
+async def test_a_run_that_was_started_before_keeps_the_trace_that_it_began_with(tmp_path: Path) -> None:
+    async with opened(tmp_path) as api:
+        first = await api.post("ana", "/runs", {}, traceparent=PARENT, idempotency_key="k")
+        again = await api.post("ana", "/runs", {}, traceparent=traceparent("1" * 32, SPAN), idempotency_key="k")
+        assert (again.status, again.body["run_id"]) == (200, first.body["run_id"])
+        assert await _run_traces(api, first.body["run_id"]) == (TRACE, {"span": SPAN})
+
+
+async def test_a_call_and_each_of_a_batch_say_it_over_http_for_themselves(tmp_path: Path) -> None:
+    async with opened(tmp_path) as api:
+        run_id = await api.run("ana")
+        await api.call(run_id, "look_up", traceparent=PARENT, tracestate="a=1")
+        body = {"calls": [{"tool": "look_up", "arguments": {"n": n}} for n in (2, 3)]}
+        await api.post("ana", f"/runs/{run_id}/batches", body, traceparent=PARENT)
+        rehearsed = {"tool": "note", "arguments": {"n": 4}}
+        await api.post("ana", f"/runs/{run_id}/calls/dry-run", rehearsed, traceparent=PARENT)
+        await api.call(run_id, "look_up", n=5)
+        facts = [event.fact for event in await api.site.store.read(run_id)]
+    told = [(fact.trace_id, fact.body.get("trace")) for fact in facts if fact.kind is Kind.CALL_DECIDED]
+    alone = (TRACE, {"span": SPAN})
+    assert told == [(TRACE, {"span": SPAN, "state": "a=1"}), alone, alone, alone, ("", None)]
 
 
 async def test_a_call_that_was_held_goes_on_in_the_trace_that_it_came_with() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from interlock.api.asking import Anybody, AtSite, Operator, Proposer
+from interlock.api.asking import Anybody, AtSite, OfTrace, Operator, Proposer
 from interlock.api.call_documents import CallBrief, CallDocument, Outcome, call_brief, call_document
 from interlock.api.document import Responses, problems, with_tag
 from interlock.api.etags import IfMatch, IfNoneMatch, answer, document_answer, require
@@ -25,7 +26,7 @@ from interlock.core.ids import named_call_id
 from interlock.core.message import Proposal
 from interlock.core.run import RunState
 from interlock.errors import BadInput, Conflict, MissingExtra
-from interlock.runs import in_batch
+from interlock.runs import Run, in_batch
 
 try:
     from fastapi import APIRouter, Query
@@ -136,41 +137,53 @@ _HELD: Final[Responses] = {202: {"model": Outcome, "description": "Held: `Locati
 @router.post(
     "/runs/{run_id}/calls", summary="Propose a call", response_model=Outcome, responses={**_HELD, **problems(409)}
 )
-async def propose(run_id: str, body: Propose, site: AtSite, who: Proposer, key: Key = None) -> Response:
+async def propose(
+    run_id: str, body: Propose, site: AtSite, who: Proposer, trace: OfTrace, key: Key = None
+) -> Response:  # fmt: skip
     """Propose a call in a run of yours. It passes every gate; a refusal is an outcome, and no error.
 
     Of one that is held, ask again by the same key to learn what became of it, or read it. Asking twice by a key runs
-    once; a call without one is never the same as another.
+    once; a call without one is never the same as another. With a `traceparent` its span is below yours, and linked to
+    the run's.
     """
-    return await _proposed(site, who, run_id, body, key)
+    name = _name_of(body, key)
+    async with _own(site, who, run_id) as run:
+        told = await run.call(body.tool, body.arguments, name=name, **trace)
+    return _proposed(told, name, key)
 
 
 @router.post("/runs/{run_id}/calls/dry-run", summary="Rehearse a call", response_model=Outcome,
              responses={**_HELD, **problems(409)})  # fmt: skip
-async def rehearse(run_id: str, body: Propose, site: AtSite, who: Proposer, key: Key = None) -> Response:
+async def rehearse(
+    run_id: str, body: Propose, site: AtSite, who: Proposer, trace: OfTrace, key: Key = None
+) -> Response:  # fmt: skip
     """Validate and decide a call, and execute nothing. The code of one that would run begins with `rehearsal.`.
 
     It is recorded, as a rehearsal; the entity that the call is about is looked up, as it is for the call itself.
     """
-    return await _proposed(site, who, run_id, body, key, dry_run=True)
+    name = _name_of(body, key)
+    async with _own(site, who, run_id) as run:
+        told = await run.call(body.tool, body.arguments, name=name, dry_run=True, **trace)
+    return _proposed(told, name, key)
 
 
 @router.post(
     "/runs/{run_id}/batches", summary="Propose calls together", response_model=Outcomes, responses=problems(409)
 )
-async def propose_together(run_id: str, body: Batch, site: AtSite, who: Proposer, key: Key = None) -> Response:
+async def propose_together(
+    run_id: str, body: Batch, site: AtSite, who: Proposer, trace: OfTrace, key: Key = None
+) -> Response:  # fmt: skip
     """Propose up to 64 calls together: all are decided before any runs; reads run together, writes in order.
 
     `{"$result": id, "pointer": "/path"}` in the arguments stands for a part of the result of an earlier one. The
     answer has an outcome for each, also for those that are held.
     """
-    await _own(site, who, run_id)
     name = f"batch/{len(body.calls)}/{key}" if key else ""
     proposals = [Proposal(each.tool, each.arguments, each.id) for each in body.calls]
-    async with site.runs.run(who.principal, run_id) as run:
+    async with _own(site, who, run_id) as run:
         if key:
             _one_length(await run_of(site, who, run_id), len(body.calls), key)
-        outcomes = await run.calls(proposals, name=name)
+        outcomes = await run.calls(proposals, name=name, **trace)
     if key and any(told.code == _REUSED for told in outcomes):
         raise reused("batch")
     again = bool(key) and all(told.repeated for told in outcomes)
@@ -238,17 +251,25 @@ async def retry(call_id: str, body: Retry, site: AtSite, who: Operator, if_match
     return _told(await site.plane.retry(call_id, who.principal, reason=body.reason))
 
 
-async def _proposed(
-    site: Site, who: Who, run_id: str, body: Propose, key: str | None, *, dry_run: bool = False
-) -> Response:  # fmt: skip
+def _name_of(body: Propose, key: str | None) -> str:
+    """The client's name of a call; empty for none.
+
+    Raises:
+        BadInput: It has two.
+    """
     if key is not None and body.name not in (None, key):
         raise BadInput(
             "name: another than the Idempotency-Key", code="http.key", remedy="Give one of them, or both the same."
         )
-    name = key or body.name or ""
-    await _own(site, who, run_id)
-    async with site.runs.run(who.principal, run_id) as run:
-        told = await run.call(body.tool, body.arguments, name=name, dry_run=dry_run)
+    return key or body.name or ""
+
+
+def _proposed(told: Told, name: str, key: str | None) -> Response:
+    """What became of a call that was proposed by this name.
+
+    Raises:
+        Conflict: The key that is its name belongs to another call.
+    """
     if key is not None and told.code == _REUSED:
         raise reused("call")
     return _told(told, replayed(bool(name) and told.repeated))
@@ -262,11 +283,14 @@ def _told(told: Told, headers: Mapping[str, str] | None = None) -> Response:
     return answer(told.as_json(), status=202, headers={**where, **(headers or {})})
 
 
-async def _own(site: Site, who: Who, run_id: str) -> None:
-    """Refuse to work in a run of somebody else, in the words that fit what they may see."""
-    run = await run_of(site, who, run_id)
-    if run.principal is None or run.principal.id != who.principal.id:
+@asynccontextmanager
+async def _own(site: Site, who: Who, run_id: str) -> AsyncIterator[Run]:
+    """A run of theirs, to propose in; one of somebody else is refused in the words that fit what they may see."""
+    state = await run_of(site, who, run_id)
+    if state.principal is None or state.principal.id != who.principal.id:
         raise Conflict(f"run {run_id} is not yours", code="run.not_yours", remedy="Whoever it runs for works in it.")
+    async with site.runs.run(who.principal, run_id) as run:
+        yield run
 
 
 def _one_length(run: RunState, length: int, key: str) -> None:

@@ -8,7 +8,7 @@ import anyio
 from pydantic import ConfigDict, Field
 
 from interlock.agent.run import WORDS_MAX
-from interlock.api.asking import Anybody, AtSite, Proposer, Seer
+from interlock.api.asking import Anybody, AtSite, OfTrace, Proposer, Seer, Traced
 from interlock.api.document import problems, with_tag
 from interlock.api.etags import IfMatch, IfNoneMatch, answer, document_answer, require
 from interlock.api.idempotency import Key, replayed, reused
@@ -110,11 +110,12 @@ class EventFilter(Listed):
     responses={200: {"model": RunDocument, "description": "It was started by this key before: as it is now."},
                **problems(404, 409)},
 )  # fmt: skip
-async def start(body: StartRun, site: AtSite, who: Proposer, key: Key = None) -> Response:
+async def start(body: StartRun, site: AtSite, who: Proposer, trace: OfTrace, key: Key = None) -> Response:
     """Start a run: of calls that you make, until you `finish` it; or of an agent, which goes on by itself.
 
     Nothing runs yet of the first kind: propose calls in it. Words and mandates say what the user wants, so only a key
-    that may say it may give them.
+    that may say it may give them. With a `traceparent` its spans are below yours; a run that your key started before
+    keeps the trace that it began with.
     """
     if body.words is not None:
         require_words(who, "words")
@@ -122,7 +123,7 @@ async def start(body: StartRun, site: AtSite, who: Proposer, key: Key = None) ->
         require_words(who, "mandates")
     name = f"api/{key}" if key else ""
     before = bool(name) and bool(await site.store.rows("run", {"run_id": _named(who, name)}, 1))
-    run_id = await _begin(site, who, body, name)
+    run_id = await _begin(site, who, body, name, trace)
     document = await _document(site, who.tenant, run_id)
     head = {"location": f"{router.prefix}/{run_id}", **replayed(before)}
     return document_answer(document, status=200 if before else 201, headers=head)
@@ -243,7 +244,7 @@ async def say(
     return document_answer(await _document(site, who.tenant, run_id), headers=replayed(before is not None))
 
 
-async def _begin(site: Site, who: Who, body: StartRun, name: str) -> str:
+async def _begin(site: Site, who: Who, body: StartRun, name: str, trace: Traced) -> str:
     """The id of the run: new, or the one that has this name. It is claimed by nobody when this returns."""
     given: Starting = {
         "words": body.words,
@@ -251,6 +252,8 @@ async def _begin(site: Site, who: Who, body: StartRun, name: str) -> str:
         "mandates": tuple(body.mandates),
         "named": name,
         "keep": body.agent is None,
+        "trace": trace["trace"],
+        "tracestate": trace["tracestate"],
     }
     if body.parent is not None:
         given["parent"] = body.parent

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from interlock.core.canonical import Json
+from interlock.core.trace import TRACEPARENT, TRACESTATE, TraceContext, trace_context
 from interlock.errors import InterlockError
 
 Scope = MutableMapping[str, Any]
@@ -33,10 +34,19 @@ _STATUS: Final = {
 _LAST: Final = frozenset({"http.slow", "http.too_large", "json.too_large", "http.head", "http.rate", "http.crowd"})
 """After these the connection ends: what is left of the request would have to be read first."""
 
+_PARENT: Final = TRACEPARENT.encode()
+_STATE: Final = TRACESTATE.encode()
+
 
 def header(scope: Scope, name: bytes) -> str:
     """A header's value; empty where it is absent. One that stands twice is a value that nobody has."""
     return ", ".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def trace_of(scope: Scope) -> TraceContext | None:
+    """Whose trace the headers say that a request belongs to; None where they say none, or one that is malformed."""
+    parent = header(scope, _PARENT)
+    return trace_context(parent, header(scope, _STATE)) if parent else None
 
 
 async def turn_away(send: Send, error: InterlockError, asked: Json = None, more: Headers = ()) -> None:

@@ -9,10 +9,9 @@ from typing import Final
 
 import anyio
 
-from interlock.core.trace import TRACEPARENT, TRACESTATE, trace_context
 from interlock.errors import MissingExtra, SettingsError
 from interlock.gateway.admission import Admission
-from interlock.gateway.asgi import Application, Receive, Scope, Send, header
+from interlock.gateway.asgi import Application, Receive, Scope, Send, header, trace_of
 from interlock.gateway.caller import Caller
 from interlock.gateway.door import Door
 from interlock.gateway.guard import SESSION, Guard, Protection
@@ -35,7 +34,6 @@ SESSIONS_MAX: Final = 2000
 CONNECTIONS_MAX: Final = 1000
 """Connections that may be open at the same time; one more is told to come later."""
 
-_PARENT: Final = TRACEPARENT.encode()
 
 KEY = "interlock.key"
 """In the scope of a request that was let in: the `Key`, with the principal and what it opens."""
@@ -152,9 +150,9 @@ def _caller(context: Context) -> Caller:
 
 
 def _of(key: Key, scope: Scope) -> Caller:
-    parent = header(scope, _PARENT)
-    trace = trace_context(parent, header(scope, TRACESTATE.encode())) if parent else None
-    return Caller(principal=key.principal, scopes=key.scopes, session=header(scope, SESSION), trace=trace)
+    return Caller(
+        principal=key.principal, scopes=key.scopes, session=header(scope, SESSION), trace=trace_of(scope)
+    )  # fmt: skip
 
 
 def _user(key: Key) -> AuthenticatedUser:
