@@ -14,6 +14,7 @@ from interlock.core.event import Event, Fact, Kind
 from interlock.core.message import Usage
 from interlock.core.principal import Principal
 from interlock.core.tool import CallContext
+from interlock.errors import NotSent
 from interlock.ledger.chain import EMPTY, link_all
 from interlock.models.metered import Price
 from interlock.telemetry.measures import TENANTS_MAX, Measures
@@ -98,6 +99,58 @@ async def test_waiting_for_a_person_is_told_apart_from_the_tool_and_from_the_gat
     assert (found.holds.requested, found.holds.approved, found.holds.answered) == (1, 1, 1)
     [bob] = found.approvers
     assert (bob.person, bob.approved, bob.rejected, bob.viewed.mean_us) == (BOB.id, 1, 0, 4_000_000)
+
+
+async def test_what_people_take_over_a_call_that_is_asked_about_again_is_no_gates_time() -> None:
+    """Held, approved, held again because something changed, and rejected: all but two looks of the gates is waiting."""
+    far = Far()
+    async with staged(far.tool("pay", "irreversible")) as stage:
+        stage.obey(HELD)
+        async with stage.run() as run:
+            held = await run.call("pay", {"n": 2}, name="mine")
+            stage.clock.advance(60)
+            await stage.answer(run.run_id, held)
+            stage.obey(HELD.replace("@approvers", '@quorum("2") @approvers'))
+            await stage.plane.advance(run.run_id)
+            again = await run.call("pay", {"n": 2}, name="mine")
+            assert (again.code, again.approval_id == held.approval_id) == ("approve.held", False)
+            stage.clock.advance(90)
+            await stage.answer(run.run_id, again, decision="reject")
+            await stage.plane.advance(run.run_id)
+        found = await overview(stage)
+    assert found.answers == Answers(held=1, refused=1)
+    assert part(found, "gates") == (2, 0)
+    assert part(found, "person") == (2, 75_000_000)
+
+
+@pytest.mark.parametrize(("effect", "answers"), [("read", Answers(failed=1)), ("reversible", Answers(unknown=1))])
+async def test_how_long_a_tool_took_to_fail_is_counted_and_what_the_gates_took_of_it(
+    effect: str, answers: Answers
+) -> None:
+    async def failing(arguments: dict[str, Any], _: CallContext) -> object:
+        stage.clock.advance(2)
+        raise ValueError("it broke")
+
+    async with staged(Far().tool("pay", effect, failing, attempts_max=1)) as stage:
+        async with stage.run() as run:
+            await run.call("pay", {"n": 1})
+        found = await overview(stage)
+    assert (found.answers, of(found, "pay").latency.count) == (answers, 1)
+    assert (part(found, "tool"), part(found, "gates")) == ((1, 2_000_000), (1, 0))
+
+
+async def test_of_a_tool_that_was_not_tried_no_time_is_counted() -> None:
+    async def failing(arguments: dict[str, Any], _: CallContext) -> object:
+        stage.clock.advance(2)
+        raise NotSent("down")
+
+    async with staged(Far().tool("look", "read", failing, attempts_max=1)) as stage:
+        async with stage.run() as run:
+            told = [(await run.call("look", {"n": n})).code for n in range(12)]
+        found = await overview(stage)
+    tried = sum(code != "execute.open" for code in told)
+    assert 0 < tried < len(told)
+    assert part(found, "tool") == (tried, 2_000_000)
 
 
 async def test_models_are_counted_with_tokens_money_and_time_and_so_is_what_they_chose() -> None:

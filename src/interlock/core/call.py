@@ -351,12 +351,14 @@ class Stop:
         outcome: What the model or client is told.
         audit: What the audit is told besides: rules, facts, error texts. Never shown to a model.
         facts: What becomes durable with the stop: an approval request, the end of one.
+        took_us: Microseconds from the first byte of the first try to the failure of the last; None where none was made.
     """
 
     gate: str
     outcome: Outcome
     audit: Mapping[str, Json]
     facts: tuple[Fact, ...] = ()
+    took_us: int | None = None
 
 
 def refuse(

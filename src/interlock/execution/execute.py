@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,10 +75,10 @@ async def execute(
     answer = await executor.reads.answer(approved, context, entry.tags, seat, run)
     if isinstance(answer, Stop):
         return answer
-    if isinstance(answer.value, Failure):
-        return _failed(approved, answer)
-    executor.reach("result.returned")
     took_us = int((executor.clock.mono_s() - started_s) * SECOND_US)
+    if isinstance(answer.value, Failure):
+        return replace(_failed(approved, answer), took_us=took_us if answer.tries > entry.lost else None)
+    executor.reach("result.returned")
     asked = answer.said.call_id if answer.said is not None else ""
     return RawResult(approved, answer.value, answer.tries, took_us, asked, answer.source)
 

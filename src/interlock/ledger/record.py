@@ -379,6 +379,8 @@ class Entry:
         body: dict[str, Json] = {"outcome": outcome_to_json(outcome)} | self._settled(outcome)
         if stop is not None:
             body["stop"] = {"gate": stop.gate, "code": outcome.code, "audit": dict(stop.audit)}
+            if stop.took_us is not None:
+                body["took_us"] = stop.took_us
         attempt = 1
         kind = Kind.CALL_UNKNOWN if outcome.kind is OutcomeKind.UNKNOWN else Kind.CALL_RESULT
         if result is not None:

@@ -273,12 +273,14 @@ def _ended(run: _Run, event: Event, counts: Counts, took_us: int = 0) -> None:
     call = run.call(fact.call_id)
     if fact.outcome in CLOSING:
         run.calls.pop(fact.call_id, None)
-    if call.dry or (fact.outcome == "held" and call.held):
+    if call.dry:
         return
-    call.held = fact.outcome == "held"
     if call.decided_us and fact.kind in _GATED:
         took(counts, "gates", "", event.at_us - call.decided_us - took_us)
-    call.decided_us = 0
+    call.decided_us = 0  # also of one that is held again: what comes next is a person's time
+    if fact.outcome == "held" and call.held:
+        return
+    call.held = fact.outcome == "held"
     body = fact.body
     gate, code = name(part(body, "stop").get("gate")), name(part(body, "outcome").get("code"))
     counts.append((("ended", fact.outcome, call.tool, call.server, call.effect, gate, code), 1))

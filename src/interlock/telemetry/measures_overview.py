@@ -20,8 +20,8 @@ class Latency:
     Attributes:
         part: `model` (a model's turn, with its retries), `tool` (an execution, with its retries; none for a cached
             result), `gates` (everything of a call that is neither: its gates, waiting for its turn in a batch, the
-            commits; from the policy's decision on; not of calls that failed, whose tool's time is not recorded) or
-            `person` (from a request for approval to an answer).
+            commits; from the policy's decision on, and never a person's time; not of a call whose tool's time is not
+            recorded, such as one that was cut off) or `person` (from a request for approval to an answer).
         count: Durations that were counted.
         mean_us, p50_us, p95_us, p99_us: Microseconds; percentiles are at most 5 % off. 0 where `count` is 0.
     """
