@@ -12,6 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from interlock import Agent, Principal
+from interlock.core.event import Event
 from interlock.core.message import Message, Role
 from interlock.core.tool import CallContext
 from interlock.keys import READ, TOOLS, WRITE
@@ -182,6 +183,31 @@ async def test_a_run_in_which_something_waits_is_not_finished(api: Api) -> None:
     refused = await api.post("ana", f"/runs/{run_id}/finish")
     assert (refused.status, refused.code) == (409, "run.waiting")
     assert (await api.post("vera", f"/runs/{run_id}/finish")).status == 403
+
+
+async def test_a_page_of_events_reads_no_more_of_the_run_than_it_has(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    run_id = await api.run("ana")
+    for number in range(8):
+        await api.call(run_id, "look_up", n=number)
+    store, lengths = api.site.store, []
+    reading = store.read
+
+    async def watched(*asked: Any) -> list[Event]:
+        found = await reading(*asked)
+        lengths.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "read", watched)
+    path, seqs = f"/runs/{run_id}/events?limit=3", list[int]()
+    following: str | None = ""
+    while following is not None and len(seqs) < 18:
+        page = (await api.get("vera", f"{path}&cursor={following}" if following else path)).body
+        seqs += [item["seq"] for item in page["items"]]
+        following = page["next"]
+    assert seqs == list(range(1, 19))
+    assert max(lengths) == 4, "one more than the page, to know whether it is the last"
 
 
 async def test_events_are_read_in_order_and_waited_for(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import anyio
@@ -13,7 +14,7 @@ from interlock.api.document import problems, with_tag
 from interlock.api.etags import IfMatch, IfNoneMatch, answer, document_answer, require
 from interlock.api.idempotency import Key, replayed, reused
 from interlock.api.paging import Listed, Page, cursor_at, filters_of, page_document, position_of, rows_of
-from interlock.api.reach import is_own, only_own, require_words, run_of
+from interlock.api.reach import is_own, only_own, require_words, row_of_run, run_of
 from interlock.api.run_documents import EventDocument, RunBrief, RunDocument, event_document, run_brief, run_document
 from interlock.api.site import Site
 from interlock.api.strict import Body, Strict
@@ -155,12 +156,12 @@ async def events(run_id: str, site: AtSite, who: Seer, asked: Annotated[EventFil
 
     What a run says is anybody's who may see the runs of the tenant: arguments and results stand in it.
     """
-    run = await run_of(site, who, run_id)
+    row = await row_of_run(site, who, run_id)
     after = position_of(asked.cursor, "events", who.tenant, run_id) or 0
-    found = await _after(site, run, after, asked.wait_s)
+    found = await _after(site, row, after, asked)
     shown = found[: asked.limit]
     at = shown[-1].seq if shown else after
-    more = len(found) > len(shown) or run.status == "open"
+    more = len(found) > len(shown) or row["status"] == "open"
     following = cursor_at(at, "events", who.tenant, run_id) if more else None
     return answer(page_document([event_document(event) for event in shown], following))
 
@@ -304,17 +305,17 @@ async def _may_end(site: Site, who: Who, run_id: str, if_match: str | None) -> N
         require(if_match, await _document(site, who.tenant, run_id))
 
 
-async def _after(site: Site, run: RunState, after: int, wait_s: float) -> list[Event]:
-    """Events of a run behind a number; where there is none yet, once there is, or the time is up."""
+async def _after(site: Site, row: Mapping[str, Any], after: int, asked: EventFilter) -> list[Event]:
+    """Events of a run behind a number, one more than a page has; where there is none yet, it may wait for some."""
     position = site.store.position()  # before they are read: what is committed meanwhile is told by the feed
-    found = await site.store.read(run.run_id, after)
-    if found or not wait_s or run.status != "open":
+    found = await site.store.read(row["run_id"], after, asked.limit + 1)
+    if found or not asked.wait_s or row["status"] != "open":
         return found
-    with anyio.move_on_after(wait_s):
+    with anyio.move_on_after(asked.wait_s):
         async for batch in site.feed.follow(position):
-            if any(event.chain == run.run_id for _, event in batch):
+            if any(event.chain == row["run_id"] for _, event in batch):
                 break
-    return await site.store.read(run.run_id, after)
+    return await site.store.read(row["run_id"], after, asked.limit + 1)
 
 
 async def _said(site: Site, run_id: str, key: str | None) -> str | None:
