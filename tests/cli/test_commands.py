@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from tests.cli.shell import Shell
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = dict(commands(interlock))
+ON_PAGES = sorted({
+    line
+    for file in (ROOT / "src/interlock/console/templates").iterdir()
+    for line in re.findall(r"<code>(interlock [^<]*)</code>", file.read_text(encoding="utf-8"))
+})  # fmt: skip
 LEAVES = {path: each for path, each in EVERY.items() if not isinstance(each, click.Group)}
 
 
@@ -70,6 +76,12 @@ def test_every_example_is_a_command_line_that_parses(path: str) -> None:
         words = words[: words.index("<")] if "<" in words else words
         assert " ".join(words).startswith(path), line
         LEAVES[path].make_context(path, words[len(path.split()) :])
+
+
+@pytest.mark.parametrize("line", ON_PAGES)
+def test_every_command_line_on_a_page_of_the_console_parses(line: str) -> None:
+    path = max((path for path in LEAVES if f"{line} ".startswith(f"{path} ")), key=len)
+    LEAVES[path].make_context(path, shlex.split(line)[len(path.split()) :])
 
 
 @pytest.mark.parametrize("path", LEAVES)

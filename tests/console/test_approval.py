@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +167,10 @@ def test_nobody_decides_by_a_key_and_everything_is_reached_by_tab(browser: Brows
         page.keyboard.press("Enter")
         expect(page.locator("#told")).to_contain_text("Press the button")
         assert "pending" in page.inner_text("#standing")
+        page.focus("#main")
+        page.keyboard.press("d")
+        expect(page).to_have_url(re.compile("#deciding$"))
+        assert "pending" in page.inner_text("#standing"), "it leads to the decision, and decides nothing"
         page.focus("#main")
         reached = []
         for _ in range(60):
