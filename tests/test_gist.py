@@ -43,7 +43,7 @@ def test_a_target_by_its_role_is_a_recipient() -> None:
         ({"items": [{"sku": "A"}], "none": [], "yes": True}, 'items/0/sku="A", none=[], yes=true'),
         ({str(n): n for n in range(PARTS_MAX + 2)}, "0=0, 1=1, 2=2, 3=3, 4=4, 2 more"),
         ({"text": "x" * (VALUE_MAX + 1)}, f'text="{"x" * VALUE_MAX}"…'),
-        ({"k" * (NAME_MAX + 1): 1}, f"{'k' * NAME_MAX}…=1"),
+        ({"k" * (NAME_MAX + 1): 1, "a\u200bb": 2}, f"{'k' * NAME_MAX}…=1, a\\u200bb=2"),
         ({"to": "\u202egro.live\u202c", "then": "a\nb\x1b"}, 'to="\\u202egro.live\\u202c", then="a\\nb\\u001b"'),
     ],
 )

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from interlock.approvals.suggest import leaves
 from interlock.approvals.where import domain_of, exactly
 from interlock.core.canonical import Json
-from interlock.core.visible import Stretch, visible_json
+from interlock.core.visible import Stretch, one_line, visible_json
 from interlock.inbox import Item
 from interlock.ledger.pages import LIMIT_MAX, VALUES_MAX
 from interlock.ledger.store import Store
@@ -87,7 +87,7 @@ class Gist(NamedTuple):
     def __str__(self) -> str:
         """One line for a terminal, with escapes for what hides."""
         said = [
-            f"{part.name}={''.join(each.text for each in part.value)}{f' ({part.said})' if part.said else ''}"
+            f"{one_line(part.name)}={''.join(each.text for each in part.value)}{f' ({part.said})' if part.said else ''}"
             for part in self.parts
         ]
         return ", ".join([*said, *([f"{self.more} more"] if self.more else [])])

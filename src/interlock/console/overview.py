@@ -77,7 +77,8 @@ def charts(seen: Overview) -> list[Chart]:
     """What changes over the time."""
     labels = [_label(point.at_us, seen.step_us) for point in seen.points]
     answers = [_series(name, seen.points, lambda point, name=name: getattr(point.answers, name)) for name in _ANSWERS]
-    found = [_chart("calls", "Calls by answer", columns, labels, [each for each in answers if any(each.values)])]
+    answers = [each for each in answers if any(each.values)]
+    found = [_chart("calls", "Calls by answer", columns, labels, answers)] if answers else []
     for at, (part, title) in enumerate(_PARTS.items()):
         if any(point.latency[at].count for point in seen.points):
             found.append(_latency(part, f"{title}: how long", labels, seen.points, at))
