@@ -9,6 +9,7 @@ from interlock.evals.evaluate import Result
 from interlock.evals.page_chart import Bar, bars, changes
 from interlock.evals.suite import Case
 from interlock.evals.trial import Trial, faults_by_outcome
+from interlock.markup.page import whole_page, wide_table
 from interlock.markup.tags import Markup, tag
 from interlock.verification.calibrate import Share
 
@@ -34,27 +35,12 @@ _TRIALS_MAX = 10
 """Trials of one case that a page shows in full, the failed ones first."""
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1a1d21; --soft: #5b6470; --paper: #fff; --line: #d9dee4; --good: #176f3d;
-  --bad: #b3261e; --bar: #3d6fb4; --mark: #ffe08a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #9aa4b0; --paper: #16191d; --line: #353b43;
-  --good: #6fd39a; --bad: #ff8a80; --bar: #7aa7e6; --mark: #5c4a00; } }
-* { box-sizing: border-box }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem }
-p { margin: .25rem 0; max-width: 48rem }
-.soft { color: var(--soft) } .good { color: var(--good) } .bad { color: var(--bad) }
 .verdict { font-size: 1.1rem; font-weight: 600 }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-th { font-weight: 600; color: var(--soft) } td.number, th.number { text-align: right }
-.wide { overflow-x: auto }
 details { border-bottom: 1px solid var(--line) } summary { padding: .5rem 0; cursor: pointer }
-summary:focus-visible, a:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
+summary:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
 .trial { margin: 0 0 1rem 1.25rem } ul { margin: .25rem 0; padding-left: 1.25rem }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0; padding: .5rem .75rem;
   border-left: 3px solid var(--line); font: .9rem/1.45 ui-monospace, monospace }
-mark { background: var(--mark); color: inherit }
 svg { width: 100%; height: auto; max-width: 46rem } svg text { fill: var(--ink); font-size: 13px }
 .bar { fill: var(--bar); opacity: .75 } .interval { stroke: var(--ink); stroke-width: 1.5 }
 .axis { stroke: var(--line) }
@@ -71,10 +57,9 @@ def page(result: Result, comparison: Comparison | None, when: str) -> str:
     """
     failed = [case for case in result.suite.cases if any(not trial.passed for trial in result.of(case.name))]
     verdict = tag("p", f"{_said(result.passed)} of the trials passed", class_=f"verdict {'bad' if failed else 'good'}")
-    body = tag(
-        "main",
+    body = [
         tag("h1", result.suite.name),
-        tag("p", f"{len(result.suite.cases)} cases, {len(result.trials)} trials, {when}", class_="soft"),
+        tag("p", f"{len(result.suite.cases)} cases, {len(result.trials)} trials, {when}", class_="quiet"),
         verdict,
         *_figures(result),
         *(() if comparison is None else _compared(comparison)),
@@ -82,15 +67,9 @@ def page(result: Result, comparison: Comparison | None, when: str) -> str:
         tag("h2", "Cases"),
         bars("Part of each case's trials that passed, with 95 % intervals", _case_bars(result)),
         *(_case(case, result.of(case.name)) for case in result.suite.cases),
-        tag("p", "Intervals are of 95 %: Wilson's of shares, bootstrapped over cases of changes.", class_="soft"),
-    )  # fmt: skip
-    head = tag(
-        "head", tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
-        tag("title", f"Eval: {result.suite.name}"), Markup(f"<style>{_STYLE}</style>"),
-    )  # fmt: skip
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+        tag("p", "Intervals are of 95 %: Wilson's of shares, bootstrapped over cases of changes.", class_="quiet"),
+    ]
+    return whole_page(f"Eval: {result.suite.name}", body, _STYLE)
 
 
 def _figures(result: Result) -> Iterator[Markup]:
@@ -109,7 +88,7 @@ def _compared(comparison: Comparison) -> Iterator[Markup]:
     yield tag("h2", "Against the baseline")
     for word, names, style in (
         ("Lost", comparison.lost, "bad"), ("Won", comparison.won, "good"),
-        ("New", comparison.new, "soft"), ("Gone", comparison.gone, "soft"),
+        ("New", comparison.new, "quiet"), ("Gone", comparison.gone, "quiet"),
     ):  # fmt: skip
         if names:
             yield tag("p", tag("span", f"{word}: ", class_=style), ", ".join(names))
@@ -126,7 +105,7 @@ def _compared(comparison: Comparison) -> Iterator[Markup]:
     if cells:
         yield _table(("a trial takes", "before", "now", "change", "95 % interval"), cells)
     said = f"A split of lost and won as uneven as this, by chance: {comparison.mcnemar:.3f} (McNemar, exact)."
-    yield tag("p", said, class_="soft")
+    yield tag("p", said, class_="quiet")
 
 
 def _faults(result: Result) -> Iterator[Markup]:
@@ -160,7 +139,7 @@ def _case(case: Case, trials: Sequence[Trial]) -> Markup:
     shown = sorted(trials, key=lambda trial: trial.passed)[:_TRIALS_MAX]
     parts += [_trial(trial) for trial in shown]
     if len(shown) < len(trials):
-        parts.append(tag("p", f"And {len(trials) - len(shown)} more, which the JSON has.", class_="soft"))
+        parts.append(tag("p", f"And {len(trials) - len(shown)} more, which the JSON has.", class_="quiet"))
     return tag("details", summary, *parts) if good else tag("details", summary, *parts, open="")
 
 
@@ -171,7 +150,7 @@ def _trial(trial: Trial) -> Markup:
         parts.append(tag("ul", *(tag("li", failure, class_="bad") for failure in trial.failures)))
     if run is not None:
         took = f"{run.steps} steps, {run.tokens:,} tokens, {run.latency_ms:,} ms; {run.end}; {run.run_id}"
-        parts.append(tag("p", took, class_="soft"))
+        parts.append(tag("p", took, class_="quiet"))
         if run.calls:
             cells = [(call.tool, call.outcome, call.code) for call in run.calls]
             parts.append(_table(("tool", "outcome", "code"), cells))
@@ -186,9 +165,7 @@ def _trial(trial: Trial) -> Markup:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
-    head = tag("tr", *(tag("th", column, scope="col") for column in columns))
-    body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="wide")
+    return wide_table(columns, ([tag("td", cell) for cell in row] for row in rows))
 
 
 def _said(share: Share) -> str:

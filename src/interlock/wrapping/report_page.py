@@ -5,31 +5,21 @@ What nobody sees in a text stands in both as an escape, so that a name cannot lo
 
 from __future__ import annotations
 
-import hashlib
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from interlock.core.visible import one_line, visible
+from interlock.markup.page import whole_page, wide_table
+from interlock.markup.tags import Markup, shown, tag
 from interlock.wrapping.report_part import Cell, Part, Table, text_of
 
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~&!#]|(?<!\w)_|_(?!\w)")
 
 _STYLE: Final = """
-:root { color-scheme: light dark; --line: #8885; --quiet: #666; --bad: #b3261e; --wait: #8a5a00; --good: #1b6e3c; }
-@media (prefers-color-scheme: dark) {
-  :root { --quiet: #aaa; --bad: #ff8a80; --wait: #ffcc80; --good: #81c995; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; } h3 { margin-top: 2rem; }
-p { max-width: 46rem; } nav a { margin-right: 1rem; }
-div.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
-th { white-space: nowrap; } td { overflow-wrap: anywhere; min-width: 4rem; }
-mark { background: var(--bad); color: #fff; } .quiet { color: var(--quiet); }
-.bad { color: var(--bad); } .wait { color: var(--wait); } .good { color: var(--good); }
+body { max-width: 80rem; } nav a { margin-right: 1rem; }
+h2 { font-size: 1.35rem; margin-top: 3rem; } h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+table { font-size: .9rem; } th { white-space: nowrap; } td { overflow-wrap: anywhere; min-width: 4rem; }
 """
 
 _WORDS: Final = {
@@ -71,42 +61,32 @@ def _marked(text: str) -> str:
 
 
 def page(parts: Iterable[Part], title: str, made: str) -> str:
-    """The report as one page: nothing is fetched, nothing runs, light and dark as the reader's machine is."""
+    """The same of all parts as one page."""
     parts = list(parts)
-    style = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    links = "".join(f'<a href="#{part.name}">{_shown(part.title)}</a>' for part in parts)
-    body = "".join(_section(part) for part in parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'\">\n"
-        '<meta name="viewport" content="width=device-width">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(one_line(title))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f'<h1>{_shown(title)}</h1>\n<p class="quiet">{_shown(made)}</p>\n<nav>{links}</nav>\n{body}</body>\n</html>\n'
-    )
+    links = (tag("a", _shown(part.title), href=f"#{part.name}") for part in parts)
+    body = [tag("h1", _shown(title)), tag("p", _shown(made), class_="quiet"), tag("nav", *links)]
+    return whole_page(title, [*body, *(piece for part in parts for piece in _section(part))], _STYLE)
 
 
-def _section(part: Part) -> str:
-    tables = "".join(_table(table) for table in part.tables)
-    return f'<h2 id="{part.name}">{_shown(part.title)}</h2>\n<p>{_shown(part.says)}</p>\n{tables}'
+def _section(part: Part) -> Iterator[Markup]:
+    yield tag("h2", _shown(part.title), id=part.name)
+    yield tag("p", _shown(part.says))
+    for table in part.tables:
+        yield tag("h3", _shown(table.title))
+        if table.says:
+            yield tag("p", _shown(table.says))
+        if table.rows:
+            yield wide_table(map(_shown, table.columns), (map(_cell, row) for row in table.rows))
+        else:
+            yield tag("p", _shown(table.empty), class_="quiet")
 
 
-def _table(table: Table) -> str:
-    said = f"<h3>{_shown(table.title)}</h3>\n" + (f"<p>{_shown(table.says)}</p>\n" if table.says else "")
-    if not table.rows:
-        return f'{said}<p class="quiet">{_shown(table.empty)}</p>\n'
-    head = "".join(f'<th scope="col">{_shown(column)}</th>' for column in table.columns)
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in table.rows)
-    return f'{said}<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
-
-
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell) -> Markup:
     text = text_of(cell)
     kind = _WORDS.get(text, "")
-    return f'<td class="{kind}">{_shown(text)}</td>' if kind else f"<td>{_shown(text)}</td>"
+    return tag("td", _shown(text), class_=kind) if kind else tag("td", _shown(text))
 
 
-def _shown(text: str) -> str:
-    """A text as a reader is to see it; what hides in it as a marked escape."""
-    return "".join(
-        f"<mark>{escape(stretch.text)}</mark>" if stretch.hidden else escape(stretch.text) for stretch in visible(text)
-    )
+def _shown(text: str) -> Markup:
+    """A text on one line, with what hides in it as a marked escape."""
+    return shown(visible(text))
