@@ -14,6 +14,7 @@ from interlock.console.view import View
 from interlock.core.times import moment
 from interlock.errors import MissingExtra
 from interlock.evals.backtest import Backtest
+from interlock.evals.chart import WORDS
 from interlock.evals.tally import MEANINGS, VERDICTS
 from interlock.evals.walk import Window
 from interlock.markup.chart import Row, bars
@@ -29,8 +30,6 @@ except ImportError:
 
 NAME: Final = "pasted.cedar"
 """What the text is called where it is wrong."""
-
-_WORDS: Final = {"allow": "allow", "require_approval": "hold", "deny": "deny"}
 
 
 def routes(view: View) -> Sequence[BaseRoute]:
@@ -61,14 +60,14 @@ def routes(view: View) -> Sequence[BaseRoute]:
 def _shown(found: Backtest) -> dict[str, Any]:
     tally = found.tally
     rows = [
-        Row(f"{_WORDS[was]} → {_WORDS[now]}", count, f"{count:,}")
+        Row(f"{WORDS[was]} → {WORDS[now]}", count, f"{count:,}")
         for was in VERDICTS
         for now in VERDICTS
         if (count := tally.matrix[was, now])
     ]
     beside = (("diverged", tally.diverged), ("undecidable", tally.undecidable))
     rows += [Row(name, count, f"{count:,}") for name, count in beside if count]
-    examples = [(f"{_WORDS[was]} → {_WORDS[now]}", each.as_json())
+    examples = [(f"{WORDS[was]} → {WORDS[now]}", each.as_json())
                 for (was, now), some in tally.examples.items() for each in some]  # fmt: skip
     return {
         "tally": tally, "broken": found.walked.broken, "picture": bars("What it was and what it would be", rows),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape
 
+from interlock.core.visible import one_line
 from interlock.evals.tally import HOLD, VERDICTS, Tally
+from interlock.markup.tags import Markup, tag
 
 WORDS: Final = {"allow": "allow", HOLD: "hold", "deny": "deny"}
 """The answers as people say them."""
 
+_SPACE: Final = "http://www.w3.org/2000/svg"
 _WIDTH, _LEFT, _BAR, _ROW = 720, 150, 420, 34
 _LIGHT: Final = {"allow": "#1d6fa5", HOLD: "#8a6100", "deny": "#a8323e", "none": "#5f6672"}
 _DARK: Final = {"allow": "#6db6e8", HOLD: "#e3b341", "deny": "#f28b94", "none": "#a6adba"}
@@ -61,14 +63,12 @@ def svg(tally: Tally, title: str) -> str:
     verdicts, others = rows_of(tally)
     height = 100 + _ROW * (len(verdicts) + len(others)) + (30 if others else 0)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="t d">',
-        f'<title id="t">{escape(title)}</title><desc id="d">{escape(_told(tally))}</desc>',
-        _style(),
-        f'<rect class="page" width="{_WIDTH}" height="{height}"/>',
-        f'<text class="head" x="16" y="30">{escape(title)}</text>',
-        f'<text class="quiet" x="16" y="52">{escape(_told(tally))}</text>',
-        _legend(),
-    ]
+        tag("title", one_line(title), id="t"), tag("desc", _told(tally), id="d"), _style(),
+        tag("rect", class_="page", width=_WIDTH, height=height),
+        tag("text", one_line(title), class_="head", x=16, y=30),
+        tag("text", _told(tally), class_="quiet", x=16, y=52),
+        *_legend(),
+    ]  # fmt: skip
     top = 92
     for bars in (verdicts, others):
         most = max((bar.whole for bar in bars), default=0)
@@ -76,7 +76,9 @@ def svg(tally: Tally, title: str) -> str:
             parts += _drawn(bar, top, most)
             top += _ROW
         top += 20
-    return "\n".join([*parts, "</svg>", ""])
+    lines = (part for each in parts for part in ("\n", each))
+    whole = tag("svg", *lines, "\n", xmlns=_SPACE, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_labelledby="t d")
+    return f"{whole}\n"
 
 
 def _told(tally: Tally) -> str:
@@ -96,36 +98,29 @@ def _length(count: int, most: int, width: int) -> int:
     return max(1, round(width * count / most)) if count else 0
 
 
-def _style() -> str:
+def _style() -> Markup:
     def rules(colours: dict[str, str], page: str, ink: str, quiet: str) -> str:
         fills = "".join(f".{WORDS.get(name, name)}{{fill:{colour}}}" for name, colour in colours.items())
         return f".page{{fill:{page}}}text{{fill:{ink}}}.quiet{{fill:{quiet}}}{fills}"
 
     light, dark = rules(_LIGHT, "#ffffff", "#1b1f24", "#57606a"), rules(_DARK, "#14171c", "#e8eaed", "#a6adba")
     shape = "text{font:14px system-ui,sans-serif}.head{font-weight:600;font-size:16px}.quiet{font-size:13px}"
-    return f"<style>{shape}{light}@media (prefers-color-scheme:dark){{{dark}}}</style>"
+    return tag("style", Markup(f"{shape}{light}@media (prefers-color-scheme:dark){{{dark}}}"))
 
 
-def _legend() -> str:
-    said = []
+def _legend() -> Iterator[Markup]:
     for place, verdict in enumerate(VERDICTS):
         left = _LEFT + 90 * place
-        said.append(f'<rect class="{WORDS[verdict]}" x="{left}" y="66" width="12" height="12"/>')
-        said.append(f'<text class="quiet" x="{left + 18}" y="77">{WORDS[verdict]}</text>')
-    return "".join(said)
+        yield tag("rect", class_=WORDS[verdict], x=left, y=66, width=12, height=12)
+        yield tag("text", WORDS[verdict], class_="quiet", x=left + 18, y=77)
 
 
-def _drawn(bar: Bar, top: int, most: int) -> list[str]:
-    parts = [f'<text x="16" y="{top + 16}">{escape(bar.name)}</text>']
+def _drawn(bar: Bar, top: int, most: int) -> Iterator[Markup]:
+    yield tag("text", bar.name, x=16, y=top + 16)
     left = _LEFT
     for kind, count in bar.parts:
         if width := _length(count, most, _BAR):
-            said = escape(f"{bar.name}: {WORDS.get(kind, bar.name)} {count:,}")
-            parts.append(
-                f'<rect class="{WORDS.get(kind, kind)}" x="{left}" y="{top}" width="{width}" height="22">'
-                f"<title>{said}</title></rect>"
-            )
+            said = tag("title", f"{bar.name}: {WORDS.get(kind, bar.name)} {count:,}")
+            yield tag("rect", said, class_=WORDS.get(kind, kind), x=left, y=top, width=width, height=22)
             left += width + 2
-    counts = " · ".join(f"{count:,}" for _, count in bar.parts)
-    parts.append(f'<text class="quiet" x="{left + 6}" y="{top + 16}">{counts}</text>')
-    return parts
+    yield tag("text", " · ".join(f"{count:,}" for _, count in bar.parts), class_="quiet", x=left + 6, y=top + 16)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from interlock.core.visible import one_line
+from interlock.markup.chart import picture, short
 from interlock.markup.tags import Markup, tag
 
 _LABEL, _PLOT, _FIGURE, _ROW = 250, 330, 170, 26
@@ -41,11 +43,11 @@ def changes(title: str, rows: Sequence[Bar]) -> Markup:
 def _chart(title: str, rows: Sequence[Bar], least: float, most: float, *, filled: bool) -> Markup:
     height = _ROW * len(rows) + 8
     zero = _at(0.0, least, most)
-    parts = [tag("title", title), tag("line", x1=zero, y1=0.0, x2=zero, y2=float(height), class_="axis")]
+    parts = [tag("line", x1=zero, y1=0.0, x2=zero, y2=float(height), class_="axis")]
     for number, row in enumerate(rows):
         middle = _ROW * number + 4 + _ROW / 2
         at, low, high = (_at(value, least, most) for value in (row.value, row.low, row.high))
-        name = row.name if len(row.name) <= _NAME_MAX else f"{row.name[: _NAME_MAX - 1]}…"
+        name = short(one_line(row.name), _NAME_MAX)
         parts.append(tag("text", name, x=float(_LABEL - 10), y=middle + 4, text_anchor="end"))
         if filled:
             parts.append(
@@ -55,8 +57,7 @@ def _chart(title: str, rows: Sequence[Bar], least: float, most: float, *, filled
             parts.append(tag("circle", cx=at, cy=middle, r=4.0, class_="bar"))
         parts.append(tag("line", x1=low, y1=middle, x2=high, y2=middle, class_="interval"))
         parts.append(tag("text", row.said, x=float(_LABEL + _PLOT + 10), y=middle + 4))
-    width = _LABEL + _PLOT + _FIGURE
-    return tag("svg", *parts, viewBox=f"0 0 {width} {height}", role="img", aria_label=title)
+    return picture(title, parts, _LABEL + _PLOT + _FIGURE, height)
 
 
 def _at(value: float, least: float, most: float) -> float:

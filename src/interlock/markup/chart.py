@@ -7,7 +7,7 @@ eye: every figure in it also stands in `figures`, the table that goes with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from interlock.core.visible import one_line
@@ -97,7 +97,7 @@ def bars(title: str, rows: Sequence[Row], number: int = 0) -> Markup:
     for at, row in enumerate(rows):
         middle = _ROW * at + _ROW / 2 + 4
         whole = one_line(row.name)
-        name = whole if len(whole) <= _NAME_MAX else f"{whole[: _NAME_MAX - 1]}…"
+        name = short(whole, _NAME_MAX)
         length = max(room * row.value / most, 1.0 if row.value else 0.0)
         parts += [
             tag("text", name, *([tag("title", whole)] if name != whole else []), x=_NAME - 8.0, y=middle + 4,
@@ -105,7 +105,7 @@ def bars(title: str, rows: Sequence[Row], number: int = 0) -> Markup:
             tag("rect", x=float(_NAME), y=middle - 8, width=length, height=16.0),
             tag("text", one_line(row.said), x=_NAME + length + 6, y=middle + 4),
         ]  # fmt: skip
-    return _svg(title, [tag("g", *parts, class_=f"bars {_colour(number)}")], _ROW * len(rows) + 8)
+    return picture(title, [tag("g", *parts, class_=f"bars {_colour(number)}")], _WIDTH, _ROW * len(rows) + 8)
 
 
 def figures(
@@ -133,6 +133,17 @@ def scale(most: float) -> tuple[float, float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if raw <= power * factor * (1 + 1e-9))
     return step * math.ceil(most / step - 1e-9), step
+
+
+def picture(title: str, parts: Iterable[Markup], width: float, height: float) -> Markup:
+    """What is drawn on a ground of this size, as large as its place lets it be."""
+    frame = f"0 0 {width:g} {height:g}"
+    return tag("svg", *parts, viewBox=frame, role="img", aria_label=one_line(title), class_="chart")
+
+
+def short(name: str, most: int) -> str:
+    """A name in at most so many characters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _cell(value: float | None, said: Said) -> Markup:
@@ -168,7 +179,7 @@ def _framed(title: str, labels: Sequence[str], series: Sequence[Series], said: S
         ]
         left += 34 + 7 * len(one_line(each.name))
     tips = tag("g", *_tips(labels, series, said), class_="tips")
-    return _svg(title, [*legend, *inner, tag("g", *below, class_="x"), tips], _TOP + _PLOT + _BELOW)
+    return picture(title, [*legend, *inner, tag("g", *below, class_="x"), tips], _WIDTH, _TOP + _PLOT + _BELOW)
 
 
 def _tips(labels: Sequence[str], series: Sequence[Series], said: Said) -> Iterator[Markup]:
@@ -185,12 +196,6 @@ def _below(label: str, middle: float) -> Markup:
     if middle + 3.5 * len(label) > _WIDTH:
         return tag("text", label, x=float(_WIDTH), y=_TOP + _PLOT + 18.0, text_anchor="end")
     return tag("text", label, x=middle, y=_TOP + _PLOT + 18.0)
-
-
-def _svg(title: str, parts: Sequence[Markup], height: float) -> Markup:
-    return tag(
-        "svg", *parts, viewBox=f"0 0 {_WIDTH} {height:g}", role="img", aria_label=one_line(title), class_="chart"
-    )
 
 
 def _stretches(points: Sequence[tuple[float, float] | None]) -> Iterator[list[tuple[float, float]]]:
