@@ -17,7 +17,7 @@ from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR
 from interlock.core.times import moment
 from interlock.errors import BadInput, MissingExtra
 from interlock.ledger.alerted import Alert
-from interlock.limits.use import BudgetUse, RateUse, budgets_used, rates_used
+from interlock.limits.use import BudgetUse, budgets_used, rates_used
 from interlock.telemetry.measures_overview import Overview
 from interlock.telemetry.prometheus import CONTENT_TYPE
 
@@ -130,8 +130,8 @@ async def budgets(site: AtSite, who: Seer) -> Response:
     asked = site.store, site.plane.plane.limits.quotas, who.tenant, site.now_us
     return answer(
         {
-            "budgets": [_budget(use) for use in sorted(await budgets_used(*asked), key=_order)],
-            "rates": [_rate(use) for use in sorted(await rates_used(*asked), key=_rate_order)],
+            "budgets": [_budget(use) for use in await budgets_used(*asked)],
+            "rates": [use.as_json() for use in await rates_used(*asked)],
         }
     )
 
@@ -162,24 +162,8 @@ def _budget(use: BudgetUse) -> dict[str, Any]:
     return {**use._asdict(), "whose": dict(use.whose)}
 
 
-def _rate(use: RateUse) -> dict[str, Any]:
-    rate = use.rate
-    return {
-        "name": rate.name, "whose": dict(use.whose), "calls": rate.calls, "per_s": rate.per_s,
-        "burst": rate.burst or rate.calls, "free": use.free,
-    }  # fmt: skip
-
-
 def _alert(alert: Alert) -> dict[str, Any]:
     return {
         "alert_id": alert.alert_id, "rule": alert.about.rule, "subject": alert.about.subject, "says": alert.says,
         "figures": dict(alert.figures), "run_id": alert.run_id, "raised_at": iso(alert.raised_us),
     }  # fmt: skip
-
-
-def _order(use: BudgetUse) -> tuple[Any, ...]:
-    return (not use.name, use.name, sorted(use.whose.items()), use.unit)
-
-
-def _rate_order(use: RateUse) -> tuple[Any, ...]:
-    return (use.rate.name, sorted(use.whose.items()))

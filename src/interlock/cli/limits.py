@@ -57,7 +57,7 @@ def limits(deployment: Deployment) -> Report:
     return Report(
         {
             "budgets": [_budget(use) for use in budgets],
-            "rates": [_rate(use) for use in rates],
+            "rates": [use.as_json() for use in rates],
             "idle": slips,
         },
         [
@@ -71,14 +71,7 @@ def limits(deployment: Deployment) -> Report:
 async def _found(deployment: Deployment, store: Store) -> tuple[list[BudgetUse], list[RateUse]]:
     quotas = limits_of(deployment.settings, store, deployment.world.clock).quotas
     asked = store, quotas, deployment.person.tenant, deployment.now_us
-    return (
-        sorted(await budgets_used(*asked), key=_order),
-        sorted(await rates_used(*asked), key=lambda use: (use.rate.name, sorted(use.whose.items()))),
-    )
-
-
-def _order(use: BudgetUse) -> tuple[Any, ...]:
-    return (not use.name, use.name, sorted(use.whose.items()), use.unit)
+    return await budgets_used(*asked), await rates_used(*asked)
 
 
 def _whose(whose: Mapping[str, str]) -> str:
@@ -104,11 +97,3 @@ def _budget(use: BudgetUse) -> dict[str, Any]:
     said = {**use._asdict(), "whose": dict(use.whose), "left": max(0, use.most - use.reserved - use.spent)}
     anew_us = said.pop("anew_us")
     return said | {"anew_at": iso(anew_us) if anew_us is not None else None}
-
-
-def _rate(use: RateUse) -> dict[str, Any]:
-    rate = use.rate
-    return {
-        "name": rate.name, "whose": dict(use.whose), "calls": rate.calls, "per_s": rate.per_s,
-        "burst": rate.burst or rate.calls, "free": use.free,
-    }  # fmt: skip

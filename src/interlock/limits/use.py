@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from interlock.core.event import Kind
 from interlock.core.guard_row import WHOM, Subject, read_row, rows_of
@@ -51,11 +51,20 @@ class RateUse(NamedTuple):
     whose: Mapping[str, str]
     free: int
 
+    def as_json(self) -> dict[str, Any]:
+        """The same for a program."""
+        rate = self.rate
+        return {
+            "name": rate.name, "whose": dict(self.whose), "calls": rate.calls, "per_s": rate.per_s,
+            "burst": rate.burst or rate.calls, "free": self.free,
+        }  # fmt: skip
+
 
 async def budgets_used(store: Store, quotas: Quotas, tenant: str, now_us: int) -> list[BudgetUse]:
     """Every row of a budget in force, of its present day or month, and every open run's own.
 
-    A budget that is kept for the whole tenant is there before anybody has used it.
+    In the order of their names, runs' own last. A budget that is kept for the whole tenant is there before anybody has
+    used it.
     """
     known = {(budget.name, budget.unit): budget for budget in quotas.budgets.all}
     rows = dict.fromkeys(
@@ -76,11 +85,11 @@ async def budgets_used(store: Store, quotas: Quotas, tenant: str, now_us: int) -
                 if most is not None:
                     held = await _reserved(store, row)
                     found.append(BudgetUse("", unit, {"run": run_id}, most, held, value - held, None))
-    return found
+    return sorted(found, key=lambda use: (not use.name, use.name, sorted(use.whose.items()), use.unit))
 
 
 async def rates_used(store: Store, quotas: Quotas, tenant: str, now_us: int) -> list[RateUse]:
-    """Every row of a rate in force."""
+    """Every row of a rate in force, in the order of their names."""
     known = {rate.name: rate for rate in quotas.rates.all}
     found = []
     for row, value in (await store.guards(rows_of(tenant))).items():
@@ -91,7 +100,7 @@ async def rates_used(store: Store, quotas: Quotas, tenant: str, now_us: int) -> 
                 assert change.at_most is not None, "what refills has a limit"
                 free = (change.at_most - ahead_us(value, change.at_most, now_us)) // change.add
                 found.append(RateUse(rate, dict(whose), free))
-    return found
+    return sorted(found, key=lambda use: (use.rate.name, sorted(use.whose.items())))
 
 
 def idle(quotas: Quotas, tools: Iterable[Tool]) -> list[str]:
