@@ -22,10 +22,6 @@ from interlock.ledger.sealing import SinkState, Standing, Stored
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_log import Log
 
-_PROVE = """\
-interlock ledger prove run_0194f3a2b1c4 3
-interlock ledger prove --from 120 --to 480"""
-
 _STYLES = {Standing.CURRENT: "good", Standing.BEHIND: "wait"}
 
 

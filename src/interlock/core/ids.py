@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from typing import Protocol
 
 from interlock.core.clock import Clock
-
-_ID = re.compile(r"[a-z]{1,12}_[0-9a-z]{1,64}")
 
 
 class IdMaker(Protocol):
@@ -77,8 +74,3 @@ def named_id(kind: str, tenant: str, principal_id: str, name: str) -> str:
 def child_run_id(run_id: str, call_id: str) -> str:
     """The id of the run that a call starts: one per call, the same on every ask."""
     return "run_" + named_call_id(run_id, f"child/{call_id}").removeprefix("call_")
-
-
-def is_id(text: str) -> bool:
-    """Whether the text has the shape of an id (prefix, underscore, lower-case letters and digits)."""
-    return _ID.fullmatch(text) is not None
