@@ -16,14 +16,18 @@ from interlock.core.call import OutcomeKind
 from interlock.core.call_state import CallState
 from interlock.core.clock import iso
 from interlock.core.event import Event, Kind
+from interlock.core.message import Finish
 from interlock.core.run import RunState, speaker
 from interlock.core.times import took
-from interlock.core.transcript import TurnState
+from interlock.ledger.story import Story
+from interlock.ledger.story_entries import Note, Turn
 
 Row = dict[str, Any]
 
 TEXT_MAX = 600
 """Characters of one text that a page shows; JSON has it whole."""
+
+_COUNTED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
 def turns_of(events: Iterable[Event], run: RunState) -> list[Row]:
@@ -32,25 +36,14 @@ def turns_of(events: Iterable[Event], run: RunState) -> list[Row]:
     Args:
         events: Of the run, in order.
     """
-    transcript = run.transcript
-    if transcript is None:
-        return []
     found: list[Row] = []
-    if transcript.words[0].text:
-        found.append({"who": "user", "text": transcript.words[0].text, "at": iso(run.started_us)})
-    turns = iter(transcript.turns)
-    micro_usd = 0
-    for event in events:
-        body = event.fact.body
-        if event.fact.kind is Kind.BUDGET_SETTLED:
-            micro_usd += body.get("spent", {}).get("micro_usd", 0)
-        elif event.fact.kind is Kind.CALL_DECIDED:
-            micro_usd = 0  # what was settled before it was a second reader's, and no part of a turn
-        elif event.fact.kind is Kind.RUN_WORDS:
-            found.append({"who": "user", "text": body.get("text"), "at": iso(event.at_us)})
-        elif event.fact.kind is Kind.MESSAGE:
-            found.append(_turn(next(turns), event, micro_usd, run))
-            micro_usd = 0
+    for entry in Story(run.run_id).absorb(events).entries:
+        if isinstance(entry, Turn):
+            found.append(_turn(entry, run))
+        elif isinstance(entry, Note) and (
+            entry.what == Kind.RUN_WORDS or (entry.what == Kind.RUN_STARTED and entry.text)
+        ):
+            found.append({"who": "user", "text": entry.text, "at": iso(entry.at_us)})
     return found
 
 
@@ -110,27 +103,26 @@ def graph_of(run: RunState) -> Row:
     return {"name": standing.graph.name, "status": standing.whole.value, "calls": nodes}
 
 
-def _turn(turn: TurnState, event: Event, micro_usd: int, run: RunState) -> Row:
-    body = event.fact.body
+def _turn(turn: Turn, run: RunState) -> Row:
     calls = []
-    for asked in turn.calls:
-        call = speaker(run, asked.call_id)
+    for proposed in turn.calls:
+        call = speaker(run, proposed.call_id)
         outcome = None if call is None else call.outcome
         calls.append({
-            "call_id": asked.call_id, "tool": asked.tool, "arguments": asked.arguments, "confidence": asked.confidence,
-            "outcome": None if outcome is None else outcome.kind.value, "code": "" if outcome is None else outcome.code,
-            "started": "" if call is None else call.child,
+            **proposed._asdict(), "outcome": None if outcome is None else outcome.kind.value,
+            "code": "" if outcome is None else outcome.code, "started": "" if call is None else call.child,
         })  # fmt: skip
+    usage = {name: count for name in _COUNTED if (count := getattr(turn, name)) is not None}
     return {
-        "who": "model", "turn": turn.number, "at": iso(event.at_us), "model": body.get("model"), "text": turn.text,
-        "finish": turn.finish, "final": turn.final, "usage": body.get("usage", {}), "micro_usd": micro_usd,
-        "calls": calls,
+        "who": "model", "turn": turn.number, "at": iso(turn.at_us), "model": turn.model or None, "text": turn.text,
+        "finish": turn.finish or Finish.WHOLE.value, "final": turn.final, "usage": usage,
+        "micro_usd": turn.micro_usd or 0, "calls": calls,
     }  # fmt: skip
 
 
 def _ended(turn: Row) -> str | Text:
     """Why a turn is no whole answer; empty where it is one, or proposes calls."""
-    if turn["finish"] != "whole":
+    if turn["finish"] != Finish.WHOLE:
         return told(turn["finish"], "bad")
     return told("asked for its answer", "quiet") if turn["final"] else ""
 

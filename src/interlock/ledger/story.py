@@ -73,7 +73,8 @@ class Story:
         self.entries.append(Turn(
             self._turns, event.seq, event.at_us, body.get("model", ""), body.get("text", ""), calls,
             body.get("finish", ""), body.get("final", False), usage.get("input_tokens"), usage.get("output_tokens"),
-            usage.get("cached_tokens"), body.get("micro_usd"), body.get("took_us"), not event.payload,
+            usage.get("cached_tokens"), usage.get("reasoning_tokens"), body.get("micro_usd"), body.get("took_us"),
+            not event.payload,
         ))  # fmt: skip
 
     def _call(self, event: Event, facts: Mapping[str, Any] | None) -> None:

@@ -223,7 +223,8 @@ class Turn:
         calls: What it proposed.
         finish: Why it is no whole answer; empty where it is one.
         final: It was asked to answer without calls.
-        input_tokens, output_tokens, cached_tokens, micro_usd, took_us: What it took; None where that was not counted.
+        input_tokens, output_tokens, cached_tokens, reasoning_tokens, micro_usd, took_us: What it took; None where that
+            was not counted.
         erased: What it said is gone.
     """
 
@@ -238,6 +239,7 @@ class Turn:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     micro_usd: int | None = None
     took_us: int | None = None
     erased: bool = False
