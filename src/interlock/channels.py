@@ -18,7 +18,6 @@ from interlock.notices.channel import Channel
 from interlock.notices.mail import Mail
 from interlock.notices.notice import Audience
 from interlock.notices.notifier import Means, Notifier
-from interlock.notices.webhook import Webhook, key_of, secret_of
 from interlock.notices.wording import PLACE
 from interlock.notify_settings import ChannelSettings, MailSettings, WebhookSettings
 from interlock.private_files import check_private, write_private
@@ -89,8 +88,9 @@ def _check_link(link: str) -> None:
     check_url(bare, "notify.link")
 
 
-def _webhooks(settings: Settings, tls: ssl.SSLContext | None) -> list[Webhook]:
-    from interlock.net.egress import Egress  # brings httpx2
+def _webhooks(settings: Settings, tls: ssl.SSLContext | None) -> list[Channel]:
+    from interlock.net.egress import Egress  # bring httpx2
+    from interlock.notices.webhook import Webhook
 
     notify = settings.notify
     proxy = notify.proxy.get_secret_value()
@@ -119,6 +119,8 @@ def _url(settings: Settings, channel: WebhookSettings) -> str:
 
 
 def _key(settings: Settings, channel: WebhookSettings) -> bytes:
+    from interlock.notices.webhook import key_of, secret_of
+
     file = channel.secret_file
     where = settings.state_folder / f"webhook-{channel.name}.key" if file is None else settings.at(file)
     if not where.exists():

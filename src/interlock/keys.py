@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from interlock.core.principal import Principal
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
-from interlock.private_files import check_private, write_private
+from interlock.private_files import check_private, write_private, writing
 
 _PREFIX = "ilk_"
 _FORMAT = 2
+_LIST = "See `interlock keys list`."
 
 TOOLS: Final = "tools"
 """Scope of a key whose bearer may call tools through a door."""
@@ -128,7 +129,7 @@ class Keys:
                 if _is(key, which, tenant) and key.open_at(now_us) and key.id not in followed
             ]  # fmt: skip
             if not found:
-                raise NotFound(f"{which!r} is no key to replace, and has none", code="keys.none")
+                raise NotFound(f"{which!r} is no key to replace, and has none", code="keys.none", remedy=_LIST)
             if len(found) > 1:
                 raise Conflict(
                     f"{which!r} has {len(found)} keys", code="keys.several",
@@ -157,7 +158,7 @@ class Keys:
         with self._changing() as stored:
             gone = {mark: key for mark, key in stored.items() if _is(key, which, tenant)}
             if not gone:
-                raise NotFound(f"{which!r} is no key, and has none", code="keys.none")
+                raise NotFound(f"{which!r} is no key, and has none", code="keys.none", remedy=_LIST)
             for mark in gone:
                 del stored[mark]
             check(stored.values())
@@ -179,6 +180,10 @@ class Keys:
         """
         return found_in(self.all(), key, now_us)
 
+    def knows(self, key: str) -> bool:
+        """Whether this is somebody's key, past or not."""
+        return _hash(key) in self.all()
+
     def all(self) -> dict[str, Key]:
         """Every key by the hash of its text, those that are past too."""
         if not self._file.exists():
@@ -198,13 +203,15 @@ class Keys:
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Key]]:
         """The keys, to be changed and kept when the block ends well; nobody else changes them meanwhile."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self._file.parent, os.O_RDONLY)
+        with writing(self._file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self._file.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             stored = self.all()
             yield stored
-            write_private(self._file, json.dumps(_plain(stored), indent=1).encode() + b"\n")
+            with writing(self._file):
+                write_private(self._file, json.dumps(_plain(stored), indent=1).encode() + b"\n")
         finally:
             os.close(folder)
 
@@ -216,7 +223,9 @@ def found_in(known: Mapping[str, Key], key: str, now_us: int) -> Key:
         NotEntitled: No key, nobody's, or one that is past.
     """
     if not key:
-        raise NotEntitled("no key", code="keys.missing", remedy="Run `interlock login`, or set INTERLOCK_KEY.")
+        raise NotEntitled(
+            "no key", code="keys.missing", remedy="Send `Authorization: Bearer KEY`: `interlock keys add` gives one."
+        )
     found = known.get(_hash(key))  # by its hash: how long the search takes says nothing of the key
     if found is None:
         raise NotEntitled("this key is nobody's", code="keys.unknown", remedy="Ask an administrator for a new one.")

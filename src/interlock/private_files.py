@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interlock.errors import SettingsError
@@ -108,6 +109,22 @@ def check_private(file: Path) -> None:
         raise SettingsError(f"{file}: others may read it", code="settings.mode", remedy=f"Run `chmod 600 {file}`.")
 
 
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Say of whatever fails within that the file cannot be written.
+
+    Raises:
+        SettingsError: Something failed; the file is as it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be written: {error.strerror or error}", code="settings.write",
+            remedy="Make room, or let its owner write there.",
+        ) from None  # fmt: skip
+
+
 def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
     """Replace a file whole, with mode 0600 from its first byte on.
 
@@ -117,10 +134,14 @@ def write_private(file: Path, content: bytes, *, once: bool = False) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError:  # a full disk: nothing of a secret stays behind
+        fresh.unlink()
+        raise
     if once:
         with suppress(FileExistsError):
             os.link(fresh, file)

@@ -371,16 +371,19 @@ def named_environment(names: Iterable[str]) -> dict[str, str]:
 
 
 def key_file() -> Path:
-    """Where `interlock login` keeps the key of whoever types commands."""
+    """Where `interlock login` keeps the keys of whoever types commands, a line for each deployment."""
     return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "interlock" / "key"
 
 
 def typed_key() -> str:
-    """The key of whoever types commands: `INTERLOCK_KEY`, else what `interlock login` kept; empty for none."""
-    if key := os.environ.get("INTERLOCK_KEY", ""):
-        return key
+    """The key of whoever types commands, as `INTERLOCK_KEY` has it; empty for none."""
+    return os.environ.get("INTERLOCK_KEY", "")
+
+
+def kept_keys() -> list[str]:
+    """The keys that `interlock login` kept, one for each deployment, the newest first."""
     file = key_file()
-    return file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else ""
+    return file.read_text(encoding="utf-8", errors="replace").split() if file.exists() else []
 
 
 def _nearest(folder: Path) -> Path | None:

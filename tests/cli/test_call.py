@@ -138,7 +138,8 @@ def test_words_cannot_be_put_into_the_mouth_of_a_run_that_stands(shell: Shell) -
 def test_nobody_calls_without_a_key(shell: Shell) -> None:
     ran = shell.run("call", "look", '{"order_id": 7}', key="")
     assert ran.code == 5
-    assert ran.err.startswith("error: no key. Run `interlock login`")
+    assert ran.err.startswith("error: no key is typed, and none is kept that opens ")
+    assert "Run `interlock login` with one of its keys, or set INTERLOCK_KEY." in ran.err
     assert shell.run("call", "look", "{}", key="ilk_" + "0" * 40).code == 5
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import stat
 
 import pytest
@@ -85,6 +86,31 @@ def test_login_keeps_a_key_that_was_typed_and_shows_none_of_it(shell: Shell) -> 
 def test_login_reads_a_key_from_a_pipe(shell: Shell) -> None:
     assert shell.run("login", "--key-stdin", typed=shell.keys["maria"], key="").code == 0
     assert shell.json("login", typed=shell.keys["maria"])["name"] == "maria"
+
+
+def test_a_key_is_kept_for_each_deployment_and_a_second_login_takes_the_firsts_place(shell: Shell) -> None:
+    kept = shell.folder / "config" / "interlock" / "key"
+    shell.run("login", typed=shell.keys["maria"] + "\n", key="")
+    other = shell.folder / "other"
+    far = shell.json("init", str(other), "--name", "petra")["key"]
+    shell.run("login", "--settings", str(other / "interlock.toml"), typed=far + "\n", key="")
+    assert kept.read_text().split() == [far, shell.keys["maria"]]
+    assert shell.run("approvals", "list", key="").code == 0, "each opens its own"
+    assert shell.run("keys", "list", "--settings", str(other / "interlock.toml"), key="").code == 0
+    shell.run("login", typed=shell.keys["root"] + "\n", key="")
+    assert kept.read_text().split() == [shell.keys["root"], far]
+
+
+def test_a_file_of_keys_that_cannot_be_written_is_named_and_stays(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = sorted((shell.folder / ".interlock").iterdir())
+    monkeypatch.setattr("interlock.private_files.os.fsync", full)
+    ran = shell.run("keys", "add", "nina", "--role", "approver", who="root")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("keys.json cannot be written: No space left on device. Make room, or let its owner write there.\n")
+    assert sorted((shell.folder / ".interlock").iterdir()) == before, "nothing of it stays behind"
 
 
 @pytest.mark.parametrize("typed", ["ilk_wrong\n", "\n", ""])

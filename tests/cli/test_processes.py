@@ -48,6 +48,20 @@ def test_a_held_call_is_approved_by_a_second_person_runs_and_is_replayed(tmp_pat
     assert typed(tmp_path, "runs", "replay", held["run_id"], key=first)["holds"] is True
 
 
+def test_without_any_extra_every_command_is_listed(tmp_path: Path) -> None:
+    code = """
+import sys
+for name in ("httpx2", "mcp", "uvicorn", "fastapi", "starlette", "jinja2", "prometheus_client", "yaml", "hvac",
+             "opentelemetry", "pydantic_ai", "agentdojo", "presidio_analyzer", "jwt"):
+    sys.modules[name] = None
+from interlock.cli.main import main
+main(["--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  notify " in done.stdout and "  profile " in done.stdout
+
+
 def test_a_page_goes_into_a_pipe_without_escapes_and_with_whole_rows(tmp_path: Path) -> None:
     typed(tmp_path, "init")
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 
 from interlock import World
 from interlock.compose import open_store
@@ -106,6 +107,28 @@ def test_a_module_that_cannot_be_imported_is_named(shell: Shell) -> None:
     ran = shell.run("tools", "list")
     assert ran.code == 2
     assert "cannot import 'nowhere_at_all'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(", "SyntaxError: '(' was never closed (shop_tools_bad.py, line 1). Mend the module."),
+        ("x = 1\nraise ValueError('no price')", "ValueError: no price (shop_tools_bad.py, line 2). Mend the module."),
+        (
+            "import no_such_package",
+            "No module named 'no_such_package' (shop_tools_bad.py, line 1). Install what the module imports.",
+        ),
+        ("from json import nothing", "ImportError: cannot import name 'nothing'"),
+    ],
+)
+def test_a_module_of_tools_that_does_not_load_is_its_authors_to_mend_and_no_defect_of_ours(
+    shell: Shell, text: str, said: str
+) -> None:
+    (shell.folder / "shop_tools_bad.py").write_text(text + "\n")
+    (shell.folder / "interlock.toml").write_text('tools = ["shop_tools_bad"]\n')
+    ran = shell.run("tools", "list")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert f"error: tools: cannot import 'shop_tools_bad': {said}" in ran.err
 
 
 def test_cost_says_what_a_model_reads_of_each_tool_and_which_nobody_uses(shell: Shell) -> None:

@@ -22,9 +22,14 @@ async def healthz() -> PlainTextResponse:
 
 @router.get("/readyz", summary="Whether the process can work", responses={503: {"description": "It cannot now."}})
 async def readyz(site: AtSite) -> PlainTextResponse:
-    """`ready` where the ledger can be read, else `not ready`: no cause, because everybody may ask."""
+    """`ready` where the ledger can be read and takes what happens, else `not ready`: no cause, everybody may ask.
+
+    After a full disk, a disk fault or a file that was replaced, this process takes nothing more until it is started
+    again, and is not ready until then.
+    """
     try:
         await site.store.rows("run", limit=1)
+        able = site.store.refusing() is None
     except LedgerError:
-        return PlainTextResponse("not ready\n", status_code=503)
-    return PlainTextResponse("ready\n")
+        able = False
+    return PlainTextResponse("ready\n") if able else PlainTextResponse("not ready\n", status_code=503)

@@ -21,7 +21,7 @@ from interlock.keys import TOOLS, Key, Keys
 from interlock.ledger.seal import Sealer
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import MemoryStore, Store
-from interlock.settings import Settings, load_settings, typed_key
+from interlock.settings import Settings, kept_keys, load_settings, typed_key
 from interlock.upkeep import open_ledger
 
 T = TypeVar("T")
@@ -83,13 +83,23 @@ class Deployment:
         Raises:
             NotEntitled: No key, nobody's, or one that is past.
         """
-        key = typed_key()
-        if not key and not self.keys_file.exists():
+        folder = self.settings.state_folder
+        if self.typed_text:
+            return self.keys.find(self.typed_text, self.now_us)
+        if not self.keys_file.exists():
             raise NotEntitled(
-                f"no key is typed, and nobody has one in {self.settings.state_folder}", code="keys.missing",
+                f"no key is typed, and nobody has one in {folder}", code="keys.missing",
                 remedy="Run `interlock init` for a new deployment, or name its settings with --settings.",
             )  # fmt: skip
-        return self.keys.find(key, self.now_us)
+        raise NotEntitled(
+            f"no key is typed, and none is kept that opens {folder}", code="keys.missing",
+            remedy="Run `interlock login` with one of its keys, or set INTERLOCK_KEY.",
+        )
+
+    @cached_property
+    def typed_text(self) -> str:
+        """The text of that key: of those that were kept the one that is somebody's here; empty for none."""
+        return typed_key() or next((key for key in kept_keys() if self.keys.knows(key)), "")
 
     def agents(self, key: Key) -> Key:
         """That key, if whoever bears it may have tools called: a person's own key decides about calls instead.

@@ -30,7 +30,6 @@ from interlock.gateway.door import open_door
 from interlock.gateway_settings import is_loopback
 from interlock.keys import Key
 from interlock.private_files import read_secret
-from interlock.settings import typed_key
 
 
 @command("serve", example="interlock serve\ninterlock serve --port 8080")
@@ -132,7 +131,7 @@ class _Where:
 def _typed(deployment: Deployment) -> Key:
     """Who the client's calls are made for."""
     local = local_key(deployment.settings.gateway)
-    if local is None or typed_key():
+    if local is None or deployment.typed_text:
         return deployment.typed
     _warn(deployment, local)
     return local

@@ -16,7 +16,6 @@ from interlock.cli.deployment import Deployment
 from interlock.core.visible import one_line
 from interlock.errors import BadInput, InterlockError, SettingsError
 from interlock.private_files import read_secret
-from interlock.settings import typed_key
 from interlock.wrapping.hook import Hook, plane_without_servers
 from interlock.wrapping.hooked import Heard, Moment, answer, configuration, read_heard
 
@@ -70,8 +69,9 @@ async def _in_time(deployment: Deployment, key_file: Path | None, heard: Heard) 
 
 async def _hear(deployment: Deployment, key_file: Path | None, heard: Heard) -> str:
     settings = deployment.settings
-    text = read_secret(key_file) if key_file is not None else typed_key()
-    key = deployment.agents(deployment.keys.find(text, deployment.now_us))
+    key = deployment.agents(
+        deployment.typed if key_file is None else deployment.keys.find(read_secret(key_file), deployment.now_us)
+    )
     if "interlock.toolkit.coding" not in settings.tools:
         raise SettingsError(
             "tools: the agent's own tools are not there", code="hook.tools",

@@ -18,8 +18,11 @@ from interlock.core.principal import ADMIN, FIRST_TENANT, NAME, Principal
 from interlock.core.times import ago, seconds
 from interlock.errors import BadInput, Conflict
 from interlock.keys import CONSOLE, SCOPES, TOOLS, Key
-from interlock.private_files import write_private
-from interlock.settings import key_file
+from interlock.private_files import write_private, writing
+from interlock.settings import kept_keys, key_file
+
+_KEPT_MAX = 64
+"""Keys that `interlock login` keeps, the newest; others are of deployments that are long gone."""
 
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
@@ -29,11 +32,14 @@ _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 def login(deployment: Deployment, key_stdin: bool) -> Report:
     """Keep your key for the commands that you type. It is asked for without being shown, and checked first.
 
-    The key stands in a file that only you may read; INTERLOCK_KEY wins over it.
+    The keys stand in a file that only you may read, one for each deployment that you logged in to, and each opens its
+    own. INTERLOCK_KEY wins over them.
     """
     key = _typed(deployment, key_stdin)
     person = deployment.keys.principal(key, deployment.now_us)
-    write_private(key_file(), key.encode() + b"\n")
+    others = [each for each in kept_keys() if not deployment.keys.knows(each)]
+    with writing(key_file()):
+        write_private(key_file(), "".join(f"{each}\n" for each in (key, *others[: _KEPT_MAX - 1])).encode())
     document = {**_plain(person), "file": str(key_file())}
     return Report(
         document, [told(f"You are {person.id} ({_roles(person)})."), note(f"The key is kept in {key_file()}.")]

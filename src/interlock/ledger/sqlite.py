@@ -231,6 +231,10 @@ class SqliteStore:
             raise _unreadable(error) from error
         return self._newest[1]
 
+    def refusing(self) -> StoreUnavailable | None:
+        """See `Store.refusing`: after a fault of the disk, where the file was replaced, and where `halt` was told why."""
+        return self._halted or self._writer.refusing
+
     async def close(self) -> None:
         """See `Store.close`."""
         if not self._closed:

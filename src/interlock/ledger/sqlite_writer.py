@@ -111,7 +111,11 @@ class Lane:
 
 
 class Writer:
-    """Owns the only connection that writes."""
+    """Owns the only connection that writes.
+
+    Attributes:
+        refusing: Why nothing is accepted any more; None while work is taken.
+    """
 
     def __init__(self, file: LedgerFile, clock: Clock, entropy: Entropy, reach: Points) -> None:
         self._file = file
@@ -121,7 +125,7 @@ class Writer:
         self._appender = Appender(self._database, file.number, entropy)
         self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, Lane] = WeakKeyDictionary()
         self._queue: SimpleQueue[tuple[Lane, Jobs] | None] = SimpleQueue()
-        self._refusing: StoreUnavailable | None = None
+        self.refusing: StoreUnavailable | None = None
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="interlock-ledger", daemon=True)
         self._thread.start()
@@ -145,19 +149,19 @@ class Writer:
         Raises:
             StoreUnavailable: It is.
         """
-        if self._refusing is not None:
-            raise _another(self._refusing)
+        if self.refusing is not None:
+            raise _another(self.refusing)
 
     def take(self, lane: Lane, jobs: Jobs) -> None:
         """Queue a group; its lane is told when it is written or refused."""
-        if self._broken and self._refusing is not None:
-            lane.deliver(_all(jobs, self._refusing))
+        if self._broken and self.refusing is not None:
+            lane.deliver(_all(jobs, self.refusing))
         else:
             self._queue.put((lane, jobs))
 
     def stop(self) -> None:
         """Accept nothing more, and end the thread when what waits is written."""
-        self._refusing = self._refusing or StoreUnavailable("the store is closed", code="ledger.closed")
+        self.refusing = self.refusing or StoreUnavailable("the store is closed", code="ledger.closed")
         for lane in self._lanes.values():
             lane.hand_over()
         self._queue.put(None)
@@ -183,18 +187,18 @@ class Writer:
             answers = self._transact(jobs)
         finally:
             if answers is None:  # a bug, and the end of this thread: nobody may go on waiting for it
-                self._refusing = StoreUnavailable("the ledger's writer failed", code="ledger.broken")
+                self.refusing = StoreUnavailable("the ledger's writer failed", code="ledger.broken")
                 self._broken = True
-                answers = _all(jobs, self._refusing)
+                answers = _all(jobs, self.refusing)
                 while not self._queue.empty():
                     if (group := self._queue.get()) is not None:
-                        group[0].deliver(_all(group[1], self._refusing))
+                        group[0].deliver(_all(group[1], self.refusing))
             lane.deliver(answers)
 
     def _transact(self, jobs: Jobs) -> Answers:
         """Write a group, or say of each of its jobs why not."""
-        if self._broken and self._refusing is not None:
-            return _all(jobs, self._refusing)
+        if self._broken and self.refusing is not None:
+            return _all(jobs, self.refusing)
         try:
             return self._attempt(jobs)
         except apsw.BusyError as error:
@@ -243,7 +247,7 @@ class Writer:
 
     def _break(self, jobs: Jobs, error: StoreUnavailable) -> Answers:
         """Accept nothing more: the file must be opened again."""
-        self._broken, self._refusing = True, error
+        self._broken, self.refusing = True, error
         self._roll_back()
         return _all(jobs, error)
 
@@ -254,7 +258,7 @@ class Writer:
                 self._database.execute("ROLLBACK")
         except apsw.Error as error:
             self._broken = True
-            self._refusing = StoreUnavailable(f"the ledger cannot be rolled back: {error}", code="ledger.broken")
+            self.refusing = StoreUnavailable(f"the ledger cannot be rolled back: {error}", code="ledger.broken")
 
 
 def _all(jobs: Jobs, error: LedgerError) -> Answers:

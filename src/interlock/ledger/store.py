@@ -187,6 +187,10 @@ class Store(Protocol):
         """
         ...
 
+    def refusing(self) -> StoreUnavailable | None:
+        """Why every append is refused until the store is opened again; None while they are taken. Cheap, no waiting."""
+        ...
+
     async def close(self) -> None:
         """Finish what is under way and let go of the file or the connections."""
         ...
@@ -208,8 +212,8 @@ class MemoryStore:
 
     async def append(self, append: Append) -> list[Event]:
         """See `Store.append`; durable until the process ends."""
-        if self._closed:
-            raise StoreUnavailable("the store is closed", code="ledger.closed")
+        if (why := self.refusing()) is not None:
+            raise why
         now_us = self._clock.wall_us()
         chain = append.chain
         epoch = self._admit(append, now_us)
@@ -330,6 +334,10 @@ class MemoryStore:
     def position(self) -> int:
         """See `Store.position`."""
         return len(self._order)
+
+    def refusing(self) -> StoreUnavailable | None:
+        """See `Store.refusing`."""
+        return StoreUnavailable("the store is closed", code="ledger.closed") if self._closed else None
 
     async def close(self) -> None:
         """Refuse what comes after."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ from typing import Any
 
 from interlock.agent.agent import Agent
 from interlock.core.tool import Tool
-from interlock.errors import SettingsError
+from interlock.errors import InterlockError, SettingsError
 from interlock.models.model import Model
 from interlock.sources.family import NOWHERE, Family, Kept, members
 
@@ -136,8 +137,23 @@ def _tools_of(name: str) -> Iterator[Tool | Family]:
 def _imported(key: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except InterlockError:
+        raise  # a definition in it is not acceptable, and says what to mend
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            where, remedy = "", "Name a module beside the settings file or one that is installed."
+        else:
+            where, remedy = _where(error), "Install what the module imports."
+        raise SettingsError(f"{key}: cannot import {name!r}: {error}{where}", remedy=remedy) from error
+    except Exception as error:  # the module's own code: whatever it raises is its author's to mend
         raise SettingsError(
-            f"{key}: cannot import {name!r}: {error}",
-            remedy="Name a module beside the settings file or one that is installed.",
+            f"{key}: cannot import {name!r}: {type(error).__name__}: {error}{_where(error)}", remedy="Mend the module."
         ) from error
+
+
+def _where(error: Exception) -> str:
+    """The line that an import came to last, outside of Python's own import machinery; nothing where that is unknown."""
+    if isinstance(error, SyntaxError):
+        return ""  # says so itself
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if len(frames) > 1 else ""

@@ -194,6 +194,10 @@ class StoreHandle:
             raise StoreUnavailable("the store cannot be reached")
         return self._store.position()
 
+    def refusing(self) -> StoreUnavailable | None:
+        """Never for good: what cannot be reached may be again."""
+        return None
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
