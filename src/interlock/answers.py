@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from interlock.approvals.decide import Answer, decide
+from interlock.approvals.decide import Answer, decide, settled
 from interlock.approvals.delegation import Delegation, delegated, undelegated
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome, OutcomeKind, Stop, ToolCall, ValidCall, outcome_to_json
@@ -67,11 +67,7 @@ async def answer(plane: Plane, approval_id: str, said: Answer, person: Principal
             remedy=f"Look at the next one for {wait_s} s.",
         ) from None
     if person.id != asked.ended_by and person.id not in asked.approvals:
-        raise Conflict(
-            f"request {approval_id} was {asked.status} a moment before",
-            code="approval.settled",
-            remedy="Read it again.",
-        )
+        raise settled(asked)
     return asked
 
 
@@ -99,7 +95,7 @@ async def withdraw(plane: Plane, approval_id: str, person: Principal, reason: st
         )  # fmt: skip
         await conversation.append_outside([fact])
     if not waits or asked.status != "withdrawn":
-        raise Conflict(f"request {approval_id} is {asked.status}", code="approval.settled", remedy="Read it again.")
+        raise settled(asked)
     return asked
 
 

@@ -62,6 +62,34 @@ main(["--help"])
     assert "  notify " in done.stdout and "  profile " in done.stdout
 
 
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_command_whose_output_nobody_reads_does_its_work_and_ends_as_ever(
+    as_json: tuple[str, ...], tmp_path: Path
+) -> None:
+    key = typed(tmp_path, "init")["key"]
+    refund = [INTERLOCK, "call", "refund", '{"order_id": 7, "amount_cents": 500}', *as_json]
+    env = os.environ | {"INTERLOCK_KEY": key}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(refund, cwd=tmp_path, env=env, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (3, b""), "held, as it is"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_where_the_output_cannot_be_written_a_command_says_so_and_that_it_is_done(tmp_path: Path) -> None:
+    key = typed(tmp_path, "init")["key"]
+    call = [INTERLOCK, "call", "look_up_order", '{"order_id": 7}']
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            call, cwd=tmp_path, env=os.environ | {"INTERLOCK_KEY": key}, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 9
+    assert done.stderr.startswith(b"error: the output cannot be written: No space left on device.")
+    assert done.stderr.count(b"\n") == 1, "no traceback, also none of Python's own at its end"
+    assert typed(tmp_path, "calls", "list", key=key)["calls"][0]["status"] == "closed"
+
+
 def test_a_page_goes_into_a_pipe_without_escapes_and_with_whole_rows(tmp_path: Path) -> None:
     typed(tmp_path, "init")
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}

@@ -31,8 +31,17 @@ def test_other_stops_stay(shell: Shell) -> None:
     shell.run("stop", "--tool", "look", "--reason", "a", who="olga")
     shell.run("stop", "--everything", "--reason", "b", who="olga")
     ran = shell.run("resume", "--everything", who="olga")
-    assert "Other stops stay as they are." in ran.out
+    assert ran.out == "Resumed: everything, by olga.\nStill stopped: the tool look (a).\n"
     assert shell.run(*LOOK).code == 1
+
+
+def test_what_was_not_stopped_is_not_resumed_and_what_is_stopped_is_named(shell: Shell) -> None:
+    shell.run(*LOOK)
+    shell.run("stop", "--server", "local", "--reason", "drill", who="olga")
+    ran = shell.run("resume", "--tool", "look", who="olga")
+    assert ran.out == "Nothing to resume: the tool look was not stopped.\nStill stopped: the server local (drill).\n"
+    said = shell.json("resume", "--server", "local", who="olga")
+    assert (said["found"], said["stands"]) == (True, [])
 
 
 def test_stopping_says_how_to_resume(shell: Shell) -> None:

@@ -50,6 +50,19 @@ class Answer:
     endorse: tuple[str, ...] = ()
 
 
+def settled(asked: ApprovalState) -> Conflict:
+    """The refusal of an answer to a request that is not open any more: what became of it, and by whom."""
+    if asked.status == "consumed":
+        was, people = "approved, and its call has begun", sorted(asked.approvals)
+    else:
+        was, people = asked.status, sorted(asked.approvals) if asked.status == "approved" else [asked.ended_by]
+    by = f", by {' and '.join(people)}" if any(people) else ""
+    return Conflict(
+        f"request {asked.approval_id} is settled: {was}{by}", code="approval.settled",
+        remedy=f"See what came of it: `interlock calls show {asked.call_id}`.",
+    )  # fmt: skip
+
+
 def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> Fact:
     """The `approval.decided` fact of an answer that counts; what an edit or a response says is still to be added.
 
@@ -64,9 +77,7 @@ def decide(asked: ApprovalState, answer: Answer, who: Standing, now_us: int) -> 
     """
     request, person = asked.request, who.person
     if asked.status != "pending":
-        raise Conflict(
-            f"request {asked.approval_id} is {asked.status}", code="approval.settled", remedy="Read it again."
-        )
+        raise settled(asked)
     if now_us >= request["expires_us"]:
         raise Conflict(f"request {asked.approval_id} has expired", code="approval.expired")
     _bound(request, answer)

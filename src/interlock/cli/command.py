@@ -52,7 +52,7 @@ def command(name: str, group: click.Group | None = None, *, example: str) -> Cal
                 output.error(error.code, str(error.args[0]), error.remedy)
                 context.exit(exit_of(error))
             output.report(report)
-            context.exit(report.exit)
+            context.exit(Exit.UNTOLD if output.untold else report.exit)
 
         wrapped = _SETTINGS(_JSON(run))
         lines = "\n".join(f"  {line}" for line in example.splitlines())

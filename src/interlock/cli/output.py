@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +35,7 @@ class Exit(IntEnum):
     LEDGER = 6
     BUG = 7
     TAMPERED = 8
+    UNTOLD = 9
     INTERRUPTED = 130
 
 
@@ -46,6 +49,7 @@ EXITS = {
     Exit.LEDGER: "the ledger cannot be read or written, or another process holds the run",
     Exit.BUG: "a defect of Interlock",
     Exit.TAMPERED: "the ledger is not what was written: it was changed, cut, put back or damaged",
+    Exit.UNTOLD: "what was asked for is done, but the output could not be written: look before you ask again",
     Exit.INTERRUPTED: "interrupted, as by Ctrl-C",
 }
 """Every exit code with its meaning: the text of `--help` and of the reference."""
@@ -83,7 +87,10 @@ def exit_of(error: InterlockError) -> Exit:
 
 
 class Output:
-    """Where a command writes.
+    """Where a command writes. What it does never hangs on that: where nobody reads any more, it goes on in silence.
+
+    Attributes:
+        untold: Whether something could not be written, as on a full disk.
 
     Args:
         as_json: One JSON document on the standard output and nothing else, not even for an error.
@@ -94,6 +101,7 @@ class Output:
         self.as_json = as_json
         self._width = width
         self._indent: int | None = 2
+        self.untold = False
 
     def report(self, report: Report) -> None:
         """Write the report in the form that was asked for."""
@@ -106,13 +114,14 @@ class Output:
         """Write pieces of a page; nothing where JSON is wanted."""
         if self.as_json:
             return
-        console = self._console()
-        if console.is_terminal:
-            console.print(*view, sep="\n")
-            return
-        with console.capture() as capture:
-            console.print(*view, sep="\n")
-        click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+        with self._writing():
+            console = self._console()
+            if console.is_terminal:
+                console.print(*view, sep="\n")
+                return
+            with console.capture() as capture:
+                console.print(*view, sep="\n")
+            click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
     def by_lines(self) -> None:
         """From here on every document is one line: for a command that writes several."""
@@ -152,7 +161,20 @@ class Output:
 
     def _document(self, document: Mapping[str, Any]) -> None:
         # ASCII only: nothing in it can move the cursor or reorder a line, whatever the terminal's encoding.
-        click.echo(json.dumps(document, indent=self._indent, ensure_ascii=True, default=dict))
+        with self._writing():
+            click.echo(json.dumps(document, indent=self._indent, ensure_ascii=True, default=dict))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Lets no command fail for its output; what cannot be written is said once, and nothing is written after it."""
+        try:
+            yield
+        except OSError as error:
+            # What is left in Python's buffer would fail once more when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                self.untold = True
+                click.echo(f"error: the output cannot be written: {error.strerror}. {EXITS[Exit.UNTOLD]}.", err=True)
 
     def _console(self, *, to_error: bool = False) -> Console:
         from rich.console import Console

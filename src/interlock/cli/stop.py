@@ -15,7 +15,7 @@ from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR, Principal
 from interlock.errors import BadInput, NotEntitled
 from interlock.ledger.store import Store
 from interlock.ledger.switch import StopSwitch
-from interlock.policy.flags import Scope
+from interlock.policy.flags import Flags, Scope
 
 _COLUMNS = {Scope.TOOL: "tool", Scope.SERVER: "server", Scope.PRINCIPAL: "principal_id", Scope.TENANT: "tenant"}
 """Where a target shows in the rows of calls that were made."""
@@ -57,7 +57,7 @@ def stop(deployment: Deployment, reason: str, **scoped: Any) -> Report:
 @_scoped
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept for the audit.")
 def resume(deployment: Deployment, reason: str, **scoped: Any) -> Report:
-    """Take back one stop: give what was given to `interlock stop`. Other stops stay.
+    """Take back one stop: give what was given to `interlock stop`. Other stops stay, and are listed.
 
     Needs the role operator or admin.
     """
@@ -70,23 +70,47 @@ def _turn(deployment: Deployment, scoped: dict[str, Any], reason: str, *, stoppi
     if scope is Scope.ALL or (scope is Scope.TENANT and target != person.tenant):
         _require_deployment(person)
 
-    async def turn(store: Store) -> bool:
-        await StopSwitch(store).turn(scope, target, person, stop=stopping, reason=reason)
+    async def turn(store: Store) -> tuple[Flags, Flags, bool]:
+        switch = StopSwitch(store)
+        before = await switch.flags(person.tenant)
+        await switch.turn(scope, target, person, stop=stopping, reason=reason)
         column = _COLUMNS.get(scope)
         own = {} if scope is Scope.TENANT else {"tenant": person.tenant}
-        return column is None or bool(await store.rows("tool_call", {column: target, **own}, 1))
+        seen = column is None or bool(await store.rows("tool_call", {column: target, **own}, 1))
+        return before, await switch.flags(person.tenant), seen
 
-    seen = deployment.with_store(turn, writes=True)
-    what = "everything" if scope is Scope.ALL else f"the {scope.value} {target}"
+    before, after, seen = deployment.with_store(turn, writes=True)
+    stopped = _of(after, person.tenant)
+    found = stopping or len(stopped) < len(_of(before, person.tenant))
+    what = _named(scope, target)
     document = {
-        "stopped": stopping, "scope": scope.value, "target": target, "reason": reason, "by": person.id, "seen": seen
+        "stopped": stopping, "scope": scope.value, "target": target, "reason": reason, "by": person.id, "seen": seen,
+        "found": found, "stands": [{"scope": scope, "target": target, "reason": why} for scope, target, why in stopped],
     }  # fmt: skip
-    view = [told(f"{'Stopped' if stopping else 'Resumed'}: {what}, by {person.id}.")]
+    if not found:
+        view = [told(f"Nothing to resume: {what} was not stopped.", "wait")]
+    else:
+        view = [told(f"{'Stopped' if stopping else 'Resumed'}: {what}, by {person.id}.")]
     if not seen:
         view.append(told("No call of it stands in the ledger: check the spelling.", "wait"))
-    back = "--everything" if scope is Scope.ALL else f"--{scope.value} {target}"
-    view.append(note(f"`interlock resume {back}` takes it back." if stopping else "Other stops stay as they are."))
+    if stopping:
+        back = "--everything" if scope is Scope.ALL else f"--{scope.value} {target}"
+        view.append(note(f"`interlock resume {back}` takes it back."))
+    else:
+        view += [told(f"Still stopped: {_named(Scope(each), which)} ({why}).", "bad") for each, which, why in stopped]
     return Report(document, view)
+
+
+def _of(flags: Flags, tenant: str) -> list[tuple[str, str, str]]:
+    """What is stopped in a tenant: scope, target and why; other tenants are not told of it."""
+    return sorted(
+        (scope, target, why) for (whose, scope, target), why in flags.stops.items()
+        if whose == tenant or (not whose and (scope == Scope.ALL or target == tenant or tenant == FIRST_TENANT))
+    )  # fmt: skip
+
+
+def _named(scope: Scope, target: str) -> str:
+    return "everything" if scope is Scope.ALL else f"the {scope.value} {target}"
 
 
 def _scope(scoped: dict[str, Any]) -> tuple[Scope, str]:
