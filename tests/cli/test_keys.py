@@ -101,7 +101,9 @@ def test_a_key_is_kept_for_each_deployment_and_a_second_login_takes_the_firsts_p
     assert kept.read_text().split() == [shell.keys["root"], far]
 
 
-def test_a_file_of_keys_that_cannot_be_written_is_named_and_stays(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_keys_that_cannot_be_written_is_named_and_stays(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -109,7 +111,9 @@ def test_a_file_of_keys_that_cannot_be_written_is_named_and_stays(shell: Shell, 
     monkeypatch.setattr("interlock.private_files.os.fsync", full)
     ran = shell.run("keys", "add", "nina", "--role", "approver", who="root")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.endswith("keys.json cannot be written: No space left on device. Make room, or let its owner write there.\n")
+    assert ran.err.endswith(
+        "keys.json cannot be written: No space left on device. Make room, or let its owner write there.\n"
+    )
     assert sorted((shell.folder / ".interlock").iterdir()) == before, "nothing of it stays behind"
 
 

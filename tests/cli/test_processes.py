@@ -82,7 +82,12 @@ def test_where_the_output_cannot_be_written_a_command_says_so_and_that_it_is_don
     call = [INTERLOCK, "call", "look_up_order", '{"order_id": 7}']
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            call, cwd=tmp_path, env=os.environ | {"INTERLOCK_KEY": key}, stdout=full, stderr=subprocess.PIPE, check=False
+            call,
+            cwd=tmp_path,
+            env=os.environ | {"INTERLOCK_KEY": key},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
         )
     assert done.returncode == 9
     assert done.stderr.startswith(b"error: the output cannot be written: No space left on device.")

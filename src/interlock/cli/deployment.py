@@ -92,7 +92,8 @@ class Deployment:
                 remedy="Run `interlock init` for a new deployment, or name its settings with --settings.",
             )  # fmt: skip
         raise NotEntitled(
-            f"no key is typed, and none is kept that opens {folder}", code="keys.missing",
+            f"no key is typed, and none is kept that opens {folder}",
+            code="keys.missing",
             remedy="Run `interlock login` with one of its keys, or set INTERLOCK_KEY.",
         )
 

@@ -164,6 +164,7 @@ def _tell(deployment: Deployment, plane: Interlock, where: _Where) -> None:
         *[told(f"withheld: {name}: {why}", "bad") for name, why in plane.plane.registry.withheld.items()],
         heading("For the client:"),
         lines(_pretty(client)),
+        *([] if local is not None else [note("A key: `interlock keys add NAME --service --role ROLE`.")]),
     )
 
 
@@ -172,6 +173,8 @@ def _tell_console(deployment: Deployment, where: _Where, link: str | None) -> No
     url = console_url(deployment.settings, where.host, where.port)
     said = {"console": url} if link is None else {"console": url, "sign_in": link_url(url, link)}
     deployment.output.line(said, told(f"The console: {said.get('sign_in', url)}", "strong"))
+    if link is not None:
+        deployment.output.show(note("The link signs an administrator in once; `interlock console link` makes another."))
 
 
 def _row(tool: Tool) -> dict[str, str]:

@@ -104,6 +104,7 @@ def _page(folder: Path, made: list[str], person: Principal, key: str) -> tuple[R
                 ("interlock call look_up_order '{\"order_id\": 7}'", "a read: it runs"),
                 ('interlock call refund \'{"order_id": 7, "amount_cents": 500}\'', "held until somebody else approves"),
                 ("interlock keys add NAME --role approver", "somebody else"),
+                ("interlock serve", "the console, the API and the gateway; needs the extras mcp and server"),
             )
         ),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -176,7 +178,8 @@ def _typed(deployment: Deployment, key_stdin: bool) -> str:
     if key_stdin or deployment.output.as_json:
         return sys.stdin.readline().strip()
     try:
-        found: str = click.prompt("Key", hide_input=True, err=True, default="", show_default=False)
+        with warnings.catch_warnings(action="ignore", category=getpass.GetPassWarning):  # a pipe shows nobody anything
+            found: str = click.prompt("Key", hide_input=True, err=True, default="", show_default=False)
     except click.Abort:
         raise BadInput("no key was typed", code="cli.key", remedy="Type it, or pipe it with --key-stdin.") from None
     return found.strip()

@@ -232,7 +232,7 @@ class SqliteStore:
         return self._newest[1]
 
     def refusing(self) -> StoreUnavailable | None:
-        """See `Store.refusing`: after a fault of the disk, where the file was replaced, and where `halt` was told why."""
+        """See `Store.refusing`: after a fault of the disk, for a file that was replaced, and what `halt` was told."""
         return self._halted or self._writer.refusing
 
     async def close(self) -> None:
