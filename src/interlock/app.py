@@ -81,6 +81,11 @@ class Interlock:
         return self.plane.ledger.store
 
     @property
+    def sealer(self) -> Seals | None:
+        """What seals the ledger; None where nothing is kept or sealing is off."""
+        return self._sealer
+
+    @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools that can be called, in the order of registration: what a model is offered.
 

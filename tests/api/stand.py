@@ -97,7 +97,7 @@ class Api:
             given.setdefault("content-type", "application/json")
         url = path if path.startswith(("/healthz", "/metrics")) else f"/api/v1{path}"
         found = await self.client.request(method, url, content=content, headers=given)
-        text_only = found.headers.get("content-type", "").startswith("text/plain")
+        text_only = found.headers.get("content-type", "").startswith(("text/plain", "application/jsonl"))
         said = found.text if text_only else json.loads(found.content) if found.content else None
         self.answers.append((method, url, found.status_code))
         self.conforms(method, found, said)

@@ -9,24 +9,29 @@ from typing import Any
 
 import pytest
 
+from interlock import Principal
+from interlock.api.evidence import MEDIA
+from interlock.keys import CONSOLE
 from tests.api.stand import Api, opened
 from tests.docs.page import DOCS, blocks
 
 pytestmark = pytest.mark.anyio
 
+ADA = Principal("ada", roles=frozenset({"admin"}))
 PAGE = DOCS / "how-to" / "use-the-api.md"
 
 
 async def test_each_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> None:
-    async with opened(tmp_path, engine=True) as api:
-        known = {"API": "/api/v1", **{name.upper(): key for name, key in api.keys.items()}}
+    async with opened(tmp_path, engine=True, ledger=Path("ledger.db")) as api:
+        await api.key(ADA, {CONSOLE})
+        known = {"API": "/api/v1", **{name.partition("/")[0].upper(): key for name, key in api.keys.items()}}
         answers: list[Any] = []
         for block in blocks(PAGE):
             if block.language == "sh":
                 answers.append(await sent(api, block.text, known))
             elif block.language == "json":
                 assert like(json.loads(block.text), answers[-1]), f"{block.text}\n{answers[-1]}"
-        assert len(answers) == 9
+        assert len(answers) == 11
 
 
 async def sent(api: Api, text: str, known: dict[str, str]) -> Any:
@@ -46,11 +51,13 @@ async def sent(api: Api, text: str, known: dict[str, str]) -> Any:
             method, body = "POST", words.pop(0)
         elif word == "-X":
             method = words.pop(0)
+        elif word in ("-o", "-D"):
+            words.pop(0)
         elif word != "-s":
             url = word
     found = await api.client.request(method, url, content=body, headers=headers)
     assert found.status_code < 300, found.text
-    said = found.json()
+    said = found.text if found.headers["content-type"] == MEDIA else found.json()
     api.conforms(method, found, said)
     for name in ("run_id", "approval_id", "digest", "nonce"):
         if isinstance(said, dict) and said.get(name):

@@ -29,6 +29,8 @@ BODIES: dict[str, Any] = {
     "/calls/{call_id}/retry": {"reason": "theirs"},
     "/approvals/{approval_id}/decision": {"decision": "approve", "digest": "{digest}", "nonce": "{nonce}"},
     "/approvals/{approval_id}/withdraw": {"reason": "theirs"},
+    "/ledger/export": {"runs": ["{run_id}"]},
+    "/ledger/redact": {"run_id": "{run_id}", "reason": "theirs", "sure": True},
     "/policy/backtest": {"text": "permit (principal, action, resource);"},
     "/stops": {"scope": "principal", "target": "{principal_id}", "reason": "theirs"},
 }

@@ -10,6 +10,7 @@ import apsw
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.console.posting import post
 from tests.console.stand import ADA, EVE, VERA, Stand, window
 from tests.planes import ANA
 
@@ -104,6 +105,16 @@ def test_what_a_run_says_is_erased_by_an_administrator_who_was_asked_twice(brows
         page.get_by_role("button", name="Erase for good").click()
         expect(page.locator("main")).to_contain_text("was erased")
     assert "the secret of ana" not in str(console.do(console.site.store.read, run_id))
+
+
+def test_what_is_needed_still_is_told_before_anybody_is_asked_whether_they_are_sure(console: Stand) -> None:
+    run_id, _ = console.call(ANA, "refund", words="the secret of ana", n=1)
+    page = post(console, ADA, f"/audit/redact/{run_id}", [])
+    assert (page.status, "its call is held" in page.text) == (200, True)
+    assert "Erase for good" not in page.text
+    sure = post(console, ADA, f"/audit/redact/{run_id}", [("sure", "yes"), ("reason", "request 7")])
+    assert sure.status == 409
+    assert "the secret of ana" in str(console.do(console.site.store.read, run_id))
 
 
 @pytest.mark.parametrize(

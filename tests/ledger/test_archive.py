@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from interlock.core.event import Fact, Kind
 from interlock.core.principal import Principal
-from interlock.errors import BadInput, NotEntitled, NotFound
-from interlock.ledger.archive import archive, export, export_range
+from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
+from interlock.ledger.archive import archive, export, export_to, started_in
 from interlock.ledger.offline import check
 from interlock.ledger.rebuild import differences
-from interlock.ledger.redact import recorded
+from interlock.ledger.redact import recorded, redact
 from interlock.ledger.replay import replay
 from interlock.ledger.seal import Sealer
+from interlock.ledger.signing import Signer, rotation
 from interlock.ledger.sqlite import SqliteStore
+from interlock.ledger.store import DEPLOYMENT, Append
+from interlock.private_files import SigningKeyFile
 from tests.ledger.makers import TENANT, intent, read_call, result, started, to
 from tests.ledger.sealing import Deployment
 
@@ -56,8 +64,8 @@ async def kept(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Kept]:
 @pytest.mark.anyio
 async def test_an_exported_run_is_checked_with_its_key_and_is_private(kept: Kept, tmp_path: Path) -> None:
     written = await export(kept.store, kept.sealer, ["run_old", "run_open"], tmp_path / "b", OPA)
-    assert written.file.stat().st_mode & 0o777 == 0o600
-    said = check(written.file.read_bytes(), written.key)
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
+    said = check((tmp_path / "b").read_bytes(), written.key)
     assert said[0] == f"{written.events} events of 2 chains, each from its first event on:"
     assert "run_old" in said[1] and "run.finished" in said[1]
 
@@ -68,15 +76,18 @@ async def test_a_key_that_was_rotated_is_handed_over_in_the_bundle(kept: Kept, t
     await kept.sealer.rotate(OPA)
     written = await export(kept.store, kept.sealer, ["run_old"], tmp_path / "b", OPA)
     assert written.key != before
-    assert check(written.file.read_bytes(), before)
+    assert check((tmp_path / "b").read_bytes(), before)
 
 
 @pytest.mark.anyio
-async def test_runs_of_a_time_are_exported_whole(kept: Kept, tmp_path: Path) -> None:
-    written = await export_range(kept.store, kept.sealer, (0, 1 << 60), tmp_path / "b", OPA)
-    assert list(written.chains) == ["run_lost", "run_old", "run_open"]
-    with pytest.raises(NotFound):
-        await export_range(kept.store, kept.sealer, (0, 1), tmp_path / "c", OPA)
+async def test_runs_are_found_by_when_they_started(kept: Kept) -> None:
+    now_us = kept.place.clock.wall_us()
+    found = await started_in(kept.store, TENANT, (now_us, now_us + 1))
+    assert sorted(found) == ["run_lost", "run_old", "run_open"]
+    for between_us in ((0, now_us), (now_us + 1, 1 << 60)):
+        assert await started_in(kept.store, TENANT, between_us) == []
+    assert await started_in(kept.store, "other", (0, 1 << 60)) == []
+    assert len(await started_in(kept.store, TENANT, (0, 1 << 60), 2)) == 2
 
 
 @pytest.mark.anyio
@@ -96,6 +107,73 @@ async def test_an_export_needs_a_role_a_new_file_and_runs_of_the_tenant(kept: Ke
 
 
 @pytest.mark.anyio
+async def test_a_bundle_that_would_be_too_large_is_refused(kept: Kept) -> None:
+    whole = io.BytesIO()
+    await export_to(kept.store, kept.sealer, ["run_old"], nullcontext(whole), OPA)
+    size = len(whole.getvalue())
+    again = await export_to(kept.store, kept.sealer, ["run_old"], nullcontext(io.BytesIO()), OPA, size)
+    assert (again.events, len(again.chains)) == (len(await kept.store.read("run_old")), 1)
+    with pytest.raises(Conflict) as refused:
+        await export_to(kept.store, kept.sealer, ["run_old"], nullcontext(io.BytesIO()), OPA, size - 1)
+    assert refused.value.code == "archive.large"
+
+
+class Interrupted(Sealer):
+    """A sealer while which something else happens, between its sealing and the reading of what it sealed."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+    late: bool
+
+    async def signer(self) -> Signer:
+        if not self.late:
+            await self.meanwhile()
+        found = await super().signer()
+        if self.late:
+            await self.meanwhile()
+        return found
+
+
+async def exported(kept: Kept, meanwhile: Callable[[], Awaitable[object]], *, late: bool = False) -> bytes:
+    """A bundle of two runs, while which something else happens: before its key is read, or after."""
+    sealer = Interrupted(kept.store, SigningKeyFile(kept.place.key), kept.place.sinks)
+    sealer.meanwhile, sealer.late = meanwhile, late
+    out = io.BytesIO()
+    await export_to(kept.store, sealer, ["run_old", "run_open"], nullcontext(out), OPA)
+    return out.getvalue()
+
+
+@pytest.mark.anyio
+async def test_what_is_written_while_runs_are_exported_is_not_in_their_bundle(kept: Kept) -> None:
+    whole = await exported(kept, partial(kept.store.append, to("run_open", *read_call("call_9"))))
+    assert check(whole)
+    assert b"call_2" in whole
+    assert b"call_9" not in whole
+
+
+@pytest.mark.anyio
+async def test_what_a_bundle_could_not_show_ends_the_export(kept: Kept) -> None:
+    """The record of an erasure stands after what is sealed; another key has not signed what is sealed."""
+
+    keys = 1
+
+    async def half_rotated() -> None:
+        nonlocal keys
+        keys += 1
+        before = await kept.sealer.signer()
+        after = Signer(before.public.name, bytes([keys] * 32))
+        file = SigningKeyFile(kept.place.key)
+        await anyio.to_thread.run_sync(file.stage, after.public.key_id.hex(), after.text)
+        await kept.store.append(Append(DEPLOYMENT, "default", [rotation(after, before, keys)]))
+
+    erased = partial(redact, kept.store, "run_old", None, "asked for it", OPA)
+    for meanwhile, late in ((erased, True), (half_rotated, False), (half_rotated, True)):
+        with pytest.raises(Conflict) as refused:
+            await exported(kept, meanwhile, late=late)
+        assert refused.value.code == "archive.meanwhile"
+        assert check(await exported(kept, anyio.lowlevel.checkpoint)), "asked again, it is there"
+
+
+@pytest.mark.anyio
 async def test_what_is_archived_stands_in_the_file_alone_and_every_proof_still_holds(
     kept: Kept, tmp_path: Path
 ) -> None:
@@ -109,13 +187,13 @@ async def test_what_is_archived_stands_in_the_file_alone_and_every_proof_still_h
     assert not any(event.payload for event in after[:-1])
     assert recorded(after) == {event.seq for event in before}
     assert after[-1].fact.body["bundle"] == written.sha256
-    assert b"secret words" in written.file.read_bytes()
+    assert b"secret words" in (tmp_path / "b").read_bytes()
     assert not any(b"secret words" in file.read_bytes() for file in tmp_path.glob("ledger.db*"))
     assert await differences(kept.store) == []
     assert [step.text for step in replay(after)][-1].startswith("opa has the content of event")
-    assert check(written.file.read_bytes(), written.key)
-    again = await export(kept.store, kept.sealer, ["run_old", "run_lost"], tmp_path / "again", OPA)
-    assert check(again.file.read_bytes(), written.key)
+    assert check((tmp_path / "b").read_bytes(), written.key)
+    await export(kept.store, kept.sealer, ["run_old", "run_lost"], tmp_path / "again", OPA)
+    assert check((tmp_path / "again").read_bytes(), written.key)
 
 
 @pytest.mark.anyio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -13,7 +14,7 @@ from interlock.core.run import RunState
 from interlock.errors import BadInput, Conflict, LedgerError, NotEntitled, NotFound
 from interlock.ledger.chain import first_bad
 from interlock.ledger.rebuild import differences
-from interlock.ledger.redact import erase_subject, recorded, redact
+from interlock.ledger.redact import erase_subject, recorded, redact, redactable
 from interlock.ledger.replay import replay
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Claim, Store
@@ -153,6 +154,31 @@ async def test_an_erasure_needs_a_role_a_reason_and_something_to_erase(store: St
     with pytest.raises(Conflict) as refused:
         await redact(store, RUN, [2], "because", OPA)
     assert refused.value.code == "redact.erased"
+
+
+@pytest.mark.anyio
+async def test_what_an_erasure_would_come_to_is_told_before_and_what_it_came_to_after(store: Store) -> None:
+    await told(store)
+    found = await redactable(store, RUN, None, OPA)
+    assert not found.kept
+    assert not found.said("asked for it", OPA)
+    assert all(event.payload for event in await store.read(RUN))
+    assert await redact(store, RUN, None, "asked for it", OPA) == found.gone
+    after = await redactable(store, RUN, None, OPA)
+    assert not after.gone
+    assert after.said("asked for it", OPA) == found.gone
+    others = after.said("another reason", OPA), after.said("asked for it", replace(OPA, id="olga"))
+    assert others == ([], [])
+    assert not (await redactable(store, RUN, found.gone[:1], OPA)).said("asked for it", OPA), "that one erased more"
+
+
+@pytest.mark.anyio
+async def test_what_is_needed_still_is_told_before(store: Store) -> None:
+    await told(store, over=False)
+    found = await redactable(store, RUN, None, OPA)
+    assert found.kept
+    with pytest.raises(Conflict):
+        await redact(store, RUN, None, "asked for it", OPA)
 
 
 @pytest.mark.anyio

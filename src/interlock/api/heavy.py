@@ -5,7 +5,7 @@ Nobody else's request waits for it, and many of them do not starve what calls ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
@@ -23,3 +23,8 @@ class Heavy:
     async def done(self, work: Callable[[], T]) -> T:
         """Do it in a thread, when it is its turn. Where whoever asked is gone meanwhile, it ends by itself."""
         return await anyio.to_thread.run_sync(work, limiter=self._turn, abandon_on_cancel=True)
+
+    async def awaited(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Await what uses threads of its own, when it is its turn."""
+        async with self._turn:
+            return await work()

@@ -1,4 +1,4 @@
-"""The ledger over HTTP: how far it is sealed, whether it is what was written, proofs, and the audit's questions."""
+"""The ledger over HTTP: how far it is sealed, whether it holds, proofs, bundles, erasing, and the audit's questions."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import anyio.to_thread
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from interlock.api.asking import AtSite, InTurn, Operator, Seer
+from interlock.api.asking import Administrator, AtSite, InTurn, Operator, Seer
 from interlock.api.document import problems
 from interlock.api.etags import answer
+from interlock.api.evidence import KEY as LOG_KEY
+from interlock.api.evidence import MEDIA, NAMED_MAX, download, kept_ledger, runs_named, runs_started
+from interlock.api.idempotency import Key, replayed
 from interlock.api.paging import Listed, Page, filters_of, page_document, rows_of
 from interlock.api.reach import looks_at_ledger, row_of_run
 from interlock.api.run_documents import Time, Told
 from interlock.api.site import Site
-from interlock.api.strict import Strict
+from interlock.api.strict import Body, Strict
 from interlock.compose import open_sinks, own_key
+from interlock.core.canonical import Json
 from interlock.core.clock import iso
 from interlock.core.times import moment
-from interlock.errors import Conflict, MissingExtra
+from interlock.errors import BadInput, Conflict, MissingExtra
 from interlock.ledger.audit import Question, asked_where
 from interlock.ledger.checkpoint import compare
 from interlock.ledger.findings import Found
@@ -27,6 +31,7 @@ from interlock.ledger.findings import Report as Findings
 from interlock.ledger.pages import during
 from interlock.ledger.plain import plain
 from interlock.ledger.proofs import inclusion
+from interlock.ledger.redact import REASON_MAX, redact, redactable
 from interlock.ledger.sinks import Sink
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_log import Log
@@ -34,7 +39,7 @@ from interlock.ledger.verify import Scope, verify
 
 try:
     from fastapi import APIRouter, Path, Query
-    from starlette.responses import Response
+    from starlette.responses import Response, StreamingResponse
 except ImportError:
     raise MissingExtra("the API needs an extra", remedy="Install `interlock[server]`.") from None
 
@@ -43,11 +48,14 @@ router = APIRouter(tags=["ledger"], prefix="/api/v1", route_class=Strict)
 EVENTS_MAX: Final = 50_000
 """Events of a ledger that is verified while a request waits; a few seconds' work."""
 
+_FOREVER: Final = 1 << 62
+_SEQS_MAX: Final = 10_000
 _TIME_MAX: Final = 40
 _ID_MAX: Final = 128
 
 View = Literal["run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice"]
 Cell = Annotated[str | None, Field(max_length=_ID_MAX)]
+RunId = Annotated[str, Field(min_length=1, max_length=_ID_MAX)]
 
 
 class Sent(BaseModel):
@@ -123,6 +131,60 @@ class Proof(BaseModel):
     checkpoint: str
 
 
+class Wanted(Body):
+    """Which runs go into a bundle: either those that are named, or those that started in a time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"runs": ["run_0194f3a2b1c4"]}, {"since": "7d", "until": "1d"}]}
+    )
+
+    runs: list[RunId] = Field(default_factory=list, max_length=NAMED_MAX)
+    since: Annotated[
+        str | None, Field(max_length=_TIME_MAX, description="Runs that started from then on: `7d`, `12h`, or RFC 3339.")
+    ] = None
+    until: Annotated[str | None, Field(max_length=_TIME_MAX, description="With `since`: and before then.")] = None
+
+
+class Redact(Body):
+    """What a run is to say no more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"run_id": "run_0194f3a2b1c4", "seqs": [4, 5], "reason": "request 112"}]}
+    )
+
+    run_id: RunId
+    seqs: Annotated[
+        list[Annotated[int, Field(ge=1, lt=1 << 53)]] | None,
+        Field(min_length=1, max_length=_SEQS_MAX, description="Numbers of its events; all of them where left out."),
+    ] = None
+    reason: Annotated[
+        str, Field(min_length=1, max_length=REASON_MAX, description="Why; it stays for ever, so name nobody.")
+    ]
+    sure: Annotated[bool, Field(description="Erase for good; without it you are told what would go.")] = False
+
+
+class Needed(BaseModel):
+    """An event that something needs still."""
+
+    model_config = Told
+
+    seq: int
+    why: str
+
+
+class Redaction(BaseModel):
+    """What an erasure came to, or would come to."""
+
+    model_config = Told
+
+    run_id: str
+    erased: Annotated[bool, Field(description="Whether it is done.")]
+    seqs: Annotated[list[int], Field(description="Events that lose, or lost, what they say; headers and proofs stay.")]
+    kept: Annotated[
+        list[Needed], Field(description="What is needed still: while there is one, nothing of it is erased.")
+    ]
+
+
 class AuditFilter(Listed):
     """Which rows. A column that a view has not is refused."""
 
@@ -186,6 +248,55 @@ async def proof(run_id: str, seq: Annotated[int, Path(ge=1, lt=1 << 53)], site: 
     return answer(await kept_ledger(site).log(lambda log: inclusion(log, run_id, seq)))
 
 
+@router.post(
+    "/ledger/export", summary="Take runs as evidence", response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The bundle, by the name of `evidence.jsonl`.",
+            "content": {MEDIA: {"schema": {"type": "string"}}},
+            "headers": {
+                LOG_KEY: {"description": "The public key to check it with.", "schema": {"type": "string"}},
+                "repr-digest": {"description": "SHA-256 of the file (RFC 9530).", "schema": {"type": "string"}},
+            },
+        },
+        **problems(404, 409),
+    },
+)  # fmt: skip
+async def exported(body: Wanted, site: AtSite, who: Operator) -> Response:
+    """Whole runs of your tenant as a bundle that anybody can check without Interlock, as `interlock ledger export`.
+
+    It has all that they say in clear. What is not sealed yet is sealed first. At most 64 MiB and 10,000 runs: larger
+    ones are refused with 409, and exported by the command. Nothing of it stays on the server.
+    """
+    if bool(body.runs) == (body.since is not None) or (body.runs and body.until is not None):
+        raise BadInput("which runs", code="archive.which", remedy="Name them in `runs`, or give a time with `since`.")
+    if body.since is None:
+        return await download(site, who, await runs_named(site, who, body.runs))
+    now_us = site.now_us
+    between = moment(body.since, now_us), _FOREVER if body.until is None else moment(body.until, now_us)
+    return await download(site, who, await runs_started(site, who, between))
+
+
+@router.post("/ledger/redact", summary="Erase what a run says", response_model=Redaction, responses=problems(404, 409))
+async def redacted(body: Redact, site: AtSite, who: Administrator, key: Key = None) -> Response:
+    """Erase for good what a run of your tenant says, or some of its events; without `sure`, say what would go.
+
+    Headers stay, with hashes, times and pseudonyms, so that every proof still holds; who had it done and why stays as
+    well. What an open call or run needs is not erased: then nothing is. Backups and bundles keep what they have. Needs
+    the role admin. By a key, asking again, in the same words, gets what was erased.
+    """
+    await row_of_run(site, who, body.run_id)
+    found = await redactable(site.store, body.run_id, body.seqs, who.principal)
+    if not body.sure:
+        kept: list[Json] = [{"seq": each.seq, "why": each.why} for each in found.kept]
+        return answer({"run_id": body.run_id, "erased": False, "seqs": list(found.gone), "kept": kept})
+    gone = [] if key is None or found.gone else found.said(body.reason, who.principal)
+    again = bool(gone)
+    if not again:
+        gone = await redact(site.store, body.run_id, body.seqs, body.reason, who.principal)
+    return answer({"run_id": body.run_id, "erased": True, "seqs": gone, "kept": []}, headers=replayed(again))
+
+
 @router.get("/audit/{view}", summary="Ask the ledger", tags=["audit"], response_model=Page[dict[str, Any]])
 async def audit(view: View, site: AtSite, who: Seer, asked: Annotated[AuditFilter, Query()]) -> Response:
     """Rows of one view of your tenant, the newest first, as `interlock audit` has them."""
@@ -196,17 +307,6 @@ async def audit(view: View, site: AtSite, who: Seer, asked: Annotated[AuditFilte
     where = {**asked_where(question), "tenant": who.tenant, **during(view, *times)}
     rows, following = await rows_of(site.store, view, where, asked, "audit", view, who.tenant, filters)
     return answer(page_document([plain(row) for row in rows], following))
-
-
-def kept_ledger(site: Site) -> SqliteStore:
-    """The ledger's file.
-
-    Raises:
-        Conflict: This process keeps none.
-    """
-    if not isinstance(site.store, SqliteStore):
-        raise Conflict("this ledger is in memory", code="ledger.in_memory", remedy="Set `ledger` in the settings.")
-    return site.store
 
 
 async def sinks_of(site: Site) -> list[Sink]:

@@ -15,16 +15,19 @@ from interlock.cli.output import Exit, Report
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.core.times import moment
 from interlock.errors import BadInput
-from interlock.ledger.archive import Exported, archive, export, export_range
+from interlock.ledger.archive import Exported, archive, export, started_in
 from interlock.ledger.bundle import verifier
 from interlock.ledger.rebuild import Difference, differences
 from interlock.ledger.redact import erase_subject, redact
+from interlock.ledger.seal import Sealer
+from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Store
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _VERIFIER = "offline.py"
 
 _DIFFERENCES_MAX = 1000
+_FOREVER = 1 << 62
 
 
 @command("export", ledger, example="interlock ledger export run_0194f3a2b1c4 --to evidence.jsonl --with-verifier")
@@ -46,12 +49,13 @@ def export_(
         raise BadInput("runs to export", code="cli.export", remedy="Name run ids, or give --since.")
     person = deployment.require(OPERATOR, ADMIN)
     now_us = deployment.now_us
-    if since is None:
-        written = deployment.with_sealed(lambda store, sealer: export(store, sealer, runs, file, person))
-    else:
-        between = (moment(since, now_us), moment(until, now_us) if until is not None else 1 << 62)
-        written = deployment.with_sealed(lambda store, sealer: export_range(store, sealer, between, file, person))
-    return _written(written, with_verifier, "Exported")
+    between = None if since is None else (moment(since, now_us), _FOREVER if until is None else moment(until, now_us))
+
+    async def work(store: SqliteStore, sealer: Sealer) -> Exported:
+        names = runs if between is None else await started_in(store, person.tenant, between)
+        return await export(store, sealer, names, file, person)
+
+    return _written(deployment.with_sealed(work), file, with_verifier, "Exported")
 
 
 @command("archive", ledger, example="interlock ledger archive --before 365d --to archive-2026.jsonl")
@@ -67,7 +71,7 @@ def archive_(deployment: Deployment, before: str, file: Path, with_verifier: boo
     person = deployment.require(OPERATOR, ADMIN)
     before_us = moment(before, deployment.now_us)
     written = deployment.with_sealed(lambda store, sealer: archive(store, sealer, before_us, file, person))
-    return _written(written, with_verifier, "Archived")
+    return _written(written, file, with_verifier, "Archived")
 
 
 @command("redact", ledger, example='interlock ledger redact run_0194f3a2b1c4 4 5 --reason "request 112" --yes')
@@ -84,11 +88,7 @@ def redact_(deployment: Deployment, run_id: str, seqs: tuple[int, ...], reason: 
     person = deployment.require(OPERATOR, ADMIN)
     _confirmed(deployment, yes, f"Erase what {run_id} says, for good?")
 
-    async def work(store: Store) -> list[int]:
-        wanted = seqs or [event.seq for event in await store.read(run_id)]
-        return await redact(store, run_id, wanted, reason, person)
-
-    gone = deployment.with_store(work, writes=True)
+    gone = deployment.with_store(lambda store: redact(store, run_id, seqs or None, reason, person), writes=True)
     line = f"Erased: {len(gone)} events of {run_id}, by the word of {person.id}."
     return Report({"run_id": run_id, "erased": gone, "by": person.id}, [told(line), *_backups()])
 
@@ -147,21 +147,21 @@ def rebuild(deployment: Deployment, write: bool) -> Report:
     return Report(document, view, Exit.NO if found and not write else Exit.DONE)
 
 
-def _written(written: Exported, with_verifier: bool, what: str) -> Report:
-    beside = written.file.parent / _VERIFIER
+def _written(written: Exported, file: Path, with_verifier: bool, what: str) -> Report:
+    beside = file.parent / _VERIFIER
     if with_verifier:
         try:
             beside.write_text(verifier(), encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{str(beside)!r} cannot be written: {error.strerror}", code="archive.file") from error
     document = {
-        "file": str(written.file), "runs": list(written.chains), "events": written.events, "key": written.key,
+        "file": str(file), "runs": list(written.chains), "events": written.events, "key": written.key,
         "sha256": written.sha256, "verifier": str(beside) if with_verifier else None,
     }  # fmt: skip
     view: list[RenderableType] = [
-        told(f"{what}: {written.events} events of {len(written.chains)} runs in {written.file}."),
+        told(f"{what}: {written.events} events of {len(written.chains)} runs in {file}."),
         fields([("key", written.key), ("sha256", written.sha256)]),
-        note(f"Check it with `python3 -I {_VERIFIER} {written.file.name} --key KEY`."),
+        note(f"Check it with `python3 -I {_VERIFIER} {file.name} --key KEY`."),
     ]
     return Report(document, view)
 

@@ -21,6 +21,7 @@ from interlock.console import (
     backtest,
     call,
     drift,
+    evidence,
     grants,
     inbox,
     ledger,
@@ -57,6 +58,7 @@ STATIC_FOLDER: Final = "/static/"
 PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     audit.routes,
     ledger.routes,
+    evidence.routes,
     agents.routes,
     inbox.routes,
     approval.routes,

@@ -90,7 +90,8 @@ def routes(view: View) -> Sequence[BaseRoute]:
             fields=[column for column in _ASKED if column in columns],
             rows=[plain(row, *_SHOWN[name]) for row in page.rows],
             older=None if page.before is None else _address(asked, before=str(page.before)),
-            files={kind: _address(asked, **{"as": kind}) for kind in ("csv", "json")}, live="",
+            files={kind: _address(asked, **{"as": kind}) for kind in ("csv", "json")}, evidence=_evidence(asked),
+            live="",
         )  # fmt: skip
 
     async def events(request: Request) -> Response:
@@ -143,6 +144,13 @@ def _cell(value: Any) -> str:
 
 def _address(asked: Mapping[str, str], **more: str) -> str:
     return "/audit?" + urlencode({**{name: text for name, text in asked.items() if name != "as"}, **more})
+
+
+def _evidence(asked: Mapping[str, str]) -> str:
+    """Where the run, or the time, that is asked about can be taken as evidence."""
+    names = ("run_id",) if "run_id" in asked else ("since", "until") if "since" in asked else ()
+    chosen = urlencode({name: asked[name] for name in names if name in asked})
+    return f"/audit/export?{chosen}" if chosen else "/audit/export"
 
 
 def _number(said: str) -> int:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import anyio.to_thread
 
 from interlock.api.asking import who_of
-from interlock.api.ledger import kept_ledger, sinks_of
+from interlock.api.evidence import kept_ledger
+from interlock.api.ledger import sinks_of
 from interlock.api.paging import place_of
 from interlock.api.reach import looks_at_ledger, row_of_run
 from interlock.api.who import Who
@@ -25,7 +26,7 @@ from interlock.errors import MissingExtra, NotFound
 from interlock.ledger.checkpoint import compare
 from interlock.ledger.findings import MEANINGS
 from interlock.ledger.proofs import inclusion
-from interlock.ledger.redact import redact
+from interlock.ledger.redact import REASON_MAX, redact, redactable
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_log import Log
 from interlock.ledger.verify import Scope, verify
@@ -36,8 +37,6 @@ try:
     from starlette.routing import BaseRoute, Route
 except ImportError:
     raise MissingExtra("the console needs an extra", remedy="Install `interlock[server]`.") from None
-
-_REASON_MAX: Final = 2000
 
 
 def routes(view: View) -> Sequence[BaseRoute]:
@@ -73,15 +72,10 @@ def routes(view: View) -> Sequence[BaseRoute]:
         who = who_of(request)
         who.require("administer")
         form, run_id = Form(request), request.path_params["run_id"]
-        await row_of_run(site, who, run_id)
-        events = await site.store.read(run_id)
+        found = await redactable(site.store, run_id, None, who.principal)
         if form.raw("sure", 10) != "yes":
-            return view.page(
-                request, "redact.html", chain=run_id, events=events, reason=form.raw("reason", _REASON_MAX)
-            )
-        await redact(
-            site.store, run_id, [event.seq for event in events], form.text("reason", _REASON_MAX), who.principal
-        )
+            return view.page(request, "redact.html", chain=run_id, found=found)
+        await redact(site.store, run_id, None, form.text("reason", REASON_MAX), who.principal)
         return RedirectResponse(f"/audit/events/{run_id}", 303)
 
     return [

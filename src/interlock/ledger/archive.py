@@ -9,20 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import anyio.to_thread
 
-from interlock.core.event import Event
+from interlock.core.event import Event, Kind
 from interlock.core.principal import ADMIN, OPERATOR, Principal
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound
 from interlock.ledger.bundle import Sealed, bundle
 from interlock.ledger.note import read_note
 from interlock.ledger.offline import check
+from interlock.ledger.pages import Between
 from interlock.ledger.redact import erasable, redact_fact
 from interlock.ledger.seal import Sealer
-from interlock.ledger.signing import Signer
+from interlock.ledger.signing import Signer, is_signed
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.sqlite_log import Log
 from interlock.ledger.store import Append
@@ -35,14 +37,12 @@ class Exported(NamedTuple):
     """A bundle that was written.
 
     Attributes:
-        file: Where.
         chains: What it has, by name.
         events: How many.
         key: The public key that it is to be checked with.
         sha256: Digest of the file, hexadecimal.
     """
 
-    file: Path
     chains: Sequence[str]
     events: int
     key: str
@@ -55,31 +55,44 @@ async def export(
     """Write whole chains of the person's tenant as a bundle, mode 0600, durable on return. Seals first.
 
     Raises:
-        NotEntitled: The person is neither operator nor admin: a bundle has everything in clear.
-        NotFound: No such chain in the person's tenant.
         BadInput: The file is there already, or cannot be written.
+        NotEntitled, NotFound, Conflict, StoreUnavailable: As `export_to`; no file is left.
+    """
+    return await export_to(store, sealer, chains, _new(file), person)
+
+
+async def export_to(
+    store: SqliteStore, sealer: Sealer, chains: Iterable[str], into: AbstractContextManager[IO[bytes]],
+    person: Principal, bytes_max: int = _ALL,
+) -> Exported:  # fmt: skip
+    """The same into any file.
+
+    Args:
+        into: Entered and left in a thread; what was written before an error is of no use.
+        bytes_max: Of the bundle.
+
+    Raises:
+        NotEntitled: The person is neither operator nor admin: a bundle has everything in clear.
+        NotFound: No such chain in the person's tenant, or none at all.
+        Conflict: It is larger (`archive.large`); or the key was rotated, or something was erased, between the sealing
+            and the reading (`archive.meanwhile`).
         StoreUnavailable: The ledger cannot be sealed.
     """
     _entitled(person)
-    signer = await _sealed_by(sealer)
-    names = sorted(set(chains))
-    return await store.log(lambda log: _write(log, signer, names, file, person.tenant))
+    await sealer.seal()
+    signer, names = await sealer.signer(), sorted(set(chains))
+
+    def work(log: Log) -> Exported:
+        with into as out:
+            return _write(log, signer, names, person.tenant, _Within(out, bytes_max))
+
+    return await store.log(work)
 
 
-async def export_range(
-    store: SqliteStore, sealer: Sealer, between_us: tuple[int, int], file: Path, person: Principal
-) -> Exported:
-    """The same for every run of the tenant that started in a time: from the first moment on, before the second.
-
-    Raises:
-        NotFound: No run started then.
-        NotEntitled, BadInput, StoreUnavailable: As `export`.
-    """
-    _entitled(person)
-    rows = await store.rows("run", {"tenant": person.tenant}, _ALL)
-    since_us, until_us = between_us
-    names = [row["run_id"] for row in rows if since_us <= (row["started_us"] or 0) < until_us]
-    return await export(store, sealer, names, file, person)
+async def started_in(store: SqliteStore, tenant: str, between_us: tuple[int, int], limit: int = _ALL) -> list[str]:
+    """Ids of the runs of a tenant that started in a time: from the first moment on, before the second."""
+    rows = await store.rows("run", {"tenant": tenant, "started_us": Between(*between_us)}, limit)
+    return [row["run_id"] for row in rows]
 
 
 async def archive(store: SqliteStore, sealer: Sealer, before_us: int, file: Path, person: Principal) -> Exported:
@@ -123,18 +136,13 @@ def _entitled(person: Principal) -> None:
         )
 
 
-async def _sealed_by(sealer: Sealer) -> Signer:
-    await sealer.seal()
-    return await sealer.signer()
+@contextmanager
+def _new(file: Path) -> Iterator[IO[bytes]]:
+    """A file that was not there, for its owner alone: durable once the block is left, gone where that fails.
 
-
-def _write(log: Log, signer: Signer, names: Sequence[str], file: Path, tenant: str) -> Exported:
-    newest = log.newest
-    if not names or newest is None:
-        raise NotFound("there is nothing to export", code="archive.nothing", remedy="See `interlock runs list`.")
-    note, tree = read_note(newest.note), log.tree()
-    sealed = Sealed(note, log.keys(), lambda index: tree.prove_inclusion(index, note.checkpoint.size))
-    digest, events = hashlib.sha256(), 0
+    Raises:
+        BadInput: It is there already, or cannot be written.
+    """
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -143,23 +151,69 @@ def _write(log: Log, signer: Signer, names: Sequence[str], file: Path, tenant: s
         ) from error
     try:
         with os.fdopen(handle, "wb") as out:
-            for line in bundle(_events(log, names, tenant, note.checkpoint.size), sealed, signer):
-                out.write(line)
-                digest.update(line)
-                events += line.startswith(b'{"header"')
+            yield out
             out.flush()
             os.fsync(out.fileno())
     except BaseException:
         file.unlink()
         raise
-    return Exported(file, names, events, signer.public.text, digest.hexdigest())
+
+
+class _Within:
+    """A file that is written line by line, up to a size, with what is told of it then."""
+
+    def __init__(self, out: IO[bytes], bytes_max: int) -> None:
+        self._out = out
+        self._left = bytes_max
+        self.digest = hashlib.sha256()
+        self.events = 0
+
+    def write(self, line: bytes) -> None:
+        """Write one more line.
+
+        Raises:
+            Conflict: There is no room for it.
+        """
+        self._left -= len(line)
+        if self._left < 0:
+            raise Conflict(
+                "the bundle would be larger than what is sent", code="archive.large",
+                remedy="Take fewer runs, or run `interlock ledger export`.",
+            )  # fmt: skip
+        self._out.write(line)
+        self.digest.update(line)
+        self.events += line.startswith(b'{"header"')
+
+
+def _write(log: Log, signer: Signer, names: Sequence[str], tenant: str, out: _Within) -> Exported:
+    newest = log.newest
+    if not names or newest is None:
+        raise NotFound("there is nothing to export", code="archive.nothing", remedy="See `interlock runs list`.")
+    note, keys, tree = read_note(newest.note), log.keys(), log.tree()
+    if keys[-1][0] != signer.public or not is_signed(note, signer.public):
+        raise _meanwhile("the key was rotated")
+    sealed = Sealed(note, keys, lambda index: tree.prove_inclusion(index, note.checkpoint.size))
+    for line in bundle(_events(log, names, tenant, note.checkpoint.size), sealed, signer):
+        out.write(line)
+    return Exported(names, out.events, signer.public.text, out.digest.hexdigest())
 
 
 def _events(log: Log, names: Sequence[str], tenant: str, size: int) -> Iterator[tuple[int, Event]]:
     for name in names:
-        found = [each for each in log.chain(name) if each[0] <= size]
-        if not found or found[0][1].tenant != tenant:
+        there = False
+        for position, event in log.chain(name):
+            if event.tenant != tenant:
+                break
+            if position <= size:
+                there = True
+                yield position, event
+            elif event.fact.kind is Kind.REDACT:  # what it names is gone, and it could not say so in the bundle
+                raise _meanwhile("something was erased")
+        if not there:
             raise NotFound(
                 f"no run {name!r} here", code="run.not_found", remedy="List runs with `interlock runs list`."
             )
-        yield from found
+
+
+def _meanwhile(what: str) -> Conflict:
+    return Conflict(f"{what} while it was exported", code="archive.meanwhile", remedy="Export it again.")

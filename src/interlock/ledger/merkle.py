@@ -21,6 +21,9 @@ TILE_HASHES = 1 << TILE_BITS
 _TILES_KEPT = 256
 """Full tiles that a tree remembers: two megabytes."""
 
+_PARTS_KEPT = 512
+"""Parts of tiles whose roots are remembered, four megabytes: leaves that are proved one after the other share them."""
+
 EMPTY_ROOT = hashlib.sha256().digest()
 """Root of the tree without leaves."""
 
@@ -268,6 +271,7 @@ def _joined(peaks: Sequence[bytes]) -> bytes:
     return found
 
 
+@lru_cache(_PARTS_KEPT)
 def _joined_tile(hashes: bytes) -> bytes:
     """Root over hashes that stand one after the other; their number is a power of two."""
     level = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import anyio.to_thread
+
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.principal import ADMIN, OPERATOR, Principal
 from interlock.core.run import RunState
@@ -17,7 +19,9 @@ from interlock.ledger.chain import read_event
 from interlock.ledger.projections import Tables
 from interlock.ledger.store import Append, Store
 
-_REASON_MAX = 2000
+REASON_MAX = 2000
+"""Characters of why something is erased."""
+
 _PAGE = 1000
 """Events that are read at once."""
 
@@ -46,6 +50,30 @@ class Kept(NamedTuple):
     why: str
 
 
+class Redactable(NamedTuple):
+    """What an erasure of some events of one run would come to.
+
+    Attributes:
+        events: The whole run as it stands.
+        wanted: Numbers of the events that were asked about.
+        gone: Numbers of those whose payloads would go.
+        kept: Those that are needed still: while there is one, nothing of them is erased.
+    """
+
+    events: Sequence[Event]
+    wanted: frozenset[int]
+    gone: Sequence[int]
+    kept: Sequence[Kept]
+
+    def said(self, reason: str, approver: Principal) -> list[int]:
+        """Numbers of those that the approver had erased before, in these words and at once; empty for none."""
+        for event in reversed(self.events):
+            said, before = event.fact.body, recorded([event])
+            if before and before <= self.wanted and (said["approver"], said["reason"]) == (approver.id, reason):
+                return sorted(before)
+        return []
+
+
 class Erased(NamedTuple):
     """What became of the erasure of all that is about one person.
 
@@ -60,10 +88,31 @@ class Erased(NamedTuple):
     kept: Sequence[Kept]
 
 
-async def redact(store: Store, chain: str, seqs: Iterable[int], reason: str, approver: Principal) -> list[int]:
+async def redactable(store: Store, chain: str, seqs: Iterable[int] | None, approver: Principal) -> Redactable:
+    """What `redact` would erase; nothing is.
+
+    Args:
+        seqs: Numbers of the events; all of the run where None.
+
+    Raises:
+        NotFound: No such run or event in the approver's tenant.
+    """
+    events = await _run(store, chain, approver.tenant)
+    there = frozenset(event.seq for event in events)
+    wanted = there if seqs is None else frozenset(seqs)
+    if missing := wanted - there:
+        raise NotFound(f"no event {min(missing)} in {chain!r}", code="redact.no_event", remedy="See `runs replay`.")
+    kept, gone = await anyio.to_thread.run_sync(_sorted_out, events, wanted)  # which folds all of the run
+    return Redactable(events, wanted, gone, kept)
+
+
+async def redact(
+    store: Store, chain: str, seqs: Iterable[int] | None, reason: str, approver: Principal
+) -> list[int]:  # fmt: skip
     """Erase payload and salt of events of one run, for good, and record it in the same transaction.
 
     Args:
+        seqs: Numbers of the events; all of the run where None.
         reason: Why; it stays for ever, so it names nobody.
         approver: Who answers for it.
 
@@ -77,11 +126,7 @@ async def redact(store: Store, chain: str, seqs: Iterable[int], reason: str, app
         BadInput: No reason, or too long a one.
     """
     _entitled(approver, reason)
-    events = await _run(store, chain, approver.tenant)
-    wanted = frozenset(seqs)
-    if missing := wanted - {event.seq for event in events}:
-        raise NotFound(f"no event {min(missing)} in {chain!r}", code="redact.no_event", remedy="See `runs replay`.")
-    kept, gone = _sorted_out(events, wanted)
+    events, _, gone, kept = await redactable(store, chain, seqs, approver)
     if kept:
         raise Conflict(
             f"event {kept[0].seq} of {chain!r} is needed: {kept[0].why}", code="redact.needed",
@@ -89,8 +134,8 @@ async def redact(store: Store, chain: str, seqs: Iterable[int], reason: str, app
         )  # fmt: skip
     if not gone:
         raise Conflict("nothing is left of these events to erase", code="redact.erased")
-    await store.erase(Append(chain, approver.tenant, [_record(events, gone, reason, approver)]), gone)
-    return gone
+    await _erase(store, events, gone, reason, approver)
+    return list(gone)
 
 
 async def erase_subject(store: Store, subject: str, reason: str, approver: Principal) -> Erased:
@@ -116,10 +161,10 @@ async def erase_subject(store: Store, subject: str, reason: str, approver: Princ
     for chain in sorted({*whole, *said}):
         found = await store.read(chain)
         wanted = frozenset(event.seq for event in found) if chain in whole else said[chain]
-        needed, gone = _sorted_out(found, wanted)
+        needed, gone = await anyio.to_thread.run_sync(_sorted_out, found, wanted)
         kept += needed
         if gone:
-            await store.erase(Append(chain, approver.tenant, [_record(found, gone, reason, approver)]), gone)
+            await _erase(store, found, gone, reason, approver)
             events, changed = events + len(gone), changed + 1
     return Erased(events, changed, kept)
 
@@ -168,8 +213,11 @@ def _charged(events: Sequence[Event], gone: frozenset[int]) -> list[list[Any]]:
     return charged
 
 
-def _record(events: Sequence[Event], seqs: Sequence[int], reason: str, approver: Principal) -> Fact:
-    return redact_fact(events, seqs, reason, approver.id)
+async def _erase(
+    store: Store, events: Sequence[Event], seqs: Sequence[int], reason: str, approver: Principal
+) -> None:  # fmt: skip
+    record = await anyio.to_thread.run_sync(redact_fact, events, seqs, reason, approver.id)  # folds all of it, twice
+    await store.erase(Append(events[0].chain, approver.tenant, [record]), seqs)
 
 
 def _entitled(approver: Principal, reason: str) -> None:
@@ -177,10 +225,10 @@ def _entitled(approver: Principal, reason: str) -> None:
         raise NotEntitled(
             f"{approver.id!r} is neither {OPERATOR} nor {ADMIN}", code="redact.role", remedy="Ask somebody who is."
         )
-    if not 0 < len(reason) <= _REASON_MAX:
+    if not 0 < len(reason) <= REASON_MAX:
         raise BadInput(
             f"reason: {len(reason)} characters", code="redact.reason",
-            remedy=f"Say why in 1 to {_REASON_MAX} characters, and name nobody in it.",
+            remedy=f"Say why in 1 to {REASON_MAX} characters, and name nobody in it.",
         )  # fmt: skip
 
 

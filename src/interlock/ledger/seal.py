@@ -170,14 +170,16 @@ class Sealer:
         Raises:
             StoreUnavailable: It is missing.
         """
-        signer = await self._key()
+        async with self._one_at_a_time:  # while it is read, a sealing would find none
+            signer = await self._key()
         if signer is None:
             raise self._missing()
         return signer
 
     async def look_for_key(self) -> dict[str, str]:
         """The public key that the ledger names, as `public`, and as `problem` why it cannot sign; each may be empty."""
-        signer = await self._key()
+        async with self._one_at_a_time:
+            signer = await self._key()
         named = self._history.newest
         problem = str(self._missing().args[0]) if signer is None and named is not None else ""
         return {"public": named.text if named is not None else "", "problem": problem}
