@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio import to_thread
 
-from interlock import Principal
+from interlock import Principal, key_ring
 from interlock.errors import BadInput, Conflict, NotEntitled, NotFound, SettingsError
 from interlock.key_ring import KeyPeople, KeyRing
-from interlock.keys import CONSOLE, READ, SCOPES, TOOLS, WORDS, WRITE, Keys
+from interlock.keys import CONSOLE, READ, SCOPES, TOOLS, WORDS, WRITE, Key, Keys
 from interlock.private_files import check_private, deployment_key, write_private
 from interlock.testing import FrozenClock
 
@@ -177,6 +178,48 @@ async def test_people_are_who_has_a_key_that_is_not_past(tmp_path: Path) -> None
     assert await people.now(BOB) is None
     with pytest.raises(NotEntitled):
         await ring.find(key)
+
+
+@pytest.mark.anyio
+async def test_a_key_that_was_revoked_is_not_brought_back_by_a_slow_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread has read the old file, another reads the new one meanwhile, and the first is done in between."""
+    file, clock = tmp_path / "keys.json", FrozenClock()
+    keys, ring = Keys(file), KeyRing(file, clock)
+    key = await to_thread.run_sync(keys.add, BOB)
+    read, go, done = threading.Event(), threading.Event(), threading.Event()
+    sort = key_ring.by_principal
+
+    class Slow(Keys):
+        def all(self) -> dict[str, Key]:
+            found = super().all()
+            if not read.is_set():
+                read.set()
+                go.wait(5)
+            return found
+
+    def sorted_later(found: Iterable[Key]) -> Any:
+        if not go.is_set():
+            go.set()
+            done.wait(5)
+        return sort(found)
+
+    def first() -> None:
+        ring._look()
+        done.set()
+
+    monkeypatch.setattr(key_ring, "Keys", Slow)
+    slow = threading.Thread(target=first)
+    slow.start()
+    await to_thread.run_sync(read.wait, 5)
+    await to_thread.run_sync(keys.revoke, "bob", "default")
+    monkeypatch.setattr(key_ring, "by_principal", sorted_later)
+    await ring.all()
+    await to_thread.run_sync(slow.join, 5)
+    with pytest.raises(NotEntitled):
+        await ring.find(key)
+    assert await ring.of("bob", "default") == ()
 
 
 def test_a_key_stands_in_no_file(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio.to_thread
@@ -10,6 +12,25 @@ from interlock.core.clock import Clock
 from interlock.core.principal import Principal
 from interlock.errors import SettingsError
 from interlock.keys import Key, Keys, by_principal, found_in
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The file as it was read once.
+
+    Attributes:
+        version: Of the file: another one once it is another; None while there never was one.
+        keys: Every key by the hash of its text.
+        of: The keys of a principal, by tenant and id.
+    """
+
+    version: tuple[int, int, int] | None = None
+    keys: dict[str, Key] = field(default_factory=dict)
+    of: Mapping[tuple[str, str], tuple[Key, ...]] = field(default_factory=dict)
+
+
+_GONE = _Read((0, 0, 0))
+"""Of a file that was there; no file has this version, so that one that comes back is read again."""
 
 
 class KeyRing:
@@ -23,9 +44,7 @@ class KeyRing:
     def __init__(self, file: Path, clock: Clock) -> None:
         self._file = file
         self._clock = clock
-        self._version: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
-        self._of: dict[tuple[str, str], tuple[Key, ...]] = {}
+        self._read = _Read()
 
     async def find(self, key: str) -> Key:
         """Whose key this is, and what it opens.
@@ -42,10 +61,11 @@ class KeyRing:
         Raises:
             InterlockError: The file cannot be read.
         """
-        if await self.all() is None:
+        read = await anyio.to_thread.run_sync(self._look)
+        if read.version is None:
             return None
         now_us = self._clock.wall_us()
-        return tuple(key for key in self._of.get((tenant, principal_id), ()) if key.open_at(now_us))
+        return tuple(key for key in read.of.get((tenant, principal_id), ()) if key.open_at(now_us))
 
     async def all(self) -> dict[str, Key] | None:
         """Every key by the hash of its text, those that are past too; None while there never was a file.
@@ -53,23 +73,30 @@ class KeyRing:
         Raises:
             InterlockError: The file cannot be read.
         """
-        await anyio.to_thread.run_sync(self._look)
-        return None if self._version is None else self._keys
+        read = await anyio.to_thread.run_sync(self._look)
+        return None if read.version is None else read.keys
 
-    def _look(self) -> None:
+    def _look(self) -> _Read:
+        """The file as it stands now.
+
+        Several threads look at once, and one that read the old file may be the last to be done. Whatever is kept is one
+        reading whole, with the version that it was read as: an old one is found out by the next look.
+        """
+        read = self._read
         try:
             found = self._file.stat()
         except FileNotFoundError:
-            if self._version is not None:
-                self._keys, self._of, self._version = {}, {}, (0, 0, 0)  # no file's: one that comes back is read again
-            return
+            if read.version is not None:
+                self._read = read = _GONE
+            return read
         except OSError as error:
             raise SettingsError(f"{self._file}: {error.strerror}", code="settings.mode") from None
         version = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if version != self._version:
-            self._keys = Keys(self._file).all()
-            self._of = {whose: tuple(keys) for whose, keys in by_principal(self._keys.values())}
-            self._version = version
+        if version != read.version:
+            keys = Keys(self._file).all()
+            of = {whose: tuple(owned) for whose, owned in by_principal(keys.values())}
+            self._read = read = _Read(version, keys, of)
+        return read
 
 
 class KeyPeople:

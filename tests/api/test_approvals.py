@@ -12,8 +12,8 @@ from interlock import Principal
 from interlock.api import approvals
 from interlock.api.who import Who
 from interlock.errors import NotEntitled
-from interlock.keys import CONSOLE, TOOLS, WRITE
-from tests.api.stand import BOB, Api, opened
+from interlock.keys import CONSOLE, READ, TOOLS, WRITE
+from tests.api.stand import BOB, OPA, Api, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -196,6 +196,36 @@ async def test_a_request_is_withdrawn_by_its_subject_or_an_operator(api: Api) ->
     _, other = await held(api, n=2)
     assert (await api.post("opa", f"{at(other)}/withdraw", {"reason": "x"})).body["status"] == "withdrawn"
     assert run_id and api.far.ran == []
+
+
+async def test_a_request_is_not_withdrawn_by_what_changed_or_by_a_key_that_does_not_operate(api: Api) -> None:
+    """T24: an agent that bears a key of an operator is none."""
+    _, request = await held(api)
+    path = f"{at(request)}/withdraw"
+    stale = await api.post("ana", path, {"reason": "x"}, if_match='"another"')
+    assert (stale.status, stale.code) == (412, "http.match")
+    agent = await api.key(OPA, {TOOLS, READ})
+    assert (await api.post(agent, path, {"reason": "x"})).code == "auth.scope"
+    assert (await api.get("bob", at(request))).body["status"] == "pending"
+
+
+async def test_another_answer_by_the_same_key_is_not_taken_for_the_first(api: Api) -> None:
+    _, request = await held(api)
+    path, body = f"{at(request)}/decision", saying(request, "respond", value={"n": 9})
+    assert (await api.post("bob", path, body, idempotency_key="k")).status == 200
+    assert (await api.post("bob", path, body | {"value": {"n": 8}}, idempotency_key="k")).code == "approval.settled"
+    _, request = await held(api, n=2)
+    path, body = f"{at(request)}/decision", saying(request)
+    assert (await api.post("bob", path, body, idempotency_key="k")).status == 200
+    assert (await api.post("bob", path, body | {"endorse": ["/n"]}, idempotency_key="k")).status in (400, 409)
+
+
+async def test_what_is_mine_to_decide_is_no_call_of_mine_and_nothing_of_a_service(api: Api) -> None:
+    dan = Principal("dan", roles=frozenset({"approver", "viewer"}))
+    await held(api, who=await api.key(dan, {TOOLS}))
+    robot = await api.key(Principal("robot", roles=frozenset({"approver", "viewer"}), kind="service"), {READ})
+    for who, count in ((await api.key(dan, {CONSOLE}), 0), (robot, 0), ("bob", 1)):
+        assert len((await api.get(who, "/approvals?mine=true")).body["items"]) == count
 
 
 async def test_requests_are_listed_by_who_may_decide_page_by_page(api: Api) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from interlock import Principal
 from interlock.core.tool import CallContext
 from interlock.errors import NotSent
+from interlock.keys import WRITE
 from tests.api.stand import ANA, BOB, Api, opened
 from tests.planes import Far, saying
 
@@ -218,11 +220,14 @@ async def test_what_is_unknown_is_settled_by_an_operator_once(tmp_path: Path) ->
         path, body = f"/calls/{item['call_id']}/settle", {"outcome": "done", "note": "the bank shows it"}
         assert [(await api.post(who, path, body)).status for who in ("vera", "bob", "ana")] == [403, 403, 403]
         assert (await api.post("eve", path, body)).status == 404
+        assert (await api.post("opa", path, body, if_match='"another"')).code == "http.match"
         read = await api.get("opa", f"/runs/{run_id}/calls/{item['call_id']}")
         first = await api.post("opa", path, body, idempotency_key="k", if_match=read.headers["etag"])
         assert (first.status, first.body["outcome"]) == (200, "done")
         again = await api.post("opa", path, body, idempotency_key="k", if_match=read.headers["etag"])
         assert (again.status, again.headers["idempotent-replay"]) == (200, "true")
+        ola = await api.key(Principal("ola", roles=frozenset({"operator"})), {WRITE})
+        assert (await api.post(ola, path, body, idempotency_key="k")).code == "settle.not_unknown", "it is opa's word"
         other = await api.post("opa", path, {**body, "outcome": "failed"}, idempotency_key="k")
         assert (other.status, other.code) == (409, "settle.not_unknown")
         assert (await api.post("opa", path, body)).status == 409
@@ -243,6 +248,7 @@ async def test_what_was_given_up_on_is_proposed_again_by_an_operator(tmp_path: P
         works.append(True)
         path = f"/calls/{told['call_id']}/retry"
         assert (await api.post("ana", path, {"reason": "up again"})).status == 403
+        assert (await api.post("opa", path, {"reason": "up again"}, if_match='"another"')).code == "http.match"
         first = await api.post("opa", path, {"reason": "up again"})
         assert (first.status, first.body["outcome"]) == (200, "done")
         assert (await api.post("opa", path, {"reason": "up again"})).body["call_id"] == first.body["call_id"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import anyio
 import pytest
 
-from interlock.api.gate import FORM, WHO, Gate, Open, Protection
+from interlock.api.admission import Admission
+from interlock.api.gate import FORM, STREAMS_MAX, WHO, Gate, Open, Protection
 from interlock.api.who import Who
 from interlock.core.principal import Principal
-from interlock.errors import InterlockError, NotEntitled
+from interlock.errors import InterlockError, NotEntitled, SettingsError
 from interlock.gateway.address import Addresses
 from interlock.gateway.asgi import Receive, Scope, Send
 from interlock.gateway.crowd import AT_ONCE_MAX
@@ -53,8 +55,9 @@ def protected() -> Protection:
 
 
 async def asked(
-    method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b""
-) -> tuple[int, dict[str, str], list[Scope]]:
+    method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b"",
+    admission: Admission | None = None,
+) -> tuple[int, dict[str, str], list[Scope]]:  # fmt: skip
     """The status and headers of one answer, and what reached the routes."""
     reached: list[Scope] = []
     sent: list[Any] = []
@@ -63,7 +66,10 @@ async def asked(
         reached.append(scope)
         if path == "/defect":
             raise ZeroDivisionError
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        own = [(b"set-cookie", b"__Host-interlock=; Max-Age=0")] if path == "/sign-out" else []
+        await send({"type": "http.response.start", "status": 200, "headers": own})
+        if path == "/defect/late":
+            raise ZeroDivisionError
         await send({"type": "http.response.body", "body": b"in"})
 
     async def receive() -> Any:
@@ -72,13 +78,15 @@ async def asked(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+    gate = Gate(inner, admission or Known(), protected(), FrozenClock(), CountedIds())
     given = {"host": HOST} | dict(headers or {})
     await gate(
         {"type": "http", "method": method, "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
          "client": ("127.0.0.1", 1), "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items()]},
         receive, send,
     )  # fmt: skip
+    assert [message["type"] for message in sent].count("http.response.start") == 1, "an answer begins once"
+    assert len({name for name, _ in sent[0]["headers"]}) == len(sent[0]["headers"]), "no header says two things"
     head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], head, reached
 
@@ -162,6 +170,42 @@ async def test_a_header_that_hides_another_line_reaches_nobody(name: str) -> Non
     assert (status, reached) == (400, [])
 
 
+@pytest.mark.parametrize("more", [b"a=\xff", b"a=%ff", b"a", b"a=1&" * 200 + b"a=1"])
+async def test_a_form_that_two_would_read_otherwise_or_that_never_ends_is_read_by_nobody(more: bytes) -> None:
+    """T30."""
+    status, _, reached = await asked("POST", "/stop", POSTED, b"csrf=right&" + more)
+    assert (status, reached) == (403, [])
+
+
+async def test_a_value_between_blanks_is_read_as_every_server_reads_it() -> None:
+    assert (await asked(path="/healthz", headers={"host": f" {HOST}\t"}))[0] == 200
+
+
+async def test_a_program_that_is_nobody_is_told_by_what_it_would_be_somebody() -> None:
+    assert (await asked(path="/api/v1/runs"))[1]["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in (await asked(path="/"))[1], "a browser would ask its user for a password"
+
+
+async def test_what_cannot_be_found_out_lets_nobody_in_and_says_no_word_of_why() -> None:
+    class Unreadable(Known):
+        async def bearer(self, authorization: str) -> Who:
+            raise SettingsError("/srv/interlock/keys.json: others may read it", code="settings.mode")
+
+    key = {"authorization": "Bearer good"}
+    status, _, reached = await asked(path="/api/v1/runs", headers=key, admission=Unreadable())
+    assert (status, reached) == (503, [])
+
+
+async def test_a_session_that_goes_on_does_not_bring_back_the_one_that_was_just_ended() -> None:
+    class Renewing(Known):
+        async def session(self, cookie: str) -> Who:
+            return replace(await super().session(cookie), renewed="__Host-interlock=renewed")
+
+    assert (await asked(headers=COOKIE, admission=Renewing()))[1]["set-cookie"] == "__Host-interlock=renewed"
+    _, head, _ = await asked(path="/sign-out", headers=COOKIE, admission=Renewing())
+    assert head["set-cookie"] == "__Host-interlock=; Max-Age=0"
+
+
 async def test_a_form_of_ours_arrives_as_its_fields_without_the_token() -> None:
     _, _, reached = await asked("POST", "/stop", POSTED, urlencode([("a", "1"), ("csrf", "right"), ("b", "")]).encode())
     assert reached[0][FORM] == [("a", "1"), ("b", "")]
@@ -171,9 +215,12 @@ async def test_every_answer_forbids_scripts_frames_and_keeping() -> None:
     """T25: whatever a page holds by mistake, a browser runs none of it."""
     for path, headers in (("/", COOKIE), ("/", {}), ("/healthz", {}), ("/api/v1/runs", {})):
         _, head, _ = await asked(path=path, headers=headers)
-        assert "default-src 'none'" in head["content-security-policy"]
-        assert "unsafe" not in head["content-security-policy"]
-        assert "frame-ancestors 'none'" in head["content-security-policy"]
+        assert set(head["content-security-policy"].split("; ")) == {
+            "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+            "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+        }  # fmt: skip
+        assert head["referrer-policy"] == "same-origin"
+        assert {"camera=()", "geolocation=()", "microphone=()"} <= set(head["permissions-policy"].split(", "))
         assert head["x-content-type-options"] == "nosniff"
         assert head["x-frame-options"] == "DENY"
         assert (head["cross-origin-opener-policy"], head["cross-origin-resource-policy"]) == (("same-origin",) * 2)
@@ -183,6 +230,7 @@ async def test_every_answer_forbids_scripts_frames_and_keeping() -> None:
 async def test_a_defect_is_told_as_a_number_and_no_word_of_it() -> None:
     status, _, _ = await asked(path="/defect", headers=COOKIE)
     assert status == 500
+    assert (await asked(path="/defect/late", headers=COOKIE))[0] == 200, "what has begun cannot begin again"
 
 
 async def test_a_body_that_is_too_large_reaches_no_route() -> None:
@@ -274,16 +322,56 @@ async def test_nobody_tries_keys_for_long_without_being_told_to_wait() -> None:
 
     gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
 
-    async def ask(key: bytes) -> int:
+    async def ask(key: bytes, address: str = "127.0.0.1") -> int:
         headers = [(b"host", HOST.encode()), (b"authorization", b"Bearer " + key)]
         await gate({"type": "http", "method": "GET", "path": "/api/v1/runs", "query_string": b"",
-                    "server": ("127.0.0.1", 8722), "client": ("127.0.0.1", 1), "headers": headers},
+                    "server": ("127.0.0.1", 8722), "client": (address, 1), "headers": headers},
                    receive, send)  # fmt: skip
         return found[-1]
 
     statuses = [await ask(b"bad%d" % attempt) for attempt in range(30)]
     assert (statuses[0], statuses[-1]) == (401, 429)
     assert await ask(b"good") == 200
+    assert await ask(b"bad", "127.0.0.2") == 401, "whoever comes from elsewhere does not pay for it"
+
+
+async def test_one_person_has_so_many_streams_and_sockets_together_and_no_more() -> None:
+    """T30: each of them holds memory for as long as it is open."""
+    full, go = anyio.Event(), anyio.Event()
+    entered: list[str] = []
+    statuses: list[int] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.append(scope["type"])
+        if len(entered) == STREAMS_MAX:
+            full.set()
+        await go.wait()
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        if message["type"].endswith("response.start"):
+            statuses.append(message["status"])
+
+    gate = Gate(inner, Known(), protected(), FrozenClock(), CountedIds())
+
+    async def ask(kind: str) -> None:
+        path = "/live" if kind == "http" else "/api/v1/events/socket"
+        headers = [(b"host", HOST.encode()), (b"authorization", b"Bearer good"), (b"cookie", COOKIE["cookie"].encode())]
+        await gate({"type": kind, "method": "GET", "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
+                    "client": ("127.0.0.1", 1), "headers": headers, "extensions": {"websocket.http.response": {}}},
+                   receive, send)  # fmt: skip
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for at in range(STREAMS_MAX):
+                tasks.start_soon(ask, ("http", "websocket")[at % 2])
+            await full.wait()
+            await ask("http")
+            await ask("websocket")
+            go.set()
+    assert (statuses, len(entered)) == ([429, 429], STREAMS_MAX)
 
 
 async def test_nobody_has_as_much_room_as_somebody_for_a_body() -> None:

@@ -79,6 +79,7 @@ async def test_a_grant_is_endorsed_once_by_another_and_revoked_once(api: Api) ->
     path = f"/grants/{given['grant_id']}"
     seen = await api.get("cay", path)
     assert (await api.post("bob", f"{path}/endorse")).code == "grant.twice"
+    assert (await api.post("cay", f"{path}/endorse", if_match='"another"')).code == "http.match"
     for again in (None, "true"):
         told = await api.post("cay", f"{path}/endorse", idempotency_key="k")
         assert (told.status, told.headers.get("idempotent-replay")) == (200, again)
@@ -93,6 +94,7 @@ async def test_a_grant_is_endorsed_once_by_another_and_revoked_once(api: Api) ->
         told = await api.ask("opa", "DELETE", f"{path}?reason=over", idempotency_key="k")
         assert (told.status, told.body["status"], told.headers.get("idempotent-replay")) == (200, "revoked", again)
     assert (await api.ask("opa", "DELETE", f"{path}?reason=over")).code == "grant.over"
+    assert (await api.ask("bob", "DELETE", f"{path}?reason=over", idempotency_key="k")).code == "grant.over"
     assert (await api.get("vera", f"{path}x")).code == "grant.not_found"
 
 

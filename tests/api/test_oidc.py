@@ -26,7 +26,7 @@ from interlock.gateway.tokens import principal_id
 from interlock.private_files import write_private
 from interlock.testing import FrozenClock
 from tests.api.browsing import ORIGIN, Answer, Browser, Doors, doors
-from tests.api.provider import CLIENT, OTHER_KEY, SECRET, Provider, providing
+from tests.api.provider import CLIENT, KEY, OTHER_KEY, SECRET, Provider, providing
 from tests.gateway.issued import Issuer
 
 GROUPS = [{"group": "on-call", "roles": ["approver", "operator"]}, {"group": "audit", "roles": ["viewer"]}]
@@ -190,7 +190,9 @@ async def test_an_id_token_that_is_not_of_this_login_signs_nobody_in(
         assert (await at.signed_in())[1].status == 200, what
 
 
-@pytest.mark.parametrize(("key", "algorithm"), [(OTHER_KEY, "RS256"), ("s" * 32, "HS256"), ("", "none")])
+@pytest.mark.parametrize(
+    ("key", "algorithm"), [(OTHER_KEY, "RS256"), (KEY, "RS512"), ("s" * 32, "HS256"), ("", "none")]
+)
 async def test_an_id_token_that_its_issuer_did_not_sign_signs_nobody_in(
     key: Any, algorithm: str, tmp_path: Path
 ) -> None:
@@ -213,8 +215,17 @@ async def test_a_callback_that_is_not_the_issuers_own_signs_nobody_in(
     """T12: mix-up."""
     async with scene(tmp_path) as at:
         at.provider.callback = callback
-        refused((await at.signed_in())[1], code)
+        _, answer = await at.signed_in()
+        refused(answer, code)
+        assert [each.partition(";")[0] for each in answer.cookies] == [f"{LOGIN}="], "a login that ended is over"
         assert at.provider.redeemed == []
+
+
+async def test_callbacks_that_sign_nobody_in_are_bounded(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        browser = at.doors.browser()
+        found = [(await browser.get("/sign-in/callback?code=x&state=y")).status for _ in range(60)]
+        assert found[0] == 403 and found[-1] == 429
 
 
 async def test_what_an_issuer_refuses_is_said_and_its_own_words_are_not(tmp_path: Path) -> None:

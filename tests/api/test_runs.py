@@ -287,6 +287,8 @@ async def test_an_agent_is_started_talked_to_and_told_apart_by_its_words(tmp_pat
         first = await answered(api, run_id, 1)
         assert (first["result"]["end"], first["result"]["text"]) == ("answer", "Which order?")
         assert (await api.post("host", f"/runs/{run_id}/calls", {"tool": "look_up"})).code == "run.driven"
+        stale = await api.post("host", f"/runs/{run_id}/say", {"words": "number 7"}, if_match='"another"')
+        assert (stale.status, stale.code) == (412, "http.match")
         for again in (None, "true"):
             told = await api.post("host", f"/runs/{run_id}/say", {"words": "number 7"}, idempotency_key="s1")
             assert (told.status, told.headers.get("idempotent-replay")) == (200, again)

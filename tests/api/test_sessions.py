@@ -23,9 +23,11 @@ from interlock.api.sessions import (
     Session,
     Sessions,
     Terms,
+    bytes_of,
     cookie_of,
     reauthenticated,
     set_cookie,
+    text_of,
     unset_cookie,
 )
 from interlock.api.who import Who
@@ -369,6 +371,21 @@ def test_no_change_of_a_link_opens_anything(place: int, other: str) -> None:
             links.open(changed)
 
 
+async def test_a_clock_that_is_set_back_lengthens_no_link(tmp_path: Path) -> None:
+    async with deployed(tmp_path) as at:
+        link = await link_of(at)
+        at.clock.jump_wall(-10)
+        with pytest.raises(NotEntitled) as error:
+            at.one.links.open(link)
+        assert error.value.code == "auth.link"
+
+
+def test_what_is_sealed_has_one_spelling() -> None:
+    assert (text_of(b"a"), bytes_of("YQ")) == ("YQ", b"a")
+    with pytest.raises(ValueError, match="another spelling"):
+        bytes_of("YR")  # a reader that drops what does not fill a byte takes it for the same
+
+
 async def test_an_agents_key_makes_no_link(tmp_path: Path) -> None:
     """T24."""
     async with deployed(tmp_path) as at:
@@ -386,6 +403,10 @@ async def test_the_link_of_the_start_is_an_administrators_with_a_key_for_the_con
         await at.key(MARIA)
         await at.key(Principal("aaa", roles=ADA.roles), TOOLS)
         assert await admin_link(at.one.links, ring, at.clock.wall_us()) is None
+        now_us = at.clock.wall_us()
+        past = Principal("aba", roles=ADA.roles)
+        await to_thread.run_sync(lambda: at.keys.add(past, (CONSOLE,), now_us - 2, now_us - 1))
+        assert await admin_link(at.one.links, ring, now_us) is None
         await at.key(Principal("zoe", roles=ADA.roles))
         await at.key(ADA)
         link = await admin_link(at.one.links, ring, at.clock.wall_us())
@@ -443,6 +464,25 @@ async def test_people_of_an_issuer_are_entitled_for_as_long_as_their_session_cou
         assert await at.other.people.now(GINA) == GINA
         await at.other.sessions.end_all("gina", session.who(()))
         assert await at.one.people.now(GINA) is None
+
+
+async def test_an_issuers_person_decides_by_no_role_that_the_settings_give_no_more(tmp_path: Path) -> None:
+    """T24: what was recorded at their sign-in is held against the settings of now, by the gates as by the pages."""
+    async with deployed(tmp_path) as at:
+        await at.key(ADA)
+        await at.one.sessions.open(by_issuer(at))
+        ring, signed_in = KeyRing(tmp_path / "keys.json", at.clock), SignedIn(at.other.store)
+        fewer = IssuedPeople(KeyPeople(ring), signed_in, at.clock, frozenset({"viewer"}))
+        assert await fewer.now(GINA) == replace(GINA, roles=frozenset({"viewer"}))
+
+
+async def test_whose_keys_are_revoked_decides_nothing_although_they_signed_in_with_one(tmp_path: Path) -> None:
+    """T24: that somebody signed in is remembered of an issuer's people alone."""
+    async with deployed(tmp_path) as at:
+        await at.signed_in()
+        await at.key(ADA)
+        await at.revoke("maria")
+        assert await at.other.people.now(MARIA) is None
 
 
 async def test_what_cannot_be_found_out_lets_nobody_in(tmp_path: Path) -> None:

@@ -88,11 +88,12 @@ async def test_a_wrong_key_opens_nothing_and_is_not_shown_again(key: str, tmp_pa
         assert not key or key not in answer.text
 
 
-async def test_wrong_keys_are_bounded_and_right_ones_are_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("by", "status"), [("key", 401), ("link", 403)])
+async def test_wrong_keys_and_links_are_bounded_and_right_ones_are_not(by: str, status: int, tmp_path: Path) -> None:
     async with doors(tmp_path) as at:
         browser = at.browser()
-        found = [(await browser.post("/sign-in/key", {"key": "ilk_wrong"})).status for _ in range(60)]
-        assert set(found) == {401, 429}
+        found = [(await browser.post(f"/sign-in/{by}", {by: "ilk_wrong"})).status for _ in range(60)]
+        assert set(found) == {status, 429}
         assert found[-1] == 429
         assert (await browser.post("/sign-in/key", {"key": at.texts["maria"]})).status == 303
 

@@ -12,7 +12,10 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.stand import Api, opened
+from interlock import Principal
+from interlock.keys import READ, TOOLS
+from interlock.keys import WORDS as WORDS_SCOPE
+from tests.api.stand import ANA, Api, opened
 
 WORDS = "words-of-the-first-tenant"
 NOTE = "note-of-the-first-tenant"
@@ -139,6 +142,32 @@ async def test_what_is_listed_of_another_tenant_is_what_is_there(api: Api) -> No
     seen = json.dumps([(await api.get("vera", path)).body for path in ("/runs", "/calls", "/approvals", "/grants")])
     assert all(theirs[name] in seen for name in ("run_id", "call_id", "approval_id", "grant_id"))
     assert own not in seen
+
+
+@pytest.mark.anyio
+async def test_somebody_of_the_same_name_in_another_tenant_is_somebody_else(api: Api) -> None:
+    theirs = await furnished(api)
+    twin = await api.key(Principal("host", "other", frozenset({"support"}), "service"), {TOOLS, WORDS_SCOPE})
+    before = await own_events(api)
+    run, appr = f"/runs/{theirs['run_id']}", f"/approvals/{theirs['approval_id']}"
+    for path in (run, f"{run}/calls/{theirs['call_id']}", appr):
+        assert (await api.get("host", path)).status == 200
+        assert (await api.get(twin, path)).status == 404, path
+    for path, body in ((f"{run}/cancel", {"reason": "x"}), (f"{run}/resume", {}), (f"{appr}/withdraw", {}),
+                       (f"{run}/calls", {"tool": "look_up", "arguments": {"n": 1}})):  # fmt: skip
+        assert (await api.post(twin, path, body)).status == 404, path
+    assert (await api.post(twin, f"{run}/finish")).status == 404
+    for path in ("/runs", "/calls", "/approvals"):
+        assert (await api.get(twin, path)).body["items"] == [], path
+    assert await own_events(api) == before
+
+
+@pytest.mark.anyio
+async def test_a_key_to_read_shows_whoever_has_no_role_to_see_nothing_not_even_their_own(api: Api) -> None:
+    run_id = await api.run("ana")
+    reader = await api.key(ANA, {READ})
+    for path in ("/runs", "/calls", "/approvals", f"/runs/{run_id}"):
+        assert (await api.get(reader, path)).code == "auth.role", path
 
 
 async def own_events(api: Api) -> int:

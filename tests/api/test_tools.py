@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from interlock import Tool, foreign_tool
+from interlock import Principal, Tool, foreign_tool
 from interlock.api.application import described
 from interlock.core.tool import CallContext
+from interlock.keys import WRITE
 from interlock.ledger.definitions import Definitions
 from interlock.registry.foreign import Listing
 from interlock.registry.registry import Registry
@@ -98,6 +99,11 @@ async def test_a_version_is_rolled_out_once_by_a_key_and_its_figures_go_on(api: 
     again = await api.post("opa", "/tools/note/rollout", word, idempotency_key="k")
     assert again.body["said"]["rollout_id"] == first.body["said"]["rollout_id"]
     assert again.headers["idempotent-replay"] == "true"
+    ola = await api.key(Principal("ola", roles=frozenset({"operator"})), {WRITE})
+    theirs = await api.post(ola, "/tools/note/rollout", word, idempotency_key="k")
+    assert (theirs.body["said"]["by"], theirs.headers.get("idempotent-replay")) == ("ola", None), (
+        "each word is one's own"
+    )
     anew = await api.post("opa", "/tools/note/rollout", word)
     assert anew.body["said"]["rollout_id"] != first.body["said"]["rollout_id"]
     assert [each["share"] for each in (await api.get("vera", "/tools/note")).body["rollouts"]] == [100, 50]

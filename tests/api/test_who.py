@@ -51,6 +51,13 @@ def test_a_key_to_read_does_not_let_an_operator_operate() -> None:
     assert who("operator", scopes={"write"}).may("operate")
 
 
+@pytest.mark.parametrize("scope", ["read", "write", "tools", "attest:words"])
+def test_nothing_but_a_key_for_the_console_lets_an_approver_decide(scope: str) -> None:
+    """T24."""
+    assert who("approver").may("decide")
+    assert not who("approver", scopes={scope}).may("decide")
+
+
 def test_whoever_has_no_scope_may_nothing() -> None:
     nobody = Who(principal=Principal("ana", roles=frozenset({"admin"})), scopes=frozenset(), by="token")
     assert not nobody.may("see")

@@ -21,7 +21,7 @@ from interlock.console.application import application
 from interlock.core.call import Outcome
 from interlock.core.clock import SECOND_US, SystemClock
 from interlock.errors import NotEntitled
-from interlock.gateway.http import bind
+from interlock.gateway.http import bind, listener
 from tests.planes import BOB, CAY, OPA, Far
 
 T = TypeVar("T")
@@ -148,10 +148,8 @@ def stand(
             if not sign_in:
                 site = replace(site, admission=Signed(site))
             listening = bind("127.0.0.1", port)
-            config = uvicorn.Config(
-                application(site), interface="asgi3", loop="none", ws="websockets-sansio", lifespan="off",
-                log_config=None, log_level="error", timeout_graceful_shutdown=1,
-            )  # fmt: skip
+            config = listener(application(site))
+            config.timeout_graceful_shutdown = 1
             server = uvicorn.Server(config)
             served = portal.start_task_soon(server.serve, [listening])
             try:

@@ -65,7 +65,7 @@ def test_a_form_of_another_request_or_of_nobody_decides_nothing(console: Stand, 
     path = f"/approvals/{held.approval_id}"
     right = fields_of(get(console, BOB, path).text)
     theirs = dict(fields_of(get(console, BOB, f"/approvals/{other.approval_id}").text))
-    for wrong in (theirs[field] if field != "decision" else "release", "", "x"):
+    for wrong in (theirs[field] if field != "decision" else "release", "", "x", "1.é"):
         told = post(console, BOB, path, [(name, wrong if name == field else text) for name, text in right])
         assert told.status == 400, (field, wrong)
     assert not decided(console, run_id) and not console.far.ran

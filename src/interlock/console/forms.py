@@ -110,7 +110,8 @@ def viewed_ms(site: Site, who: Who, about: str, form: Form) -> int:
         BadInput: The mark is not one of this page and this person.
     """
     at, _, sealed = form.one("shown").partition(".")
-    if not (at.isascii() and at.isdigit() and hmac.compare_digest(sealed, _sealed(site, who, about, at))):
+    right = _sealed(site, who, about, at)
+    if not (at.isascii() and at.isdigit() and hmac.compare_digest(sealed.encode(), right.encode())):
         raise BadInput(
             "this page was not shown to you in this session", code="console.shown", remedy="Look at it as it is now."
         )

@@ -18,6 +18,7 @@ from interlock.gateway.guard import SESSION, Guard, Protection
 from interlock.gateway.hot_path import HotPath
 from interlock.gateway.protocol import Context, Protocol
 from interlock.gateway.wire import Wire
+from interlock.gateway.wire_socket import SocketWire
 from interlock.keys import Key
 
 try:
@@ -98,18 +99,22 @@ async def serve_door(
         application: The door's, with whatever stands before it.
         listening: A socket that listens; it is closed at the end.
     """
-    config = uvicorn.Config(
-        application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX,
-        ws="websockets-sansio", ws_max_size=64 << 10,
-        lifespan="off", log_config=None, log_level="error",
-        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
-    )  # fmt: skip
-    server = _Server(config)
+    server = _Server(listener(application))
     async with anyio.create_task_group() as tasks, door.open():
         tasks.start_soon(server.serve, [listening])
         await stop.wait()
         server.should_exit = True
         await door.drained(drain_s)
+
+
+def listener(application: Application) -> uvicorn.Config:
+    """How an application is served: what is bounded of every connection, and that nothing of it is logged."""
+    return uvicorn.Config(
+        application, interface="asgi3", loop="none", http=Wire, limit_concurrency=CONNECTIONS_MAX,
+        ws=SocketWire, ws_max_size=64 << 10,
+        lifespan="off", log_config=None, log_level="error",
+        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
+    )  # fmt: skip
 
 
 def bind(host: str, port: int) -> socket.socket:
