@@ -78,6 +78,16 @@ def test_a_mark_of_another_persons_page_is_nobodys(console: Stand) -> None:
     assert told.status == 400 and "console.shown" in told.text and not decided(console, run_id)
 
 
+def test_nobody_says_that_a_page_was_shown_before_it_was(console: Stand) -> None:
+    """T26: how long somebody looked is counted from the moment that the mark was made at."""
+    run_id, held = console.call(ANA, "refund", n=1)
+    path = f"/approvals/{held.approval_id}"
+    fields = dict(fields_of(get(console, BOB, path).text))
+    at, _, sealed = fields["shown"].partition(".")
+    told = post(console, BOB, path, [*(fields | {"shown": f"{int(at) - 60_000_000}.{sealed}"}).items()])
+    assert told.status == 400 and "console.shown" in told.text and not decided(console, run_id)
+
+
 def test_t25_a_form_of_another_site_decides_nothing(console: Stand) -> None:
     """T25: no token, another's token, no origin, another origin, a request across sites; and no address decides."""
     run_id, held = console.call(ANA, "refund", n=1)
