@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -36,9 +36,8 @@ from interlock.inbox import Inboxes, Item
 from interlock.ledger.sealing import Seals
 from interlock.ledger.store import Claim, Store
 from interlock.pipeline import Plane
-from interlock.policy.authorize import Rules
 from interlock.policy.flags import Scope
-from interlock.registry.registry import Registry
+from interlock.reloading import Reloading
 from interlock.rollouts import RolloutTerms, VersionState, roll_out, rollouts
 from interlock.routing import Routing
 from interlock.runs import Run, advance, open_run
@@ -64,14 +63,13 @@ class Interlock:
     """
 
     def __init__(
-        self, plane: Plane, claim: Claim, engine: Engine, load_policy: Callable[[Registry], Rules],
-        sealer: Seals | None, fleet: Fleet,
+        self, plane: Plane, claim: Claim, engine: Engine, reloading: Reloading, sealer: Seals | None, fleet: Fleet
     ) -> None:  # fmt: skip
         self.plane = plane
         self.fleet = fleet
         self.worker, self.lease_s = claim.worker, claim.lease_s
         self._engine = engine
-        self._load_policy = load_policy
+        self._reloading = reloading
         self._sealer = sealer
         self._inboxes = Inboxes(plane.ledger.store)
 
@@ -314,14 +312,16 @@ class Interlock:
         if self._sealer is not None:
             await self._sealer.seal()
 
-    def reload_policy(self) -> str:
-        """Load the policy again and put it in force for every call from now on; its digest.
+    async def reload_policy(self, person: Principal) -> str:
+        """Load the policy again and put it in force for every call from now on, of every process on this ledger.
 
-        Raises:
-            PolicyError: It does not load; the one in force stays.
+        Its digest; see `reloading.Reloading.reload`.
         """
-        self.plane.policy = policy = self._load_policy(self.plane.registry)
-        return policy.digest
+        return await self._reloading.reload(person)
+
+    async def policy_problem(self) -> str:
+        """Why the policy that was loaded last is not in force in this process; see `reloading.Reloading.look`."""
+        return await self._reloading.look()
 
     @property
     def claim(self) -> Claim:
@@ -376,14 +376,16 @@ async def open_plane(
         try:
             async with sealing(settings, plane.ledger.store, world) as sealer:
                 claim = Claim(worker, settings.lease_s)
-                opened = Interlock(plane, claim, works, load, sealer, fleet)
+                reloading = Reloading(plane, load)
+                await reloading.begin()
+                opened = Interlock(plane, claim, works, reloading, sealer, fleet)
                 plane.unseen = fleet.unseen
                 if settings.servers:
-                    await fleet.join(plane, load)
+                    await fleet.join(plane)
                 run = partial(works.run, opened.store, worker, opened.advance if engine else None)
                 told = telling(settings, opened.store, claim, world) if engine else nullcontext()
                 watched = watching(plane, worker) if engine else nullcontext()
-                async with watched, beside(partial(fleet.keep, plane, load)), beside(run, works.stop), told:
+                async with watched, beside(partial(fleet.keep, plane)), beside(run, works.stop), told:
                     yield opened
         finally:
             with anyio.CancelScope(shield=True):

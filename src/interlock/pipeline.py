@@ -30,6 +30,7 @@ from interlock.execution.reconcile import FarEnd
 from interlock.grounding.grounding import Asking, Grounding
 from interlock.ledger.conversation import Conversation, Ledger
 from interlock.ledger.definitions import Definitions
+from interlock.ledger.loaded import Loaded
 from interlock.ledger.record import Entry, Stopped
 from interlock.ledger.rollouts import judge
 from interlock.ledger.switch import StopSwitch
@@ -45,6 +46,10 @@ from interlock.verification.verify import Verification, verify
 
 async def _nothing(principal: Principal) -> frozenset[str]:
     return frozenset()
+
+
+async def _as_it_is(loaded: Loaded) -> None:
+    return
 
 
 class Driver(Protocol):
@@ -81,6 +86,7 @@ class Plane:
         grounding: Where the values of calls come from.
         unseen: Names of tools that servers do not show a principal, who is not offered them (T43).
         lacking: Of a principal, server to why its tools cannot be called before they logged in to it.
+        take_up: Puts the policy in force that was loaded last, by whichever process.
     """
 
     registry: Registry
@@ -99,6 +105,7 @@ class Plane:
     grounding: Grounding = field(default_factory=Grounding)
     unseen: Callable[[Principal], Awaitable[frozenset[str]]] = _nothing
     lacking: Callable[[Principal], Mapping[str, str]] = field(default=lambda principal: {})
+    take_up: Callable[[Loaded], Awaitable[None]] = _as_it_is
 
     async def tools_now(self) -> Registry:
         """The tools, as they are accepted now: what a person accepted binds the next call of every process.
@@ -163,6 +170,7 @@ async def call_tool(call: ToolCall, plane: Plane, turn: Turn = AtOnce()) -> Outc
             try:
                 fresh = entry.through(entry.recall())
                 standing = await plane.switch.standing(tenant)
+                await plane.take_up(standing.loaded)
                 tools = (await plane.tools_now()).withholding(plane.lacking(call.principal))
                 valid = entry.through(validate(fresh, tools, standing.rollouts, plane.tracing(entry.run)))
                 allowed = entry.through(

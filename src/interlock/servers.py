@@ -24,7 +24,6 @@ from interlock.execution.keeper import Keeper
 from interlock.ledger.definitions import Definitions
 from interlock.net.reach import reach_of
 from interlock.pipeline import Plane
-from interlock.policy.authorize import Rules
 from interlock.private_files import read_secret
 from interlock.registry.accepted import Accepted
 from interlock.registry.foreign import Listing, with_servers
@@ -183,8 +182,8 @@ class Fleet:
         self._own = Registry(own, pins=self._pins(), secrets=secret_rules(self._settings))
         return with_servers(self._own, self.listings(), self._accepted)[0]
 
-    async def join(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:
-        """Record what is new about the servers' tools, and put registry and policy of today in force.
+    async def join(self, plane: Plane) -> None:
+        """Record what is new about the servers' tools, and put the registry in force with the same policy for it.
 
         Raises:
             LedgerError: It could not be recorded; what was in force stays.
@@ -193,14 +192,18 @@ class Fleet:
         plane.lacking = self.lacking
         registry = await plane.definitions.take(self._own, self.listings())
         self.refused = {(each.tool.server, each.tool.name): each.reason for each in plane.definitions.aside}
-        try:
-            policy = await anyio.to_thread.run_sync(load, registry)
-        except PolicyError as error:
-            self.refused["", ""] = str(error)  # what was in force stays; what changed is refused when called
-            return
+        while True:
+            before = plane.policy
+            try:
+                policy = await anyio.to_thread.run_sync(before.with_tools, registry.tools)
+            except PolicyError as error:
+                self.refused["", ""] = str(error)  # what was in force stays; what changed is refused when called
+                return
+            if plane.policy is before:  # else another one was loaded meanwhile
+                break
         plane.registry, plane.policy = registry, policy
 
-    async def keep(self, plane: Plane, load: Callable[[Registry], Rules]) -> None:
+    async def keep(self, plane: Plane) -> None:
         """Replace the plane's registry and policy whenever something changed, until cancelled."""
         for name, server in self.servers.items():
             plane.executor.health.watch(
@@ -210,7 +213,7 @@ class Fleet:
             await self._changed.wait()
             self._changed = anyio.Event()
             try:
-                await self.join(plane, load)
+                await self.join(plane)
             except LedgerError:
                 await anyio.sleep(_AGAIN_S)
                 self._changed.set()

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from interlock.compose import World, open_sealer, open_store
+from interlock.core.principal import FIRST_TENANT
 from interlock.engine.beside import beside
 from interlock.errors import StoreUnavailable
 from interlock.ledger.sealing import Seals
@@ -91,9 +92,10 @@ async def watching(plane: Plane, worker: str) -> AsyncIterator[None]:
 
 
 async def _keep_current(plane: Plane) -> None:
-    """What is accepted elsewhere is in the plane's registry within a second, though nobody calls here: for lists."""
+    """What is accepted or loaded elsewhere is in force here within a second, though nobody calls here: for lists."""
     while True:
         with suppress(StoreUnavailable):  # the next call says so
+            await plane.take_up((await plane.switch.standing(FIRST_TENANT)).loaded)
             await plane.tools_now()
         await anyio.sleep(_EVERY_S)
 

@@ -95,7 +95,7 @@ class Api:
         content = text if text is not None else None if body is None else json.dumps(body)
         if content is not None:
             given.setdefault("content-type", "application/json")
-        url = path if path.startswith(("/healthz", "/metrics")) else f"/api/v1{path}"
+        url = path if path.startswith(("/healthz", "/readyz", "/metrics")) else f"/api/v1{path}"
         found = await self.client.request(method, url, content=content, headers=given)
         text_only = found.headers.get("content-type", "").startswith(("text/plain", "application/jsonl"))
         said = found.text if text_only else json.loads(found.content) if found.content else None

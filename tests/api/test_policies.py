@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from interlock.core.event import Fact, Kind
+from interlock.ledger.loaded import loaded_body
 from tests.api.stand import RULES, Api, opened
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +88,17 @@ async def test_the_operators_files_are_loaded_again_and_what_does_not_load_chang
     assert (await api.get("vera", "/policy")).body["digest"] == loaded.body["digest"]
     for who in ("vera", "bob", "eve"):
         assert (await api.post(who, "/policy/reload")).status == 403
+
+
+async def test_a_process_whose_files_are_not_those_that_were_loaded_elsewhere_is_not_ready(api: Api) -> None:
+    assert (await api.get("", "/readyz")).status == 200
+    said = Fact(Kind.CONFIG, loaded_body("0" * 64, ""), principal_id="olga")
+    await api.plane.plane.switch.say("default", said, everywhere=True)  # as another process
+    assert (await api.get("", "/readyz")).status == 503
+    assert (await api.get("", "/healthz")).status == 200
+    run_id = await api.run("ana")
+    assert (await api.call(run_id, "look_up")).body["outcome"] == "done"
+    assert "not those that were loaded" in (await api.get("vera", "/policy")).body["behind"]
+    assert (await api.post("opa", "/policy/reload")).status == 200
+    assert (await api.get("vera", "/policy")).body["behind"] is None
+    assert (await api.get("", "/readyz")).status == 200

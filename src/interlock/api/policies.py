@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-import anyio
-import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.agent.run import WORDS_MAX
@@ -67,10 +65,13 @@ class RuleDocument(BaseModel):
 
 
 class PolicyDocument(BaseModel):
-    """The policy in force."""
+    """The policy in force in the process that answers."""
 
     model_config = Told
 
+    behind: Annotated[
+        str | None, Field(description="Why it is not the one that was loaded last, and decides on all the same.")
+    ]
     digest: Annotated[str, Field(description="Of its text, and of what it can see of the tools.")]
     mode: Annotated[str, Field(description="Whether its decisions bind.", examples=["enforce", "evaluate_only"])]
     shadow: Annotated[str | None, Field(description="Digest of a candidate that is asked as well and only recorded.")]
@@ -159,9 +160,10 @@ class Loaded(BaseModel):
 @router.get("", summary="Read the policy in force", response_model=PolicyDocument, responses=with_tag())
 async def read(site: AtSite, who: Seer, if_none_match: IfNoneMatch = None) -> Response:
     """Every rule as it is written, in the order of the files; the same for every tenant."""
+    problem = await site.plane.policy_problem()
     policy = in_force(site)
     said = {
-        "digest": policy.digest, "mode": policy.mode.value,
+        "behind": problem or None, "digest": policy.digest, "mode": policy.mode.value,
         "shadow": policy.shadow.digest if policy.shadow is not None else None,
         "rules": [_rule(rule) for rule in policy.rules],
         "untyped": {tool: [gap._asdict() for gap in gaps] for tool, gaps in policy.untyped().items()},
@@ -205,13 +207,14 @@ async def backtested(body: Backtested, site: AtSite, who: Operator, heavy: InTur
 
 @router.post("/reload", summary="Load the policy again", response_model=Loaded, responses=problems(422))
 async def reload(site: AtSite, who: Operator) -> Response:
-    """Read the operator's files again and put them in force for every call of this process from now on.
+    """Read the operator's files again and put them in force for every call from now on, of every process.
 
-    What does not load leaves the one in force. Asking twice loads twice, to the same end. For operators of the tenant
-    `default`.
+    What does not load leaves the one in force. Each other process reads its own files before its next call; where they
+    are not exactly what was loaded here it decides by the one before, is not ready, and says so in `behind`. Asking
+    twice loads twice, to the same end. For operators of the tenant `default`.
     """
     loads_policy(who)
-    return answer({"digest": await anyio.to_thread.run_sync(site.plane.reload_policy)})
+    return answer({"digest": await site.plane.reload_policy(who.principal)})
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -54,28 +54,29 @@ def routes(view: View) -> Sequence[BaseRoute]:
     """The pages of the policy."""
     site = view.site
 
-    def rules(request: Request, code: int = 200, problem: InterlockError | None = None) -> Response:
+    async def rules(request: Request, code: int = 200, problem: InterlockError | None = None) -> Response:
         who = who_of(request)
         who.require("see")
+        behind = await site.plane.policy_problem()
         policy = in_force(site)
         return view.page(
             request, "policies.html", code, policy=policy, lines=_lines(view, policy, who.tenant), problem=problem,
             untyped=policy.untyped(), may_reload=who.may("operate") and who.tenant == FIRST_TENANT,
-            shadow=site.settings.shadow, live="",
+            shadow=site.settings.shadow, behind=behind, live="",
         )  # fmt: skip
 
     async def page(request: Request) -> Response:
-        return rules(request)
+        return await rules(request)
 
     async def reload(request: Request) -> Response:
         who = who_of(request)
         who.require("operate")
         loads_policy(who)
         try:
-            await anyio.to_thread.run_sync(site.plane.reload_policy)
+            await site.plane.reload_policy(who.principal)
         except InterlockError as error:  # the one in force stays
-            return rules(request, 422, error)
-        return rules(request)
+            return await rules(request, 422, error)
+        return await rules(request)
 
     async def asked(request: Request) -> Response:
         who_of(request).require("see")

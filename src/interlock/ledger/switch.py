@@ -1,4 +1,4 @@
-"""The stop switch, and what is rolled out, as this process knows them.
+"""The stop switch, what is rolled out, and which policy was loaded, as this process knows them.
 
 Read again as soon as anybody has written, so that a stop or a rollback binds within one call, whoever set it.
 """
@@ -6,12 +6,13 @@ Read again as soon as anybody has written, so that a stop or a rollback binds wi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlock.core.event import Event, Fact, Kind
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR, Principal
 from interlock.errors import NotEntitled
 from interlock.ledger.known import Known
+from interlock.ledger.loaded import Loaded
 from interlock.ledger.store import DEPLOYMENT, Append, Store, tenant_chain
 from interlock.policy.flags import Flags, Scope, flag_body
 from interlock.registry.rollout import NO_ROLLOUTS, Rollouts
@@ -24,15 +25,17 @@ class Standing:
     Attributes:
         flags: What is stopped.
         rollouts: Who has which versions of tools.
+        loaded: Which policy was loaded last by a person's word.
     """
 
     flags: Flags
     rollouts: Rollouts
+    loaded: Loaded = field(default_factory=Loaded)
 
     def after(self, events: Iterable[Event]) -> Standing:
         """This standing and what further events say."""
         events = list(events)
-        return Standing(self.flags.after(events), self.rollouts.after(events))
+        return Standing(self.flags.after(events), self.rollouts.after(events), self.loaded.after(events))
 
 
 _UNTOUCHED = Standing(Flags(), NO_ROLLOUTS)

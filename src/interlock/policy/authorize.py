@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
@@ -37,13 +37,19 @@ class Rules(Protocol):
 
     Attributes:
         digest: Identity of the rules and of what they can see of the tools, hex.
+        files: Identity of the files alone that they were read from, hex.
         mode: Whether decisions bind.
         approvers: Every group that may release what some rule holds.
     """
 
     digest: str
+    files: str
     mode: Mode
     approvers: frozenset[str]
+
+    def with_tools(self, tools: Iterable[Tool]) -> Rules:
+        """The same rules for other tools; `PolicyError` where one does not fit them."""
+        ...
 
     def decide(self, facts: Facts) -> Decision:
         """Allow, deny, or hold for approval. An error anywhere denies."""

@@ -37,6 +37,7 @@ class Policy:
 
     Attributes:
         digest: Hex SHA-256 of the sources and of what they can see of the tools.
+        files: Hex SHA-256 of the sources alone, the shadow's among them.
         mode: Whether decisions bind.
         rules: Every rule, in the order of the files.
         approvers: Every group that may release what some rule holds.
@@ -68,6 +69,7 @@ class Policy:
         for layer in _layers(self._versions.values()):  # a rule must fit every version of the tools that it is about
             check(self.rules, (self._types | layer).values())
         self.digest = _digest(self._sources, (*self._types.values(), *self._versions.values()))
+        self.files = _files(self._sources, shadow)
         self._by_id = {rule.rule_id: rule for rule in self.rules}
         self._compiled: dict[tuple[str, str], _Compiled] = {}
         self._decisions: Memo[Decision] = Memo()
@@ -278,6 +280,11 @@ def _layers(versions: Iterable[ToolTypes]) -> list[dict[str, ToolTypes]]:
             found.append(layer := {})
         layer[types.action] = types
     return found
+
+
+def _files(sources: Sequence[Source], shadow: Policy | None) -> str:
+    texts = canonical([[source.name, source.text] for source in sources])
+    return digest("interlock/policy-files/1", texts, b"" if shadow is None else shadow.files.encode()).hex()
 
 
 def _digest(sources: Sequence[Source], tools: Iterable[ToolTypes]) -> str:
