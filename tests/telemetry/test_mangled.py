@@ -14,14 +14,19 @@ from interlock.telemetry.following import Telemetry
 from interlock.telemetry.measures_buckets import DAY_US
 from interlock.telemetry.measures_fold import UNKNOWN, Fold
 from interlock.telemetry.measures_totals import Totals
+from interlock.telemetry.otel_wire import Wire
+from interlock.telemetry.spans import Spans
+from interlock.telemetry.spans_call import View
+from interlock.telemetry.spans_content import Content
 from tests.planes import Far, staged
 
 KEYS = (
-    "agent", "budgets", "cached", "cached_ms", "cached_tokens", "calls", "channel", "code", "decision",
-    "dry_run", "effect", "facts", "final", "gate", "grant_id", "hasty", "id", "input_tokens", "micro_usd",
-    "model", "name", "now_us", "outcome", "output_tokens", "parent", "principal", "proposed", "reason",
-    "reasoning_tokens", "reasons", "requested_us", "server", "spent", "stop", "took_us", "tool", "tools",
-    "usage", "verdict", "verify", "viewed_ms", "why", "driver",
+    "after_loss", "agent", "arguments", "budgets", "cached", "cached_ms", "cached_tokens", "calls", "channel",
+    "code", "decision", "driver", "dry_run", "effect", "facts", "final", "gate", "grant", "grant_id", "groups",
+    "hasty", "id", "input_tokens", "micro_usd", "model", "name", "now_us", "outcome", "output_tokens", "parent",
+    "principal", "proposed", "quorum", "reason", "reasoning_tokens", "reasons", "requested_us", "server",
+    "spent", "stop", "text", "took_us", "tool", "tools", "undoes", "usage", "value", "verdict", "verify", "via",
+    "viewed_ms", "why", "words",
 )  # fmt: skip
 """What is read of a body, at any depth."""
 
@@ -56,6 +61,14 @@ def test_no_body_of_any_kind_ends_the_fold_and_no_count_falls(facts: list[Fact])
         assert all(type(count) is int and count >= 0 for _, count in counts)
         assert len({key for key, _ in counts}) <= len(counts), "every key can be one of a dictionary"
         totals.add("default", counts)
+
+
+@pytest.mark.parametrize("content", [None, Content(lambda value, _: value)], ids=["bare", "with content"])
+@given(facts=st.lists(FACTS, max_size=12))
+def test_no_body_of_any_kind_ends_the_export(content: Content | None, facts: list[Fact]) -> None:
+    spans = Spans("run-1", View(known=lambda name: True, content=content))
+    found = [span for seq, fact in enumerate(facts, 1) for span in spans.absorb(event(fact, seq))]
+    Wire({"service.name": "desk"}, "1").spans(found)
 
 
 @pytest.mark.parametrize("kind", Kind)

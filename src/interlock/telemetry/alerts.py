@@ -26,9 +26,10 @@ from interlock.pipeline import Plane
 from interlock.telemetry import alert_rules
 from interlock.telemetry.alert_patterns import LEARNS_US, Past, Patterns
 from interlock.telemetry.alert_rules import Finding
+from interlock.telemetry.bodies import items
 from interlock.telemetry.measures import Measures
 from interlock.telemetry.measures_buckets import DAY_US, MINUTE_US
-from interlock.telemetry.measures_fold import BY, UNKNOWN, Counts, items
+from interlock.telemetry.measures_fold import BY, UNKNOWN, Counts
 
 READ_MAX: Final = 10_000
 """Rows of a table that are looked at."""

@@ -3,18 +3,18 @@
 A count is a key, `(what, …labels)`, and by how much it grows. Nothing of a call's content is in a key: names of tools,
 models and agents, pseudonyms of people, codes. What a dry run rehearses is not counted.
 
-A body is read as it is found, erased, of another release or mangled: what is not of the type that it should be is as if
-it were not there, so that no event that a ledger can hold ends the counting.
+A body is read as it is found (`bodies.py`), so that no event that a ledger can hold ends the counting.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from interlock.core.event import CLOSING, Event, Kind
+from interlock.telemetry.bodies import items, number, part
 from interlock.telemetry.measures_times import one
 
 Key = tuple[Any, ...]
@@ -117,23 +117,6 @@ class Fold:
 def name(text: object) -> str:
     """A name as it is kept."""
     return text[:NAME_MAX] if isinstance(text, str) else ""
-
-
-def part(body: object, *path: str) -> dict[str, Any]:
-    """What stands in a body at a path; empty where no object does."""
-    for each in path:
-        body = body.get(each) if isinstance(body, dict) else None
-    return body if isinstance(body, dict) else {}
-
-
-def items(found: object) -> Sequence[Any]:
-    """What stands in a list; nothing where it is none."""
-    return found if isinstance(found, list | tuple) else ()
-
-
-def number(found: object) -> int | None:
-    """A count or a duration of an event; None where it is none, or one below 0, which no count grows by."""
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def took(counts: Counts, part: str, of: str, us: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from interlock.core.event import CLOSING, DEFINITIONS, HEALTH, NOTICES, Event, Kind
 from interlock.core.trace import recorded_context, run_trace_id, span_id
 from interlock.telemetry import conventions as names
+from interlock.telemetry.bodies import number, part, text
 from interlock.telemetry.span import Link, Moment, Span, Value
 from interlock.telemetry.spans_call import Around, CallSpans, View
 
@@ -76,22 +77,22 @@ class Spans:
         context = recorded_context(event.fact.trace_id, body.get("trace"))
         if context is not None:
             around.trace_id, self._parent, around.state = context
-        elif parent := body.get("parent"):  # a run of an earlier release, which kept no trace
+        elif parent := text(body.get("parent")):  # a run of an earlier release, which kept no trace
             self._links.append(Link(run_trace_id(parent), span_id(parent), "parent"))
-        around.via = body.get("via", "")
+        around.via = text(body.get("via"))
         around.shared["interlock.tenant"] = event.tenant
-        if agent := body.get("agent"):
+        if agent := text(body.get("agent")):
             around.shared[names.AGENT] = agent
-        driver = body.get("driver", "")
-        work = body.get(driver, {}).get("name", "") if driver in ("saga", "graph") else ""
+        driver = text(body.get("driver"))
+        work = text(part(body, driver).get("name")) if driver in ("saga", "graph") else ""
         if driver in ("saga", "graph"):
             self._operation = names.INVOKE_WORKFLOW
         self._name = f"{self._operation} {agent or work}".strip()
         said = {names.WORKFLOW: work, "interlock.driver": driver, "interlock.via": around.via}
         said |= {names.WHO: event.fact.principal_id}
         self._own |= {name: value for name, value in said.items() if value}
-        if self._view.content is not None and body.get("words"):
-            self._own[names.INPUT_MESSAGES] = self._view.content.said_by_user(body["words"])
+        if self._view.content is not None and (words := text(body.get("words"))):
+            self._own[names.INPUT_MESSAGES] = self._view.content.said_by_user(words)
         return []
 
     def _waiting(self, event: Event) -> list[Span]:
@@ -130,11 +131,11 @@ class Spans:
         body = event.fact.body
         self._turns += 1
         since_us = self._asked[0] if self._asked is not None else self._last_us
-        if "took_us" in body:
-            since_us = event.at_us - body["took_us"]
+        if (took_us := number(body.get("took_us"))) is not None:
+            since_us = event.at_us - took_us
         said: dict[str, Value] = {"interlock.turn": self._turns}
-        said |= _tokens(body.get("usage", {}))
-        if cost := body.get("micro_usd"):
+        said |= _tokens(part(body, "usage"))
+        if cost := number(body.get("micro_usd")):
             said["interlock.micro_usd"] = cost
         if body:
             said[names.FINISH_REASONS] = (names.finish_reason(body.get("finish"), "calls" in body),)
@@ -142,7 +143,7 @@ class Spans:
             said[names.OUTPUT_MESSAGES] = self._view.content.said_by_model(body)
         times = (since_us, event.at_us)
         self._asked = None
-        return [self._chat(("turn", str(event.seq)), body.get("model", ""), times, said, self._around.span_id)]
+        return [self._chat(("turn", str(event.seq)), text(body.get("model")), times, said, self._around.span_id)]
 
     def _chat(
         self, what: tuple[str, str], model: str, times: tuple[int, int], said: dict[str, Value], parent_id: str
@@ -168,23 +169,23 @@ class Spans:
         if call is None:
             call = self._calls[fact.call_id] = self._proposed(event)
         call.decided(event, self._around, self._view)
-        verdict = body.get("verify", {})
+        verdict = part(body, "verify")
         read = []
         if "tokens" in verdict and self._asked is not None:  # a second reader was asked, and was no part of a turn
-            tokens = verdict["tokens"]
-            usage = {"input_tokens": tokens.get("input", 0), "output_tokens": tokens.get("output", 0)}
-            said = _tokens(usage) | {"interlock.verdict": verdict["verdict"]}
+            tokens = part(verdict, "tokens")
+            usage = {"input_tokens": tokens.get("input"), "output_tokens": tokens.get("output")}
+            said = _tokens(usage) | {"interlock.verdict": text(verdict.get("verdict"))}
             what, above = ("verify", str(event.seq)), call.span_id(self._around)
-            read = [self._chat(what, verdict.get("verifier", ""), self._asked, said, above)]
+            read = [self._chat(what, text(verdict.get("verifier")), self._asked, said, above)]
         self._asked = None
         if fact.outcome in CLOSING:
             return read + self._close(call, event)
         if fact.outcome:
-            call.note(fact.outcome, event, code=body.get("outcome", {}).get("code", ""))
+            call.note(fact.outcome, event, code=text(part(body, "outcome").get("code")))
         return read
 
     def _proposed(self, event: Event) -> CallSpans:
-        parent_id = event.fact.body.get("proposed", {}).get("parent", "")
+        parent_id = text(part(event.fact.body, "proposed").get("parent"))
         call_id = event.fact.call_id
         since_us = self._early.pop(call_id, event.at_us)
         return CallSpans(call_id, min(since_us, event.at_us), parent_id, parent_id not in self._closed)
@@ -193,7 +194,7 @@ class Spans:
         call = self._calls.get(event.fact.call_id)
         if call is not None:
             call.intent_us, call.starts = event.at_us, bool(event.fact.body.get("starts"))
-            call.note("intent", event, after_loss=event.fact.body.get("after_loss", ""))
+            call.note("intent", event, after_loss=text(event.fact.body.get("after_loss")))
         return []
 
     def _told(self, event: Event) -> list[Span]:
@@ -206,7 +207,7 @@ class Spans:
             if call.starts and fact.outcome == "done" and not call.reported:
                 return []  # what it started will report, and that is its end
             return self._close(call, event)
-        call.note(fact.outcome, event, code=fact.body.get("outcome", {}).get("code", ""))
+        call.note(fact.outcome, event, code=text(part(fact.body, "outcome").get("code")))
         return []
 
     def _reported(self, event: Event) -> list[Span]:
@@ -214,7 +215,7 @@ class Spans:
         if call is None:
             return []
         call.reported = True
-        return self._close(call, event, event.fact.body.get("outcome", {}).get("outcome", "done"))
+        return self._close(call, event, text(part(event.fact.body, "outcome").get("outcome")) or "done")
 
     def _recovered(self, event: Event) -> list[Span]:
         call, fact = self._calls.get(event.fact.call_id), event.fact
@@ -253,7 +254,7 @@ def _tokens(usage: dict[str, Any]) -> dict[str, Value]:
         names.INPUT_TOKENS: usage.get("input_tokens"), names.OUTPUT_TOKENS: usage.get("output_tokens"),
         names.CACHED_TOKENS: usage.get("cached_tokens"), names.REASONING_TOKENS: usage.get("reasoning_tokens"),
     }  # fmt: skip
-    return {name: count for name, count in counted.items() if count is not None}
+    return {name: count for name, found in counted.items() if (count := number(found)) is not None}
 
 
 _APPLY: dict[Kind, Callable[[Spans, Event], list[Span]]] = {

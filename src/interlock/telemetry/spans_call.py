@@ -11,6 +11,7 @@ from interlock.core.event import Event, Kind
 from interlock.core.ids import fallback_call_id
 from interlock.core.trace import TraceContext, call_span_id, dial_span_id, recorded_context, span_id
 from interlock.telemetry import conventions as names
+from interlock.telemetry.bodies import items, number, part, text
 from interlock.telemetry.span import Link, Moment, Span, Value
 from interlock.telemetry.spans_content import Content
 
@@ -128,42 +129,42 @@ class CallSpans:
             "interlock.tool.hash": fact.tool_hash, "interlock.policy.hash": fact.policy_hash,
             "interlock.decision": fact.decision, "interlock.step": fact.step,
         })  # fmt: skip
-        decision = body.get("decision", {})
+        decision = part(body, "decision")
         if decision:
-            reasons: tuple[str, ...] = tuple(decision.get("reasons", ()))
-            self.attributes |= _said({"interlock.reasons": reasons, "interlock.mode": decision.get("mode", "")})
+            reasons = _texts(decision.get("reasons"))
+            self.attributes |= _said({"interlock.reasons": reasons, "interlock.mode": text(decision.get("mode"))})
             self.note("decided", event, decision=fact.decision, reasons=reasons)
-        if (grant := body.get("grant")) is not None:
-            self.attributes["interlock.grant.id"] = grant["grant_id"]
-        if (verdict := body.get("verify")) is not None:
-            self.note("verified", event, verdict=verdict["verdict"])
-        if "undoes" in body:
-            undone = call_span_id(around.run_id, body["undoes"])
+        self.attributes |= _said({"interlock.grant.id": text(part(body, "grant").get("grant_id"))})
+        if verdict := part(body, "verify"):
+            self.note("verified", event, verdict=text(verdict.get("verdict")))
+        if undoes := text(body.get("undoes")):
+            undone = call_span_id(around.run_id, undoes)
             self.links.append(Link(around.trace_id, undone, "undoes"))
 
     def _proposed(self, event: Event, around: Around, view: View) -> None:
         body = event.fact.body
-        if "tool" not in body and view.known(name := body["proposed"].get("tool", "")):
+        proposed = part(body, "proposed")
+        if "tool" not in body and view.known(name := text(proposed.get("tool"))):
             self.tool = self.attributes[names.TOOL] = name
         self.trace = recorded_context(event.fact.trace_id, body.get("trace"))
-        if body["proposed"].get("dry_run"):
+        if proposed.get("dry_run"):
             self.dry_run = self.attributes["interlock.dry_run"] = True
         if self.trace is not None:
             self.links.append(Link(around.trace_id, around.span_id, "run"))
         if self.parent_id and not self.open_parent:
             fallback = self.call_id == fallback_call_id(around.run_id, self.parent_id)
-            edited = "edited_by" in body["proposed"]
+            edited = "edited_by" in proposed
             why = "fallback" if fallback else "edit" if edited else "parent"
             self.links.append(Link(around.trace_id, call_span_id(around.run_id, self.parent_id), why))
 
     def _valid(self, body: Mapping[str, Any], view: View) -> None:
-        tool = body["tool"]
-        self.tool, self.server = tool["name"], tool["server"]
-        own = tool["server"] == "local"
+        tool = part(body, "tool")
+        self.tool, self.server = text(tool.get("name")), text(tool.get("server"))
+        own = self.server == "local"
         self.attributes |= _said({
             names.TOOL: self.tool, names.TOOL_TYPE: "function" if own else "extension",
-            "interlock.server": self.server, "interlock.tool.version": tool["version"],
-            "interlock.effect": body["effect"],
+            "interlock.server": self.server, "interlock.tool.version": text(tool.get("version")),
+            "interlock.effect": text(body.get("effect")),
         })  # fmt: skip
         if view.content is not None and "arguments" in body:
             self.content[names.ARGUMENTS] = view.content.value(body["arguments"], self.tool)
@@ -173,8 +174,8 @@ class CallSpans:
         fact, body = event.fact, event.fact.body
         said: dict[str, Value] = {
             "interlock.approval.id": fact.approval_id,
-            "interlock.approval.groups": tuple(body.get("groups", ())),
-            "interlock.approval.quorum": body.get("quorum", 1),
+            "interlock.approval.groups": _texts(body.get("groups")),
+            "interlock.approval.quorum": number(body.get("quorum")) or 1,
         }
         self.attributes["interlock.approval.id"] = fact.approval_id
         self.waits[fact.approval_id] = _Wait(event.at_us, _said(said))
@@ -206,10 +207,10 @@ class CallSpans:
         """What it asked of a server of the Model Context Protocol, where it did."""
         fact, body = event.fact, event.fact.body
         far = view.servers.get(self.server)
-        gate = body.get("stop", {}).get("gate", "execute")
+        gate = text(part(body, "stop").get("gate")) or "execute"
         if far is None or self.dry_run or not fact.attempt or "cached" in body or gate not in ("execute", "screen"):
             return
-        took_us = body.get("took_us")
+        took_us = number(body.get("took_us"))
         start_us = event.at_us - took_us if took_us is not None else self.intent_us or self.since_us
         error = _code(body) if fact.outcome in ("failed", "unknown") else ""
         said: dict[str, Value] = {
@@ -234,18 +235,19 @@ class CallSpans:
         code, error = _code(body), ""
         if outcome in _FAILED or outcome == "cancelled":
             error = code or outcome
-        took_us = body.get("took_us", 0)
+        took_us = number(body.get("took_us")) or 0
         start_us = min(self.since_us, event.at_us - took_us)
         if took_us and "cached" not in body:
             self.attributes[names.EXECUTED] = took_us / SECOND_US
-        if view.content is not None and "value" in body.get("outcome", {}):
-            self.content[names.RESULT] = view.content.value(body["outcome"]["value"], self.tool)
+        told = part(body, "outcome")
+        if view.content is not None and "value" in told:
+            self.content[names.RESULT] = view.content.value(told["value"], self.tool)
         through_mcp = around.via == "mcp" and not self.parent_id
         what = names.TOOLS_CALL if through_mcp else names.EXECUTE_TOOL
         said: dict[str, Value] = {
             names.OPERATION: names.EXECUTE_TOOL, names.MCP_METHOD: names.TOOLS_CALL if through_mcp else "",
             names.TOOL_CALL: self.call_id, names.WHO: fact.principal_id, "interlock.outcome": outcome,
-            "interlock.code": code, "interlock.gate": body.get("stop", {}).get("gate", ""),
+            "interlock.code": code, "interlock.gate": text(part(body, "stop").get("gate")),
             "interlock.cached": "cached" in body, names.ERROR_TYPE: error,
         }  # fmt: skip
         own = Span(
@@ -276,8 +278,11 @@ class CallSpans:
 
 
 def _code(body: Mapping[str, Any]) -> str:
-    code: str = body.get("outcome", {}).get("code", "")
-    return code
+    return text(part(body, "outcome").get("code"))
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(text, items(found))))
 
 
 def _said(attributes: Mapping[str, Value]) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from interlock.core.canonical import Json
+from interlock.telemetry.bodies import items, part, text
 from interlock.telemetry.conventions import finish_reason
 
 Clean = Callable[[Json, str], Json]
@@ -40,11 +41,14 @@ class Content:
 
     def said_by_model(self, turn: Mapping[str, Any]) -> str:
         """A model's turn, from the body of its event, in the form of the conventions."""
-        calls = turn.get("calls", [])
-        parts: list[Json] = [{"type": "text", "content": self._part(turn["text"])}] if turn.get("text") else []
+        calls = [part(each) for each in items(turn.get("calls"))]
+        said = text(turn.get("text"))
+        parts: list[Json] = [{"type": "text", "content": self._part(said)}] if said else []
         for call in calls:
             arguments = call.get("arguments", call.get("arguments_text"))
-            parts.append({"type": "tool_call", "id": call.get("id", ""), "name": call["tool"], "arguments": arguments})
+            parts.append({
+                "type": "tool_call", "id": text(call.get("id")), "name": text(call.get("tool")), "arguments": arguments,
+            })  # fmt: skip
         ended = finish_reason(turn.get("finish"), bool(calls))
         return self.value([{"role": "assistant", "parts": parts, "finish_reason": ended}])
 
