@@ -2,7 +2,9 @@
 
 A claim or another event that changes nothing of a document does not make its reader begin anew. A tag is checked
 before something is done, not with it: what must not be done twice or on another thing is bound by the ledger itself (a
-decision by its digest, an end by its kind), and a tag spares a client that acts on what it has not seen.
+decision by its digest, an end by its kind), and a tag spares a client that acts on what it has not seen. Of two who
+act at the same moment both may be let through by their tag: the ledger then takes one and the other is refused, but for
+two who revoke one grant, which is revoked by both.
 """
 
 from __future__ import annotations
