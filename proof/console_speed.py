@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
 
+from proof.browser import chromium
 from tests.console.conftest import tools
 from tests.console.stand import VERA, Stand, stand, window
 from tests.planes import ANA, BOB, CAY
@@ -52,7 +51,7 @@ def main() -> int:
     parser.add_argument("--waiting", type=int, default=1000, help="how many requests wait in the inbox")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, stand(Path(folder), tools) as at, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page, inbox = _told(browser, at, options.approvals)
         print(f"{options.approvals} approvals, from the press to the other window")
         print(f"  page of the request   {_figures(page)}")
@@ -139,11 +138,6 @@ def _get(at: Stand, path: str) -> str:
 def _figures(times: Iterable[float]) -> str:
     ordered = sorted(times)
     return f"median {median(ordered):.0f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.0f}, most {ordered[-1]:.0f}"
-
-
-def _chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return os.environ.get("INTERLOCK_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import os
-import shutil
 import struct
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from proof.browser import chromium
 from tests.console.populated import Populated, populated
 from tests.console.stand import ADA, PHONE, Stand, window
 
@@ -117,12 +116,6 @@ def indexed(page: Page, png: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
     )
-
-
-def chromium() -> str | None:
-    """The machine's own; None for the one that Playwright keeps."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return os.environ.get("INTERLOCK_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +10,15 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from interlock import Tool
+from proof.browser import chromium
 from tests.console.stand import Stand, stand
 from tests.planes import Far
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 @pytest.fixture(scope="module")  # its loop runs in this thread while it is open: no async test may come beside it
 def browser() -> Iterator[Browser]:
     """Chromium without a window. Where the machine has none the test is skipped; in CI it fails instead."""
-    found = os.environ.get("INTERLOCK_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    found = chromium()
     if found is None:
         absent = pytest.fail if os.environ.get("CI") else pytest.skip
         absent("no Chromium here (INTERLOCK_CHROMIUM names one; .ci/browser installs it)")
