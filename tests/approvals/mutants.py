@@ -15,13 +15,12 @@ from interlock.approvals import approve as gate
 from interlock.approvals import recheck
 from interlock.approvals.delegation import Lent
 from interlock.approvals.people import Entitlement, Standing
-from interlock.core import approval, run
+from interlock.core import approval
 from interlock.core.approval import ApprovalState
 from interlock.core.call import ToolCall
-from interlock.core.event import Fact, Kind
-from interlock.core.run import RunState
+from interlock.core.event import Fact
 from interlock.ledger import record
-from interlock.ledger.conversation import Conversation
+from tests.simulate.mutants import approval_not_consumed, rejection_approves
 
 Patch = pytest.MonkeyPatch
 
@@ -154,17 +153,6 @@ def another_definition_is_not_noticed(patch: Patch) -> None:
     patch.setattr(recheck, "_of_call", lambda *given: [])
 
 
-def rejection_approves(patch: Patch) -> None:
-    """Whatever a person says is a yes."""
-    decided = run._APPLY[Kind.APPROVAL_DECIDED]
-
-    def yes(state: RunState, event: Any) -> None:
-        body = dict(event.fact.body, decision="approve")
-        decided(state, event._replace(fact=event.fact._replace(body=body)))
-
-    patch.setitem(run._APPLY, Kind.APPROVAL_DECIDED, yes)
-
-
 def withdrawals_are_ignored(patch: Patch) -> None:
     """A request that was taken back still waits."""
     end = ApprovalState.end
@@ -191,16 +179,6 @@ def answered_calls_pass_the_gates(patch: Patch) -> None:
     honest = record.answered
     patch.setattr(record, "answered", lambda call, asked: None if asked.status == "responded" else honest(call, asked))
     patch.setattr(gate, "answered", lambda call, asked: None if asked.status == "responded" else honest(call, asked))
-
-
-def approval_not_consumed(patch: Patch) -> None:
-    """An approval is used and stands there as if it were not."""
-    append = Conversation.append
-
-    async def without(self: Conversation, facts: Any, guards: Any = ()) -> None:
-        await append(self, [fact for fact in facts if fact.kind is not Kind.APPROVAL_CONSUMED], guards)
-
-    patch.setattr(Conversation, "append", without)
 
 
 MUTANTS = (
