@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from interlock import Agent, Answer, Interlock, Settings, Tool, World, open_plane
+from interlock import Agent, Interlock, Settings, Tool, World, open_plane
 from interlock.agent.result import AgentResult, End
 from interlock.core.event import Event
 from interlock.core.message import Message
@@ -18,7 +18,7 @@ from interlock.ledger.store import Append, MemoryStore
 from interlock.models.replay import ReplayModel
 from interlock.testing import CountedIds, FrozenClock
 from tests.agent.desk import WORDS, says
-from tests.planes import ANA, BOB, Far, Stage
+from tests.planes import ANA, BOB, Far, Stage, saying
 
 APPROVAL_TURN = 6
 TURNS: Sequence[Message] = (
@@ -130,6 +130,13 @@ def settings(ledger: Path | None = None) -> Settings:
     return Settings(ledger=ledger, folder=(ledger or Path()).parent)
 
 
+async def approve_all(plane: Interlock) -> None:
+    """Bob says yes to whatever waits."""
+    for row in await plane.store.rows("approval", {"status": "pending"}):
+        asked = await plane.approval(row["approval_id"])
+        await plane.answer(row["approval_id"], saying(asked.request), BOB)
+
+
 async def process(plane: Interlock, clock: FrozenClock, *, looks: int = 40) -> AgentResult | None:
     """What one process does: start the run if nobody has, do what is due, approve what waits, until it is over."""
     rows = await plane.store.rows("run", {"driver": "agent"})
@@ -139,10 +146,7 @@ async def process(plane: Interlock, clock: FrozenClock, *, looks: int = 40) -> A
     for _ in range(looks):
         for due in await plane.store.due():
             await plane.advance(due.run_id, due.tenant)
-        for row in await plane.store.rows("approval", {"status": "pending"}):
-            asked = await plane.approval(row["approval_id"])
-            yes = Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"])
-            await plane.answer(row["approval_id"], yes, BOB)
+        await approve_all(plane)
         [row] = await plane.store.rows("run", {"driver": "agent"})
         if row["status"] != "open":
             async with plane.agent("desk", ANA, run_id=row["run_id"]) as run:

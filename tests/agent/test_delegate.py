@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Agent, AgentLimits, AgentResult, Answer, Interlock
+from interlock import Agent, AgentLimits, AgentResult, Interlock
 from interlock.agent.report import cancelled, report
 from interlock.core.event import Fact, Kind
 from interlock.core.ids import child_run_id
@@ -19,7 +19,7 @@ from interlock.ledger.redact import redact
 from interlock.models.replay import ReplayModel
 from tests.agent.desk import Watched, says, told
 from tests.agent.offices import office
-from tests.planes import ANA, BOB, OPA, Far, WatchedStore
+from tests.planes import ANA, BOB, OPA, Far, WatchedStore, saying
 
 pytestmark = pytest.mark.anyio
 
@@ -289,7 +289,7 @@ async def test_a_worker_whose_call_is_held_parks_the_whole_and_goes_on_when_it_i
         assert (result.end, far.names) == ("waiting", [])
         assert await stage.plane.store.due() == []
         request = await stage.plane.approval(result.waiting[0])
-        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        said = saying(request.request)
         await stage.plane.answer(result.waiting[0], said, BOB)
         while due := await stage.plane.store.due():
             await stage.plane.advance(due[0].run_id)
@@ -310,7 +310,7 @@ async def test_an_engine_goes_on_with_all_of_them_when_somebody_has_answered() -
         async with stage.plane.agent("boss", ANA, words="Pay.") as run:
             result = await run.result()
         request = await stage.plane.approval(result.waiting[0])
-        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        said = saying(request.request)
         await stage.plane.answer(result.waiting[0], said, BOB)
         with anyio.fail_after(10):
             while (await stage.state(result.run_id)).status == "open":
@@ -390,7 +390,7 @@ async def test_an_approval_for_a_worker_whose_starter_was_cancelled_runs_nothing
         conversation = await stage.plane.plane.ledger.conversation(waits.run_id, "default")
         await conversation.append_outside(cancelled(conversation.state, "ana", "x"))
         request = await stage.plane.approval(waits.waiting[0])
-        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        said = saying(request.request)
         await stage.plane.answer(waits.waiting[0], said, BOB)
         for due in await stage.plane.store.due():
             await stage.plane.advance(due.run_id)
@@ -448,7 +448,7 @@ async def test_whoever_cancels_a_worker_and_is_lost_leaves_its_starter_to_any_en
             async with stage.plane.agent("a", ANA, run_id=child(waits.run_id)) as run:
                 await run.cancel("not wanted")
         assert (await stage.state(child(waits.run_id))).status == "open"
-        said = Answer(decision="approve", digest=request.request["approval"], nonce=request.request["nonce"])
+        said = saying(request.request)
         await stage.plane.answer(waits.waiting[0], said, BOB)
         for _ in range(2):
             stage.clock.advance(60)

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import anyio
 import pytest
 
-from interlock import Agent, Answer, Interlock, World, open_plane
+from interlock import Agent, Interlock, World, open_plane
 from interlock.core.points import pass_by
 from interlock.models.replay import ReplayModel
 from interlock.testing import FrozenClock
 from interlock.testing.crash import CrashAt, end_of, fork
 from tests.agent.desk import says
-from tests.agent.killed import Died, DyingStore, FarEnd, replace_store, settings, world
+from tests.agent.killed import Died, DyingStore, FarEnd, approve_all, replace_store, settings, world
 from tests.agent.test_crash import FarFile
-from tests.planes import ANA, BOB
+from tests.planes import ANA
 
 
 def agents() -> list[Agent]:
@@ -53,10 +53,7 @@ async def process(plane: Interlock, clock: FrozenClock, far: FarEnd) -> Account:
     for _ in range(60):
         for due in await plane.store.due():
             await plane.advance(due.run_id, due.tenant)
-        for row in await plane.store.rows("approval", {"status": "pending"}):
-            asked = await plane.approval(row["approval_id"])
-            yes = Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"])
-            await plane.answer(row["approval_id"], yes, BOB)
+        await approve_all(plane)
         rows = await plane.store.rows("run")
         if all(row["status"] != "open" for row in rows):
             return await account(plane, rows[0]["run_id"], far)

@@ -9,12 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
-from interlock import Answer
 from interlock.core.run import VAIN_MAX
 from interlock.ledger.company import Company
 from interlock.testing import EffectOracle
 from tests.engine.at_work import POISON, accounts, look_once, opened
-from tests.planes import ANA, BOB
+from tests.planes import ANA, BOB, saying
 from tests.workers import killed
 
 ACCOUNTS = (1, 2, POISON, 3, 4)
@@ -36,11 +35,7 @@ async def test_a_call_that_ends_each_worker_is_given_up_on_and_the_others_are_do
             async with plane.run(ANA, words="pay") as run:
                 held = await run.call("pay", {"n": number})
             asked = await plane.approval(held.approval_id)
-            await plane.answer(
-                held.approval_id,
-                Answer(decision="approve", digest=asked.request["approval"], nonce=asked.request["nonce"]),
-                BOB,
-            )
+            await plane.answer(held.approval_id, saying(asked.request), BOB)
 
     deaths = 0
     while await anyio.to_thread.run_sync(killed, look_once, ledger, oracle.port, 60.0 * (deaths + 1)):
