@@ -38,6 +38,7 @@ from interlock import (
     open_plane,
 )
 from interlock.testing import CountedIds, FrozenClock
+from interlock.testing.simulated_tools import NUMBER
 from proof.far_end import HttpFarEnd, Reply
 
 FAILING = 0.3
@@ -56,13 +57,6 @@ ATTEMPTS = range(1, 7)
 ANA = Principal("ana", roles=frozenset({"support"}))
 _RUN = 40
 """Calls of one run, made sixteen at a time."""
-
-_SCHEMA = {
-    "type": "object",
-    "properties": {"n": {"type": "integer"}},
-    "required": ["n"],
-    "additionalProperties": False,
-}
 
 _ROLES = {"n": "control"}
 """What the number is for: it names nobody, so that where it comes from holds nothing."""
@@ -216,7 +210,7 @@ def _tool(name: str, ports: _Ports, attempts_max: int, **options: Any) -> Tool:
         return await _post(port, {**arguments, "tool": name, "attempt": context.attempt}, context.idempotency_key)
 
     return foreign_tool(
-        name, "far", "Does something with a number.", _SCHEMA, body, attempts_max=attempts_max, roles=_ROLES, **options
+        name, "far", "Does something with a number.", NUMBER, body, attempts_max=attempts_max, roles=_ROLES, **options
     )
 
 

@@ -144,7 +144,7 @@ def _opened(process: Process) -> AbstractAsyncContextManager[Interlock]:
     async def pause(seconds: float) -> None:
         clock.advance(seconds)
 
-    world = World(clock=clock, new_id=_counted(f"p{process.number}"), pause=pause, reach=process.reach)
+    world = World(clock=clock, new_id=counted(f"p{process.number}"), pause=pause, reach=process.reach)
     settings = Settings(ledger=process.folder / "ledger.db", folder=process.folder)
     tools = tools_of(process.tried.tool_class, process.port)
     return open_plane(settings, tools=tools, world=world, engine=False)
@@ -292,7 +292,7 @@ def _written(fact: Fact) -> dict[str, Any]:
     return {**said, "attempt": fact.attempt, "body": fact.body}
 
 
-def _counted(prefix: str) -> IdMaker:
+def counted(prefix: str) -> IdMaker:
     """Ids that count for each kind and say which process made them."""
     made: Counter[str] = Counter()
 

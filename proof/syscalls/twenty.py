@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,11 @@ from interlock import (
     foreign_tool,
     open_plane,
 )
-from interlock.core.ids import IdMaker
 from interlock.errors import NotFound
 from interlock.ledger.verify import verify
 from interlock.testing import FrozenClock
+from interlock.testing.simulated_tools import KEY, NUMBER
+from proof.crash.process import counted
 
 CALLS = 20
 CLASSES = ("read", "keyed", "idempotent", "reconcilable", "none")
@@ -40,19 +40,6 @@ APART_S = 60
 
 _LOOKS_MAX = 10
 """How often what is due is looked for before it counts as stuck."""
-
-_NUMBER = {
-    "type": "object",
-    "properties": {"n": {"type": "integer"}},
-    "required": ["n"],
-    "additionalProperties": False,
-}
-_KEY = {
-    "type": "object",
-    "properties": {"idempotency_key": {"type": "string"}},
-    "required": ["idempotency_key"],
-    "additionalProperties": False,
-}
 
 
 def class_of(n: int) -> str:
@@ -127,7 +114,7 @@ def _plane(folder: Path, port: int, process: str) -> AbstractAsyncContextManager
     async def pause(seconds: float) -> None:
         clock.advance(seconds)
 
-    world = World(clock=clock, new_id=_counted(f"{folder.name}_{process}"), pause=pause)
+    world = World(clock=clock, new_id=counted(f"{folder.name}_{process}"), pause=pause)
     settings = Settings(ledger=folder / "ledger.db", folder=folder)
     return open_plane(settings, tools=_tools(port), world=world, engine=False)
 
@@ -153,12 +140,12 @@ def _tools(port: int) -> list[Tool]:
         if declared == "reconcilable":
             options["reconcile"] = "look_up"
         return foreign_tool(
-            declared, "far", "Does something with a number.", _NUMBER,
+            declared, "far", "Does something with a number.", NUMBER,
             lambda arguments, context: do(arguments, context, declared),
             roles={"n": "control"}, **options,  # it names nobody, so that where it comes from holds nothing
         )  # fmt: skip
 
-    asks = foreign_tool("look_up", "far", "Says whether a key is known.", _KEY, look_up, effect="read")
+    asks = foreign_tool("look_up", "far", "Says whether a key is known.", KEY, look_up, effect="read")
     return [*map(made, CLASSES), asks]
 
 
@@ -204,14 +191,3 @@ async def _come_back(plane: Interlock, folder: Path) -> None:
     except NotFound:
         async with plane.run(ANA, words="do it", mandates=CLASSES) as run:
             await _ask_all(run, folder / "told_again")
-
-
-def _counted(process: str) -> IdMaker:
-    """Ids that count for each kind and say which process of which strike made them: no two strikes share a key."""
-    made: Counter[str] = Counter()
-
-    def new_id(kind: str) -> str:
-        made[kind] += 1
-        return f"{kind}_{process}_{made[kind]}"
-
-    return new_id

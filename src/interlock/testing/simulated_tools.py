@@ -11,13 +11,13 @@ from interlock.registry.define import foreign_tool
 from interlock.testing.far_end import FarEnd
 from interlock.testing.simulated_plan import Wish
 
-_NUMBER = {
+NUMBER = {
     "type": "object",
     "properties": {"n": {"type": "integer"}},
     "required": ["n"],
     "additionalProperties": False,
 }
-_KEY = {
+KEY = {
     "type": "object",
     "properties": {"idempotency_key": {"type": "string"}},
     "required": ["idempotency_key"],
@@ -45,7 +45,7 @@ def every_class(far: FarEnd) -> list[Tool]:
         return await far.read(context, lambda: far.done(arguments["idempotency_key"]))
 
     made = [_tool(far, name, options) for name, options in CLASSES.items()]
-    return [*made, foreign_tool("was_done", "local", "Whether a call was done.", _KEY, was_done, effect="read")]
+    return [*made, foreign_tool("was_done", "local", "Whether a call was done.", KEY, was_done, effect="read")]
 
 
 def _tool(far: FarEnd, name: str, options: dict[str, Any]) -> Tool:
@@ -57,7 +57,7 @@ def _tool(far: FarEnd, name: str, options: dict[str, Any]) -> Tool:
         return await far.do(context, name, arguments, dedupe=keyed, final=final)
 
     body = read if options["effect"] == "read" else write
-    return foreign_tool(name, "local", f"Does {name} with a number.", _NUMBER, body, **options)
+    return foreign_tool(name, "local", f"Does {name} with a number.", NUMBER, body, **options)
 
 
 def any_wishes(most: int = 4) -> Callable[[Random], list[Wish]]:
