@@ -114,9 +114,12 @@ def unharmed(seen: Window) -> None:
     page = seen.page
     assert page.evaluate("typeof window.pwned") == "undefined", "a script ran"
     assert page.url.startswith(seen.url), "it went elsewhere"
-    for selector in _NOT_OURS:
-        found = page.locator(selector)
-        assert found.count() == 0, f"{selector}: {found.first.evaluate('e => e.outerHTML')[:200]}"
+    not_ours = page.evaluate(
+        "selectors => selectors.flatMap(selector =>"
+        " [...document.querySelectorAll(selector)].map(e => `${selector}: ${e.outerHTML.slice(0, 200)}`))",
+        _NOT_OURS,
+    )
+    assert not not_ours, not_ours
     handlers = page.evaluate(
         "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => a.name.startsWith('on')))"
         ".map(e => e.outerHTML.slice(0, 200))"

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -42,6 +43,12 @@ forbid (principal, action in Action::"effect/privileged", resource);
 """
 
 PHONE = {"width": 390, "height": 844}
+
+_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+"""Those of the checker's rules, of all that are on, whose answer depends on colours."""
+
+_LEFT: WeakKeyDictionary[Browser, list[BrowserContext]] = WeakKeyDictionary()
+"""Contexts of a browser in which no window is open."""
 
 
 class Ahead(SystemClock):
@@ -182,8 +189,14 @@ class Window:
         self.page.wait_for_selector("body[data-connection=on]")
 
     def accessible(self) -> None:
-        """Fail where a checker finds something that somebody could not see, reach or understand."""
+        """Fail where a checker finds something that somebody could not see, reach or understand, in either theme.
+
+        The themes differ in nothing but colours, so that in the dark no more than those is looked at anew.
+        """
         found = Axe().run(self.page).response["violations"]
+        self.page.emulate_media(color_scheme="dark")
+        found += self.page.evaluate("options => axe.run(options)", _COLOURS)["violations"]
+        self.page.emulate_media(color_scheme="light")
         told = [f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes'][:3]]}" for each in found]
         assert not told, json.dumps(told, indent=1)
 
@@ -200,8 +213,15 @@ class Window:
 
 @contextmanager
 def window(browser: Browser, at: Stand, person: Principal | None, **options: Any) -> Iterator[Window]:
-    """A window of a browser of its own. What is wrong in it fails the test when the block is left."""
-    context = browser.new_context(**options)
+    """A window that shares nothing with the others that are open. What is wrong in it fails when the block is left.
+
+    Without options it is a new page of a context that an earlier window has left, if there is one: to open a context
+    costs the processor more than most tests do. The console keeps nothing in a browser but its cookies, and they go.
+    """
+    left = _LEFT.setdefault(browser, [])
+    context = left.pop() if left and not options else browser.new_context(**options)
+    if not context.pages:
+        context.new_page()  # stays, and with it what the browser has for this context
     if person is not None:
         cookie = {"name": "__Host-interlock", "value": person.id, "url": at.url.replace("http://", "https://")}
         context.add_cookies([{**cookie, "secure": True, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[list-item]
@@ -217,5 +237,13 @@ def window(browser: Browser, at: Stand, person: Principal | None, **options: Any
     try:
         yield Window(page, context, at.url, wrong)
         assert not wrong, wrong
-    finally:
+    except BaseException:
         context.close()
+        raise
+    if options:
+        context.close()
+        return
+    for each in context.pages[1:]:
+        each.close()
+    context.clear_cookies()
+    left.append(context)

@@ -42,10 +42,9 @@ def run_of(at: Stand, agent: str) -> str:
     return at.do(going)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_each_agent_is_shown_with_what_it_may_do_and_how_it_went(browser: Browser, office: Stand, theme: str) -> None:
+def test_each_agent_is_shown_with_what_it_may_do_and_how_it_went(browser: Browser, office: Stand) -> None:
     run_of(office, "lead")
-    with window(browser, office, VERA, color_scheme=theme) as seen:
+    with window(browser, office, VERA) as seen:
         page = seen.go("/agents")
         lead = page.locator("article", has_text="Leads.").inner_text()
         assert "1 answered" in lead and "clerk, expert" in lead and "9 calls" in lead
@@ -54,12 +53,9 @@ def test_each_agent_is_shown_with_what_it_may_do_and_how_it_went(browser: Browse
         seen.fits()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_an_agent_is_shown_with_whom_it_may_have_work_and_with_what(
-    browser: Browser, office: Stand, theme: str
-) -> None:
+def test_an_agent_is_shown_with_whom_it_may_have_work_and_with_what(browser: Browser, office: Stand) -> None:
     run_id = run_of(office, "lead")
-    with window(browser, office, VERA, color_scheme=theme) as seen:
+    with window(browser, office, VERA) as seen:
         page = seen.go("/agents/lead")
         tree = page.inner_text(".tree")
         assert "may call look_up, note" in tree and "may call refund" in tree and "peer" in tree
@@ -109,14 +105,13 @@ async def refuses(arguments: dict[str, Any], context: CallContext) -> object:
     raise Rejected("the far end says no")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_saga_shows_its_steps_what_was_undone_and_its_point_of_no_return(
-    browser: Browser, line: tuple[Stand, Desk], theme: str
+    browser: Browser, line: tuple[Stand, Desk]
 ) -> None:
     at, desk = line
     desk.does["c"] = refuses
     outcome = saga(at, in_line("abc", pivot="c"))
-    with window(browser, at, VERA, color_scheme=theme) as seen:
+    with window(browser, at, VERA) as seen:
         page = seen.go("/sagas")
         listed = page.inner_text("#sagas")
         assert "compensated" in listed and "2 undone" in listed and "2 of 3 steps done" in listed

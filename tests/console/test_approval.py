@@ -223,8 +223,8 @@ def test_t25_hostile_text_stays_text_and_what_hides_is_marked(browser: Browser, 
                 seen.fits()
 
 
-def test_it_is_readable_in_the_dark(browser: Browser, paying: Stand) -> None:
+def test_where_values_came_from_can_be_read_by_everybody(browser: Browser, paying: Stand) -> None:
     _, held = stolen(paying)
-    with window(browser, paying, BOB, color_scheme="dark") as seen:
+    with window(browser, paying, BOB) as seen:
         seen.go(f"/approvals/{held.approval_id}")
         seen.accessible()

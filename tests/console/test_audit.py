@@ -15,11 +15,10 @@ from tests.console.stand import ADA, EVE, VERA, Stand, window
 from tests.planes import ANA
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_rows_are_found_by_their_columns_and_lead_to_their_run(browser: Browser, console: Stand, theme: str) -> None:
+def test_rows_are_found_by_their_columns_and_lead_to_their_run(browser: Browser, console: Stand) -> None:
     run_id, _ = console.call(ANA, "look_up", n=1)
     console.call(ANA, "note", n=2)
-    with window(browser, console, VERA, color_scheme=theme) as seen:
+    with window(browser, console, VERA) as seen:
         page = seen.go("/audit")
         page.get_by_label("tool", exact=True).fill("look_up")
         page.get_by_role("button", name="Search").click()
@@ -62,11 +61,10 @@ def test_what_servers_and_people_said_stands_event_by_event_with_a_proof(browser
         assert json.loads(Path(loading.value.path()).read_text())["event"] == f"{run_id}/1"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_ledger_is_verified_from_the_page(browser: Browser, console: Stand, theme: str) -> None:
+def test_the_ledger_is_verified_from_the_page(browser: Browser, console: Stand) -> None:
     console.call(ANA, "look_up", n=1)
     console.do(console.plane.seal)
-    with window(browser, console, ADA, color_scheme=theme) as seen:
+    with window(browser, console, ADA) as seen:
         page = seen.go("/audit/ledger")
         seen.accessible()
         seen.fits()

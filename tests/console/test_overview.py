@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.console.stand import ADA, EVE, Stand, window
@@ -16,10 +15,9 @@ def work(console: Stand) -> None:
     console.call(ANA, "refund", n=1)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_happened_is_counted_drawn_and_told(browser: Browser, console: Stand, theme: str) -> None:
+def test_what_happened_is_counted_drawn_and_told(browser: Browser, console: Stand) -> None:
     work(console)
-    with window(browser, console, ADA, color_scheme=theme) as seen:
+    with window(browser, console, ADA) as seen:
         page = seen.go("/overview")
         figures = page.locator("#figures")
         expect(figures).to_contain_text("look_up")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.console.stand import ADA, RULES, VERA, Stand, window
 from tests.planes import ANA
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_rules_stand_with_what_they_reach_and_decided(browser: Browser, console: Stand, theme: str) -> None:
+def test_rules_stand_with_what_they_reach_and_decided(browser: Browser, console: Stand) -> None:
     console.call(ANA, "refund", n=1)
-    with window(browser, console, VERA, color_scheme=theme) as seen:
+    with window(browser, console, VERA) as seen:
         page = seen.go("/policies")
         card = page.locator("article", has_text="a-person-looks")
         expect(card).to_contain_text("holds for approver")
@@ -23,9 +21,8 @@ def test_rules_stand_with_what_they_reach_and_decided(browser: Browser, console:
         seen.fits()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_call_is_explained_without_being_made(browser: Browser, console: Stand, theme: str) -> None:
-    with window(browser, console, VERA, color_scheme=theme) as seen:
+def test_a_call_is_explained_without_being_made(browser: Browser, console: Stand) -> None:
+    with window(browser, console, VERA) as seen:
         page = seen.go("/policies/explain")
         page.get_by_label("Tool").select_option("refund")
         page.get_by_label("On whose behalf").fill("ana")
@@ -40,11 +37,10 @@ def test_a_call_is_explained_without_being_made(browser: Browser, console: Stand
     assert console.far.ran == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_change_is_tried_on_recorded_calls(browser: Browser, console: Stand, theme: str) -> None:
+def test_a_change_is_tried_on_recorded_calls(browser: Browser, console: Stand) -> None:
     for n in range(4):
         console.call(ANA, "refund", n=n)
-    with window(browser, console, ADA, color_scheme=theme) as seen:
+    with window(browser, console, ADA) as seen:
         page = seen.go("/policies/backtest")
         seen.accessible()
         seen.fits()

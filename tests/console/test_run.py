@@ -59,12 +59,9 @@ def opened(page: Page, tool: str) -> str:
     return step.inner_text()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_timeline_says_of_each_step_what_it_was_and_what_each_gate_found(
-    browser: Browser, desk: Stand, theme: str
-) -> None:
+def test_the_timeline_says_of_each_step_what_it_was_and_what_each_gate_found(browser: Browser, desk: Stand) -> None:
     run_id = begun(desk)
-    with window(browser, desk, VERA, color_scheme=theme) as seen:
+    with window(browser, desk, VERA) as seen:
         page = seen.go(f"/runs/{run_id}")
         head = page.inner_text("#run-head")
         assert all(

@@ -16,11 +16,10 @@ def ids(page: object) -> list[str]:
     return [link.get_attribute("href").removeprefix("/runs/") for link in page.query_selector_all("#runs a[data-row]")]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_each_run_says_who_what_and_how_it_went(browser: Browser, console: Stand, theme: str) -> None:
+def test_each_run_says_who_what_and_how_it_went(browser: Browser, console: Stand) -> None:
     first, _ = console.call(ANA, "look_up", "where is order 7?", n=7)
     second, _ = console.call(ZOE, "refund", "refund <b>8</b>", n=8)
-    with window(browser, console, VERA, color_scheme=theme) as seen:
+    with window(browser, console, VERA) as seen:
         page = seen.go("/runs")
         assert ids(page) == [second, first]
         newest, oldest = page.locator("#runs li").all_inner_texts()

@@ -100,14 +100,11 @@ def test_a_link_of_another_site_to_a_page_finds_whoever_is_signed_in_after_one_s
         assert page.get_by_role("heading", name="Inbox").is_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-in?next=/runs", "/sign-in?link=abc"])
-def test_the_page_of_signing_in_can_be_used_by_everybody(
-    path: str, theme: str, browser: Browser, tmp_path: Path
-) -> None:
+def test_the_page_of_signing_in_can_be_used_by_everybody(path: str, browser: Browser, tmp_path: Path) -> None:
     with (
         stand(tmp_path, lambda far: [], sign_in=True) as at,
-        window(browser, at, None, color_scheme=theme) as seen,
+        window(browser, at, None) as seen,
     ):
         seen.go(path)
         seen.accessible()

@@ -171,12 +171,9 @@ def test_no_page_is_left_out(walk: Walk) -> None:
     assert walk.known() - walk.routes == set(UNWALKED), "what is left out is what is said to be"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_quiet_accessible_and_fits_a_phone(
-    browser: Browser, shop: Populated, walk: Walk, theme: str
-) -> None:
+def test_every_page_is_quiet_accessible_and_fits_a_phone(browser: Browser, shop: Populated, walk: Walk) -> None:
     wrong = []
-    with window(browser, shop.at, ADA, color_scheme=theme) as seen:
+    with window(browser, shop.at, ADA) as seen:
         for kind, address in walk.pages.items():
             seen.page.set_viewport_size({"width": 1200, "height": 900})
             seen.go(address)
@@ -185,8 +182,17 @@ def test_every_page_is_quiet_accessible_and_fits_a_phone(
                     check()
                 except AssertionError as error:  # told together: whoever mends them looks once
                     wrong.append(f"{address} {kind}: {error}")
-    with window(browser, shop.at, None, color_scheme=theme) as nobody:
+    with window(browser, shop.at, None) as nobody:
         nobody.go("/sign-in")
         nobody.accessible()
         nobody.fits()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("scheme", ["light-dark(#999, white)", "light-dark(black, #333)"])
+def test_what_is_faint_in_one_theme_alone_is_found(browser: Browser, shop: Populated, scheme: str) -> None:
+    with window(browser, shop.at, ADA) as seen:
+        seen.go("/")
+        seen.page.evaluate("colour => { document.querySelector('main p').style.color = colour }", scheme)
+        with pytest.raises(AssertionError, match="color-contrast"):
+            seen.accessible()
