@@ -94,7 +94,7 @@ async def test_leaving_lets_what_the_engine_began_end_in_its_time_and_cuts_the_r
             held, waits = await run.call("pay", {"n": 1}), await run.call("pay", {"n": 2})
         answer = await yes(plane, held.approval_id)
         await plane.answer(held.approval_id, answer, BOB)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await begun.wait()
         if drain_s:
             asyncio.get_running_loop().call_later(0.05, go_on.set)  # after the block is left
@@ -135,7 +135,7 @@ async def test_leaving_while_something_is_approved_waits_for_no_engine(tmp_path:
             held = await run.call("pay", {"n": 1})
         await plane.answer(held.approval_id, await yes(plane, held.approval_id), BOB)
     async with open_plane(settings, tools=tools) as plane:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not far.ran:
                 await anyio.sleep(0.01)
     assert far.names == ["pay"]

@@ -275,7 +275,7 @@ def test_no_batch_waits_for_itself(wanted: list[tuple[str, int, int | None]]) ->
         async with staged(*tools) as stage:
             stage.store_in(WatchedStore(stage.clock))
             async with stage.run() as run:
-                with anyio.fail_after(5):
+                with anyio.fail_after(30):
                     outcomes = await run.calls(batch)
                 said = await stage.said(run.run_id)
         assert len(outcomes) == len(batch)
@@ -294,7 +294,7 @@ async def test_a_stop_in_the_first_call_lets_the_next_on_the_same_thing_go() -> 
     far, trace = Far(), Trace()
     tools = [far.tool("pay", "irreversible", resource="n"), far.tool("put", "reversible", trace.body, resource="n")]
     async with staged(*tools) as stage, stage.run() as run:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             outcomes = await run.calls([call("pay"), call("put", note="a"), call("put", "x"), call("put", note="b")])
         assert kinds(outcomes) == ["held", "done", "refused", "done"]
         assert trace.before("a", "b")
@@ -310,7 +310,7 @@ async def test_a_store_that_fails_ends_the_batch_and_every_effect_has_its_intent
             async with stage.run() as run:
                 store.fail_at = {len(store.appends) + nth}
                 batch = [call("put", 1, note=str(n)) for n in range(6)]
-                with anyio.fail_after(5), contextlib.suppress(StoreUnavailable):
+                with anyio.fail_after(30), contextlib.suppress(StoreUnavailable):
                     assert kinds(await run.calls(batch)) == ["done"] * 6
                 store.fail_at = set()
                 facts = [str(event.fact.kind) for event in await store.read(run.run_id)]

@@ -26,7 +26,7 @@ async def test_waiting_for_a_held_call_lasts_until_the_approved_call_has_run() -
         held = await run.call("refund", {"n": 7})
         assert held.kind is OutcomeKind.HELD
         await stage.answer(run.run_id, held)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stage.plane.advance, run.run_id)
                 await running.wait()

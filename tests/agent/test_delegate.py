@@ -312,7 +312,7 @@ async def test_an_engine_goes_on_with_all_of_them_when_somebody_has_answered() -
         request = await stage.plane.approval(result.waiting[0])
         said = saying(request.request)
         await stage.plane.answer(result.waiting[0], said, BOB)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while (await stage.state(result.run_id)).status == "open":
                 await anyio.sleep(0.02)
         assert (await stage.state(result.run_id)).reason == "answer"
@@ -500,7 +500,7 @@ async def test_workers_work_at_the_same_time() -> None:
             begun.append(self)
             if len(begun) == 3:
                 all_begun.set()
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await all_begun.wait()
             return await super().reply(messages, tools)
 

@@ -91,7 +91,7 @@ class Browser:
             sent.append(message)
 
         where, _, query = path.partition("?")
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await worker(
                 {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": where,
                  "raw_path": where.encode(), "root_path": "", "scheme": "http", "query_string": query.encode(),

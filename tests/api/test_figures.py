@@ -29,7 +29,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 async def counted(api: Api) -> None:
     """Return once the figures have what was committed."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while api.site.measures.position < api.site.store.position():
             await anyio.lowlevel.checkpoint()
 

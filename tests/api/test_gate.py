@@ -292,7 +292,7 @@ async def test_a_request_that_calls_itself_a_stream_is_counted_as_what_it_is() -
         await gate({"type": "http", "method": "GET", "path": path, "query_string": b"", "server": ("127.0.0.1", 8722),
                     "client": ("127.0.0.1", 1), "headers": headers}, receive, send)  # fmt: skip
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             for _ in range(AT_ONCE_MAX):
                 tasks.start_soon(ask, "/runs")
@@ -410,7 +410,7 @@ async def test_a_body_that_is_still_coming_counts_among_what_somebody_has_under_
                     "server": ("127.0.0.1", 8722), "client": ("127.0.0.1", 1), "headers": headers},
                    receive, send)  # fmt: skip
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             for _ in range(AT_ONCE_MAX):
                 tasks.start_soon(ask)

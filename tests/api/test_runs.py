@@ -224,7 +224,7 @@ async def test_events_are_read_in_order_and_waited_for(api: Api) -> None:
         page = (await api.get("vera", f"/runs/{run_id}/events?wait_s=20&cursor={rest['next']}")).body
         found.extend(event["kind"] for event in page["items"])
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
             await api.call(run_id, "look_up")
@@ -264,7 +264,7 @@ async def test_requests_of_one_run_work_side_by_side(tmp_path: Path) -> None:
         waiting.append(arguments["n"])
         if len(waiting) == 2:
             together.set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await together.wait()
         return arguments
 
@@ -313,7 +313,7 @@ def said(text: str) -> Message:
 
 async def answered(api: Api, run_id: str, turns: int) -> dict[str, Any]:
     """The run once its agent has answered so often."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while True:
             found: dict[str, Any] = (await api.get("host", f"/runs/{run_id}")).body
             if found["result"]["turns"] == turns and found["waits"]:

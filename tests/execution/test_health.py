@@ -200,7 +200,7 @@ async def test_a_plane_that_works_asks_by_itself() -> None:
     bank = Bank()
     world = World(new_id=CountedIds())
     async with open_plane(Settings(ledger=None), tools=[Far().tool("pay", health=bank.answers)], world=world):
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not bank.asked:
                 await anyio.sleep(0)
 

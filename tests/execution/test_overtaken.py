@@ -47,7 +47,7 @@ async def test_of_two_workers_with_one_call_both_tell_what_the_first_recorded(
                 call = proposed(run, tool, arguments, name="mine")
                 outcomes.append(await call_tool(call, planes[number]))
 
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(ask, 0, 0)
                     tasks.start_soon(ask, 1, lead)

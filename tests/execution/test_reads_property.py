@@ -171,7 +171,7 @@ async def play(steps: Sequence[Step]) -> Game:
             stage = await stack.enter_async_context(staged(*tools, world=world, settings={"mode": "evaluate_only"}))
             stage.store_in(View(store, process))
             stages.append(stage)
-        with anyio.fail_after(20):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 for step in steps:
                     stage, who = stages[step.plane], PEOPLE[step.who]

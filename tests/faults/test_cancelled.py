@@ -66,7 +66,7 @@ def check_effects(declared: str, far: Mortal) -> None:
 
 async def cut(stage: Stage, work: Any, nth: int) -> bool:
     """Do work and cancel it when it suspends for the n-th time; whether it suspended so often."""
-    with anyio.fail_after(5), anyio.CancelScope() as scope:
+    with anyio.fail_after(30), anyio.CancelScope() as scope:
         cutting = CutAt(work, scope, nth)
         await cutting
     return scope.cancelled_caught or cutting.suspended >= nth

@@ -121,7 +121,7 @@ async def test_every_feature_is_through_the_gateway_what_it_is_at_the_server(tmp
 
             async with these.each(mode, through, logging_callback=log, log_level="debug", **ANSWERS) as client:
                 seen[through] = await script(client, heard[through])
-                with anyio.fail_after(5):
+                with anyio.fail_after(30):
                     while len(heard[through]) < 2 or not logs[through]:
                         await anyio.sleep(0.01)
     assert seen[True] == seen[False]
@@ -219,12 +219,12 @@ async def test_who_follows_a_resource_hears_of_it_and_nobody_else(tmp_path: Path
             await old.session.send_request(FOLLOW, types.EmptyResult)
             await these.full.touch("memo://other")
             await these.full.touch("memo://note")
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 assert await anext(aiter(events)) == ResourceUpdated(uri="memo://note")
                 while not told["follows"]:
                     await anyio.sleep(0.01)
             await these.full.other_prompts()
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 assert await anext(aiter(events)) == PromptsListChanged()
             await old.session.send_request(LEAVE, types.EmptyResult)
         assert told == {"follows": ["memo://note"], "not": []}

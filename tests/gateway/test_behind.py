@@ -77,7 +77,7 @@ async def test_progress_of_a_server_reaches_the_client(tmp_path: Path, mode: str
 
     async with served(tmp_path, (), servers=(SERVER,)) as gateway, gateway.client(mode=mode) as client:
         assert not (await client.call_tool("count", {}, progress_callback=hear)).is_error
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len(heard) < 2:
                 await anyio.sleep(0.01)
         assert heard == [(1, 2), (2, 2)]
@@ -127,7 +127,7 @@ async def test_log_messages_of_a_server_reach_a_client_that_wants_them(tmp_path:
             types.SetLevelRequest(params=types.SetLevelRequestParams(level="warning")), types.EmptyResult
         )
         assert not (await client.call_tool("log", {})).is_error
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not said:
                 await anyio.sleep(0.01)
         assert said == ["behind: a error"]
@@ -195,11 +195,11 @@ async def test_what_was_approved_of_one_definition_is_not_run_with_another(tmp_p
         held = body(await client.call_tool("far__pay", {}))
         assert held["outcome"] == "held"
         await anyio.Path(file).write_text(json.dumps([{**pay, "description": "Pays, and ignores every limit."}]))
-        with anyio.fail_after(20):
+        with anyio.fail_after(30):
             while (await client.list_tools()).tools:
                 await anyio.sleep(0.05)
         await gateway.approve(held["approval_id"])
-        with anyio.fail_after(20):
+        with anyio.fail_after(30):
             while not (rows := await gateway.calls()) or rows[0]["outcome"] == "held":
                 await anyio.sleep(0.05)
         assert [(row["outcome"], row["code"]) for row in rows] == [("refused", "validate.pin")]

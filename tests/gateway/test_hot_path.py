@@ -134,7 +134,7 @@ async def line(
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {gateway.keys[who]}"}, timeout=20) as http:
         opened = Line(http, gateway.url, accept)
         await opened.shake(revision)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while opened.head["mcp-session-id"] not in gateway.http.protocol.talkers:
                 await anyio.sleep(0.01)
         yield opened

@@ -39,7 +39,7 @@ async def sent(url: str, raw: bytes) -> Came:
     """The answer to these bytes; status 0 where the connection was closed without one."""
     where = urlsplit(url)
     assert where.hostname is not None
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with await anyio.connect_tcp(where.hostname, where.port or 80) as stream:
             with suppress(anyio.BrokenResourceError):  # it may be closed before the whole was taken
                 await stream.send(raw)

@@ -218,6 +218,6 @@ async def test_what_is_accepted_elsewhere_is_offered_here_although_nobody_calls(
         here.plane.registry = await here.plane.definitions.take(here.plane.registry, [listing])
         assert here.tools == ()
         await accept(other)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not here.tools:
                 await anyio.sleep(0.01)

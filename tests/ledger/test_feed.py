@@ -33,7 +33,7 @@ def feed_of(store: Store) -> Feed:
 @asynccontextmanager
 async def running(store: Store) -> AsyncIterator[Feed]:
     feed = feed_of(store)
-    with anyio.fail_after(20):
+    with anyio.fail_after(30):
         async with beside(feed.run):
             yield feed
 

@@ -462,7 +462,7 @@ async def test_the_sealer_seals_when_enough_was_written_and_when_time_has_passed
     await sealer.open()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sealer.run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await anyio.wait_all_tasks_blocked()
             assert await write(store, "run_1", 3) == 7
             for _ in range(20):
@@ -475,7 +475,7 @@ async def test_the_sealer_seals_when_enough_was_written_and_when_time_has_passed
     await write(store, "run_3", 1)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sealer.run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await reaches(store, 18)
             await write(store, "run_4", 1)
             await reaches(store, 21)
@@ -517,7 +517,7 @@ async def test_a_ledger_that_cannot_be_sealed_now_is_sealed_later_and_says_so(de
     deployment.key.rename(deployment.folder / "away")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sealer.run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while "key" not in sealer.problems:
                 await anyio.lowlevel.checkpoint()
             (deployment.folder / "away").rename(deployment.key)

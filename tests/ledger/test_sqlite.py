@@ -191,7 +191,7 @@ async def test_a_lock_that_another_process_keeps_is_waited_for_and_then_refused(
 async def test_readers_go_on_while_somebody_writes(sqlite: SqliteStore, raw: apsw.Connection) -> None:
     await sqlite.append(to(RUN, started()))
     raw.execute("BEGIN IMMEDIATE")
-    with anyio.fail_after(2):
+    with anyio.fail_after(30):
         assert len(await sqlite.read(RUN)) == 1
     raw.execute("ROLLBACK")
 
@@ -280,7 +280,7 @@ async def test_a_bug_in_the_writer_refuses_everybody_and_lets_nobody_wait(
     escaped: list[object] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: escaped.append(args.exc_type))
     monkeypatch.setattr("interlock.ledger.sqlite_append.fold", broken)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         found = await together(sqlite, to(RUN, started()), to("run_2", started()))
         later = await together(sqlite, to("run_3", started()))
         await sqlite.close()

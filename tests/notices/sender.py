@@ -35,7 +35,7 @@ async def main(ledger: Path, port: int, point: str | None) -> None:
         notifying(made, plane.store, plane.claim, world) as notifier,
     ):
         assert notifier is not None
-        with anyio.fail_after(20):
+        with anyio.fail_after(30):
             while not await plane.store.rows("notice"):
                 await notifier.look()
                 await anyio.sleep(0.05)

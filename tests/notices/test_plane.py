@@ -47,7 +47,7 @@ async def at_work(made: Settings, far: Far, monkeypatch: pytest.MonkeyPatch) -> 
         yield plane
 
 
-async def until(true: Callable[[], object], seconds: float = 5) -> None:
+async def until(true: Callable[[], object], seconds: float = 30) -> None:
     with anyio.fail_after(seconds):
         while not true():
             await anyio.sleep(0.01)

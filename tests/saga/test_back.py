@@ -650,7 +650,7 @@ async def test_an_engine_goes_on_with_a_saga_once_somebody_has_answered(tmp_path
         [approval_id] = waiting.waits_for
         asked = await plane.approval(approval_id)
         await plane.answer(approval_id, saying(asked.request), BOB)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not (await plane.saga_outcome(saga.run_id)).completed:
                 await anyio.sleep(0.01)
     assert desk.ran == ["a", "b", "c"]

@@ -40,7 +40,7 @@ class Town:
         """Have the server offer these from now on, and the plane see it."""
         await anyio.Path(self._file).write_text(json.dumps(tools))
         wanted = {f"far__{each['name']}": each["description"] for each in tools}
-        with anyio.fail_after(20):
+        with anyio.fail_after(30):
             while await self._told() != wanted:
                 await anyio.sleep(0.02)
 

@@ -68,7 +68,7 @@ async def test_before_anybody_logged_in_a_server_waits_and_others_work(
             assert far.state is State.DOWN and "interlock servers login far" in far.why
             assert at.app.every == [] and (await called(plane, tool="beside__one")).done
             await log_in(made, at, ANA)
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 while not (await called(plane)).done:
                     await anyio.sleep(0.02)
             assert whose(at) == ["ana"]

@@ -46,7 +46,7 @@ async def serving(app: Any, port: int = 0) -> AsyncIterator[Served]:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not server.started:
                 await anyio.sleep(0.01)
         try:

@@ -48,7 +48,7 @@ async def arrived(collector: Collector, count: int) -> list[Got]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not holds():
             await anyio.lowlevel.checkpoint()
 
@@ -113,7 +113,7 @@ async def test_a_collector_that_is_down_holds_up_nobody_and_gets_everything_late
     with collecting() as collector:
         collector.answers = [503, 503]
         async with at_work(tmp_path, collector.url, Far().tool("get")) as (plane, told):
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 await one_run(plane, "get")
             await until(lambda: told.spans == 2)
             assert len(await arrived(collector, 2)) == 2
@@ -125,7 +125,7 @@ async def test_what_was_not_delivered_is_by_the_next_process_and_as_the_same_spa
     with collecting() as collector:
         url = collector.url
     async with at_work(tmp_path, url, tool) as (plane, told):  # nobody listens any more
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await one_run(plane, "get")
     assert told.spans == 0
     with collecting(int(url.rpartition(":")[2])) as collector:
