@@ -15,7 +15,7 @@ def test_every_view_answers_in_both_forms(shell: Shell, view: str) -> None:
     assert shell.run("audit", view).code == 0
     said = shell.json("audit", view)
     assert said["view"] == view
-    assert (said["rows"] == []) == (view in ("tool_result", "compensation_action", "notice"))
+    assert (said["rows"] == []) == (view in ("tool_result", "compensation_action", "notice", "eval"))
 
 
 def test_rows_are_found_by_their_values(shell: Shell) -> None:

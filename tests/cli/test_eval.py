@@ -142,6 +142,30 @@ def test_recorded_runs_are_those_of_the_ledger_since_then(desk: Shell) -> None:
     assert desk.run("eval", "run", "runs.json", "--since", "30m").code == 1
 
 
+def test_a_result_is_recorded_by_an_operator_as_one_event_without_words(desk: Shell) -> None:
+    write(desk)
+    assert desk.run("eval", "run", "suite.json").code == 0
+    assert desk.events("evals/default") == [], "without being asked for, nothing is written"
+    refused = desk.run("eval", "run", "suite.json", "--record", who="ana")
+    assert (refused.code, "has not the role" in refused.err) == (5, True)
+    ran = desk.run("eval", "run", "suite.json", "--record", "--json", who="olga")
+    [event] = desk.events("evals/default")
+    assert (event.chain, event.fact.kind.value, event.fact.principal_id) == ("evals/default", "eval.recorded", "olga")
+    assert (event.fact.call_id, event.fact.body["passed"]) == (ran.document["eval_id"], 1)
+    assert "order 7" not in event.payload.decode()
+    [row] = desk.run("audit", "eval", "--json", who="olga").document["rows"]
+    assert (row["suite"], row["how"], row["trials"], row["passed"], row["met"]) == ("desk", "played", 1, 1, 1)
+    failing = [{**CASE, "expect": {"tools": {"exactly": []}}}]
+    text = desk.run("eval", "run", write(desk, cases=failing), "--record", who="olga")
+    assert (text.code, "event 2 of evals/default" in text.out) == (1, True), "what failed is kept as well"
+
+
+def test_a_result_is_not_recorded_where_it_would_be_too_large_for_one_event(desk: Shell) -> None:
+    many = [{"name": f"case {number}", "words": "x"} for number in range(1001)]
+    large = desk.run("eval", "run", write(desk, cases=many), "--record", who="olga")
+    assert (large.code, "1,000 at most" in large.err) == (2, True)
+
+
 def test_a_case_with_a_rubric_is_judged_and_no_verdict_is_no_pass(desk: Shell) -> None:
     """F2."""
     judged = {"judge": {"model": "python:desk_judges:JUDGE"}, "cases": [CASE | {"rubric": "It says where it is."}]}

@@ -32,7 +32,8 @@ interlock audit tool_call --where tool=refund --json"""
 def audit(deployment: Deployment, view: str, where: tuple[str, ...], limit: int, **times: str | None) -> Report:
     """Rows of one of the ledger's views, the newest last.
 
-    VIEW is run, step, tool_call, authz_decision, tool_result, compensation_action or approval. Every column is shown.
+    VIEW is run, step, tool_call, authz_decision, tool_result, compensation_action, approval, notice or eval. Every
+    column is shown.
     """
     bounds = {f"{name}_us": moment(said, deployment.now_us) for name, said in times.items() if said is not None}
     question = Question(view=view, where=dict(_condition(said) for said in where), limit=limit, **bounds)

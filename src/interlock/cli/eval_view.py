@@ -11,20 +11,29 @@ from interlock.evals.compare import Comparison
 from interlock.evals.evaluate import Result
 from interlock.evals.page import SHARES, TAKEN
 from interlock.evals.trial import faults_by_outcome
+from interlock.ledger.evaluated import KeptEval
 from interlock.verification.calibrate import Share
 
 _FAILURES_MAX = 5
 """Failures of one case that a page shows; JSON has all."""
 
 
-def view(result: Result, comparison: Comparison | None, why: Sequence[str]) -> list[RenderableType]:
-    """The page."""
+def view(
+    result: Result, comparison: Comparison | None, why: Sequence[str], kept: KeptEval | None
+) -> list[RenderableType]:
+    """The page.
+
+    Args:
+        kept: What the ledger has of it; None for nothing.
+    """
     found: list[RenderableType] = [_cases(result), *_failures(result), heading("Figures"), _figures(result)]
     found += [told(""), _taken(result), *_faults(result)]
     if comparison is not None:
         found += _compared(comparison)
     found += [told("")]
     found += [told(f"No: {sentence}.", "bad") for sentence in why] or [told("As the suite needs it.", "good")]
+    if kept is not None:
+        found.append(told(f"Recorded as {kept.eval_id}: event {kept.seq} of {kept.chain}."))
     return [*found, note("Intervals are of 95 %: Wilson's of shares, bootstrapped over cases of changes.")]
 
 

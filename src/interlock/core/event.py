@@ -51,6 +51,7 @@ class Kind(StrEnum):
     MEMORY_FORGOTTEN = "memory.forgotten"
     ALERT_RAISED = "alert.raised"
     ALERT_RESOLVED = "alert.resolved"
+    EVAL_RECORDED = "eval.recorded"
     NOTICE_DELIVERED = "notice.delivered"
     NOTICE_FAILED = "notice.failed"
     TOOL_SEEN = "tool.seen"
@@ -96,8 +97,8 @@ class Fact(NamedTuple):
         body: Erasable payload, JSON. Names, addresses, arguments and their digests stand here, and in no
             header; what a table says of them goes with them.
         call_id, step, attempt: Where in the run; empty or 0 where it does not apply. What reserves and is no call
-            has its own name in the place of a call's, a rollout, an alert and a session their ids, and what is
-            remembered the key of its call. Of a key, `step` is its number; of a user's further words, and of the end
+            has its own name in the place of a call's, a rollout, an alert, an eval and a session their ids, and what
+            is remembered the key of its call. Of a key, `step` is its number; of a user's further words, and of the end
             that they put to a conversation, that of the model's turn that these follow, or of the event where no model
             is known.
         principal_id: Pseudonym of who is acting.
@@ -167,7 +168,8 @@ class Event(NamedTuple):
     Attributes:
         fact: What it says; its body is empty where the payload was erased.
         tenant: Whose it is.
-        chain: Run id, `deployment`, `tenant/<id>`, `memory/<digest>`, `notices`, `alerts`, `definitions` or `health`.
+        chain: Run id, `deployment`, `tenant/<id>`, `evals/<tenant>`, `memory/<digest>`, `notices`, `alerts`,
+            `definitions` or `health`.
         seq: 1, 2, 3, … within the chain.
         at_us: Store time, microseconds UTC. Order is by `seq`, never by this.
         prev_hash: Hash of the event before it; empty for the first.

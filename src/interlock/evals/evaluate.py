@@ -24,6 +24,9 @@ from interlock.verification.calibrate import Share
 Told = Callable[[Trial], Awaitable[None]]
 """Told each trial when it is over."""
 
+Spread = dict[str, int | None]
+"""Median (`p50`), 95th percentile (`p95`) and `sum` of something, and `of` how many; nulls of none."""
+
 BASELINE = "interlock/eval/1"
 """What a kept result says that it is."""
 
@@ -76,7 +79,7 @@ class Result:
         }
 
     @property
-    def taken(self) -> dict[str, dict[str, Json]]:
+    def taken(self) -> dict[str, Spread]:
         """What a trial takes: median, 95th percentile and sum of steps, tokens, latency and money."""
         runs = [trial.run for trial in self.trials if trial.run is not None]
         return {name: _spread([value for run in runs if (value := getattr(run, name)) is not None]) for name in TAKEN}
@@ -180,8 +183,8 @@ def _sum(shares: Iterable[Share]) -> Share:
     return Share(sum(share.part for share in all_of), sum(share.whole for share in all_of))
 
 
-def _spread(values: list[int]) -> dict[str, Json]:
-    """Median, 95th percentile (nearest rank), sum, and of how many; nulls of none."""
+def _spread(values: list[int]) -> Spread:
+    """By the nearest rank."""
     if not values:
         return {"p50": None, "p95": None, "sum": None, "of": 0}
     ordered = sorted(values)

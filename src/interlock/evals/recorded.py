@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from interlock.evals.seen import PriceOf, SeenRun, seen_run
 from interlock.evals.suite import Suite
 from interlock.ledger.conversation import Ledger
+from interlock.ledger.pages import LIMIT_MAX, VALUES_MAX, Where, during
 from interlock.ledger.store import Store
 
 RUNS_MAX = 100_000
-"""Runs that are looked at, the newest."""
+"""Runs that are looked at, the newest, beside those that cases name."""
 
 
 async def recorded_runs(store: Store, suite: Suite, tenant: str, since_us: int) -> dict[str, list[SeenRun]]:
@@ -20,30 +21,47 @@ async def recorded_runs(store: Store, suite: Suite, tenant: str, since_us: int) 
     Args:
         since_us: Runs that started before are left out, but for those that a case names.
     """
-    price_of = _price(suite)
-    rows = await store.rows("run", {"tenant": tenant}, RUNS_MAX)
-    named = {case.run for case in suite.cases if case.run}
-    wanted = [row["run_id"] for row in rows if row["run_id"] in named or row["started_us"] >= since_us]
-    every = any(not case.run for case in suite.cases)
-    ledger = Ledger(store)
+    by_words: dict[str, list[SeenRun]] = defaultdict(list)
     by_id: dict[str, SeenRun] = {}
-    for run_id in wanted:
-        if every or run_id in named:
-            conversation = await ledger.conversation(run_id, tenant)
-            await conversation.refresh()
-            by_id[run_id] = seen_run(conversation.state, await store.read(run_id), price_of)
-    fresh = {row["run_id"] for row in rows if row["started_us"] >= since_us}
-    by_words = _by_words(run for run in by_id.values() if run.run_id in fresh)
+    named = {case.run for case in suite.cases if case.run}
+    fresh = await _fresh(store, tenant, since_us) if any(not case.run for case in suite.cases) else []
+    ledger, price_of = Ledger(store), _price(suite)
+    for run_id in dict.fromkeys([*fresh, *await _there(store, tenant, named)]):
+        conversation = await ledger.conversation(run_id, tenant)
+        await conversation.refresh()
+        by_id[run_id] = seen_run(conversation.state, await store.read(run_id), price_of)
+    for run_id in fresh:
+        by_words[by_id[run_id].words].append(by_id[run_id])
     return {
         case.name: ([by_id[case.run]] if case.run in by_id else []) if case.run else by_words[case.words]
         for case in suite.cases
     }
 
 
-def _by_words(runs: Iterable[SeenRun]) -> dict[str, list[SeenRun]]:
-    found: dict[str, list[SeenRun]] = defaultdict(list)
-    for run in runs:
-        found[run.words].append(run)
+async def _fresh(store: Store, tenant: str, since_us: int) -> list[str]:
+    """Ids of the runs since then, in the order of their beginnings."""
+    found: list[str] = []
+    before: int | None = None
+    while len(found) < RUNS_MAX:
+        page = await store.page("run", begun_since(tenant, since_us), limit=LIMIT_MAX, before=before)
+        found += [row["run_id"] for row in page.rows]
+        if (before := page.before) is None:
+            break
+    return found[::-1]
+
+
+def begun_since(tenant: str, since_us: int) -> Where:
+    """Which runs of a tenant a suite without names is held against."""
+    return {"tenant": tenant, **during("run", since_us, None)}
+
+
+async def _there(store: Store, tenant: str, named: Iterable[str]) -> list[str]:
+    """Those of these runs that there are."""
+    found: list[str] = []
+    asked = sorted(named)
+    for begin in range(0, len(asked), VALUES_MAX):
+        some = {"tenant": tenant, "run_id": asked[begin : begin + VALUES_MAX]}
+        found += [row["run_id"] for row in (await store.page("run", some, limit=VALUES_MAX)).rows]
     return found
 
 

@@ -55,6 +55,9 @@ class SeenRun(NamedTuple):
         tokens: Read and written together, as far as they were counted.
         latency_ms: From its start to its last event.
         micro_usd: What its model cost; None where nobody knows.
+        agent: Name of the agent that drove it; empty for none.
+        models: Names of the models that said its turns.
+        policies: Digests of the policies that decided its calls.
     """
 
     run_id: str
@@ -66,6 +69,9 @@ class SeenRun(NamedTuple):
     tokens: int
     latency_ms: int
     micro_usd: int | None
+    agent: str = ""
+    models: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
 
 
 def seen_run(run: RunState, events: Sequence[Event], price_of: PriceOf) -> SeenRun:
@@ -77,6 +83,7 @@ def seen_run(run: RunState, events: Sequence[Event], price_of: PriceOf) -> SeenR
     calls = tuple(_calls(run, events))
     latency_ms = (events[-1].at_us - events[0].at_us) // 1000 if events else 0
     transcript = run.transcript
+    agent = "" if transcript is None else transcript.agent
     if transcript is None:
         words, answer, end, steps, tokens = run.words or "", "", run.status, len(calls), 0
     else:
@@ -84,7 +91,11 @@ def seen_run(run: RunState, events: Sequence[Event], price_of: PriceOf) -> SeenR
         words, answer, end, steps = transcript.words[0].text, result.text, result.end.value, result.turns
         tokens = result.input_tokens + result.output_tokens
     money = _money(events, price_of)
-    return SeenRun(run.run_id, words, calls, answer, end, steps, tokens, latency_ms, money)
+    models = frozenset(event.fact.body.get("model", "") for event in events if event.fact.kind is Kind.MESSAGE)
+    policies = frozenset(event.fact.policy_hash for event in events if event.fact.kind is Kind.CALL_DECIDED)
+    return SeenRun(
+        run.run_id, words, calls, answer, end, steps, tokens, latency_ms, money, agent, models - {""}, policies - {""}
+    )
 
 
 def _calls(run: RunState, events: Sequence[Event]) -> list[SeenCall]:

@@ -188,6 +188,7 @@ class Suite:
         chaos: What goes wrong with tools.
         judge: Who judges answers; None where no case asks.
         need: Below what the answer is no.
+        digest: SHA-256 of what its file says, hexadecimal: the same in JSON, TOML and YAML.
     """
 
     name: str
@@ -204,3 +205,4 @@ class Suite:
     chaos: tuple[Chaos, ...] = ()
     judge: JudgedBy | None = None
     need: Need = Need()
+    digest: str = ""

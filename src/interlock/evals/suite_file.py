@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from interlock.core.canonical import JsonLimits, parse_json
+from interlock.core.canonical import JsonLimits, canonical, digest, parse_json
 from interlock.core.principal import Principal
 from interlock.errors import BadInput, DefinitionError
 from interlock.evals.chaos import Chaos
@@ -37,6 +37,7 @@ _End = Literal[
 ]
 _CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, hide_input_in_errors=True)
 _Share = Field(default=0.0, ge=0, le=1)
+_Calls: Any = Field(default_factory=list, max_length=200)  # each is held against each call of a run
 
 
 class PredicateFile(BaseModel):
@@ -128,8 +129,8 @@ class ExpectFile(BaseModel):
 
     model_config = _CLOSED
     tools: ToolsFile | None = None
-    calls: list[CallFile] = Field(default_factory=list)
-    forbidden: list[str | CallFile] = Field(default_factory=list)
+    calls: list[CallFile] = _Calls
+    forbidden: list[str | CallFile] = _Calls
     only: bool = False
     answer: AnswerFile = Field(default_factory=AnswerFile)
     end: _End = ""
@@ -315,6 +316,7 @@ class SuiteFile(BaseModel):
             price=None if self.price is None else Price(**self.price.model_dump()),
             chaos=tuple(rule.made() for rule in self.chaos),
             judge=None if self.judge is None else self.judge.made(), need=Need(**self.need.model_dump()),
+            digest=digest("interlock/suite/1", canonical(self.model_dump(mode="json", exclude_unset=True))).hex(),
         )  # fmt: skip
 
 
@@ -338,16 +340,32 @@ def load_suite(file: Path) -> Suite:
     """
     try:
         said = _parsed(file.suffix, file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}", code="eval.suite", remedy="Name a suite.") from None
+    except BadInput as error:
+        raise _unfit(str(file), error) from None
+    return suite_of(said, str(file))
+
+
+def suite_of(said: object, named: str) -> Suite:
+    """The suite that a JSON value says; where that stands, `named` says.
+
+    Raises:
+        BadInput: A field is not acceptable; the message has the place and the field.
+    """
+    try:
         if not isinstance(said, dict):
             raise BadInput("no object", remedy="Begin with `suite:` and `cases:`.")
         return SuiteFile.model_validate(said).made()
-    except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}", code="eval.suite", remedy="Name a suite.") from None
     except ValidationError as error:
-        raise _wrong(file, error) from None
+        raise _wrong(named, error) from None
     except (BadInput, DefinitionError) as error:
-        remedy = error.remedy or "See docs/how-to/evaluate-agents.md."
-        raise BadInput(f"{file}: {error.args[0]}", code="eval.suite", remedy=remedy) from None
+        raise _unfit(named, error) from None
+
+
+def _unfit(named: str, error: BadInput | DefinitionError) -> BadInput:
+    remedy = error.remedy or "See docs/how-to/evaluate-agents.md."
+    return BadInput(f"{named}: {error.args[0]}", code="eval.suite", remedy=remedy)
 
 
 def _parsed(suffix: str, text: bytes) -> Any:
@@ -363,16 +381,16 @@ def _parsed(suffix: str, text: bytes) -> Any:
     return parse_json(text, LIMITS)
 
 
-def _wrong(file: Path, error: ValidationError) -> BadInput:
+def _wrong(named: str, error: ValidationError) -> BadInput:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("str", "CallFile"))
     if first["type"] == "extra_forbidden":
         known = sorted({name for model in MODELS for name in model.model_fields})
         near = get_close_matches(str(first["loc"][-1]), known, n=1)
         remedy = f"Did you mean {near[0]!r}?" if near else "See docs/how-to/evaluate-agents.md."
-        return BadInput(f"{file}: unknown key {where!r}", code="eval.suite", remedy=remedy)
+        return BadInput(f"{named}: unknown key {where!r}", code="eval.suite", remedy=remedy)
     said = first["msg"].removeprefix("Value error, ")
-    return BadInput(f"{file}: {where + ': ' if where else ''}{said}", code="eval.suite", remedy="Mend that field.")
+    return BadInput(f"{named}: {where + ': ' if where else ''}{said}", code="eval.suite", remedy="Mend that field.")
 
 
 MODELS: tuple[type[BaseModel], ...] = (

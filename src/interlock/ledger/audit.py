@@ -16,11 +16,14 @@ VIEWS: dict[str, str] = {
     view: TIMES[view]
     for view in (
         "run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice",
+        "eval",
     )
 }  # fmt: skip
 """What can be asked for, each with the column that says when."""
 
-_NUMBERS = frozenset({"step", "seq", "epoch", "attempts", "quorum", "dry_run", "waits"})
+_NUMBERS = frozenset(
+    {"step", "seq", "epoch", "attempts", "quorum", "dry_run", "waits", "cases", "trials", "passed", "met"}
+)
 """Columns that hold numbers, beside those whose names end in `_us`."""
 
 

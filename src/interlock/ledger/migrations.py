@@ -204,5 +204,12 @@ WHERE json_valid(said) AND json_extract(said, '$.kind') = 'operator' AND json_ex
 CREATE INDEX run_resting ON run (driver) WHERE status = 'open' AND waits = 1;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
+_NINTH = """
+CREATE TABLE eval (
+    pos INTEGER PRIMARY KEY, tenant TEXT, eval_id TEXT, seq INTEGER, at_us INTEGER, principal_id TEXT, suite TEXT,
+    suite_digest TEXT, how TEXT, cases INTEGER, trials INTEGER, passed INTEGER, met INTEGER
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
 """Step n takes a file from number n to n + 1, in one transaction."""

@@ -317,6 +317,22 @@ def _notice_ended(rows: Rows, event: Event) -> None:
         rows.put("notice", (notice_id,), {"notice_id": notice_id, **said, **how, "at_us": event.at_us})
 
 
+def _eval_recorded(rows: Rows, event: Event) -> None:
+    """What came of a suite. Where that was erased there is no row."""
+    if body := event.fact.body:
+        said = {name: body.get(name) for name in ("suite", "suite_digest", "how")}
+        counts = {"cases": len(body.get("cases", ())), "trials": body.get("trials"), "passed": body.get("passed")}
+        rows.put("eval", (event.tenant, event.seq), {
+            "tenant": event.tenant,
+            "eval_id": event.fact.call_id,
+            "seq": event.seq,
+            "at_us": event.at_us,
+            "principal_id": event.fact.principal_id,
+            **said, **counts,
+            "met": int(bool(body.get("met"))),
+        })  # fmt: skip
+
+
 def _due(rows: Rows, event: Event, at_us: int, why: str) -> None:
     ref = event.fact.approval_id
     row = {"run_id": event.chain, "tenant": event.tenant, "at_us": at_us, "why": why, "ref": ref}
@@ -353,6 +369,7 @@ _FOLDS: dict[Kind, Callable[[Rows, Event], None]] = {
     Kind.GRANT_REVOKED: grant_revoked,
     Kind.NOTICE_DELIVERED: _notice_ended,
     Kind.NOTICE_FAILED: _notice_ended,
+    Kind.EVAL_RECORDED: _eval_recorded,
 }
 
 

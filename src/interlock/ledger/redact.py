@@ -33,8 +33,11 @@ _BARE = frozenset(
 )  # fmt: skip
 """Kinds whose bodies are about nobody; a record of an erasure is never erased."""
 
-_FIRST = frozenset({Kind.RUN_CLAIMED, Kind.RUN_STARTED, Kind.MEMORY_REMEMBERED})
+_FIRST = frozenset({Kind.RUN_CLAIMED, Kind.RUN_STARTED, Kind.MEMORY_REMEMBERED, Kind.EVAL_RECORDED})
 """What the chains begin with whose events may be erased one by one."""
+
+_OF_NOBODY = frozenset({Kind.FLAG, Kind.EVAL_RECORDED})
+"""Kinds that are not about whoever said them: what is erased of a person leaves them."""
 
 
 class Kept(NamedTuple):
@@ -112,6 +115,7 @@ async def redact(
     """Erase payload and salt of events of one run, for good, and record it in the same transaction.
 
     Args:
+        chain: The run; or the chain of a principal's memory, or of a tenant's evals.
         seqs: Numbers of the events; all of the run where None.
         reason: Why; it stays for ever, so it names nobody.
         approver: Who answers for it.
@@ -246,7 +250,7 @@ async def _said_by(store: Store, subject: str, tenant: str) -> dict[str, frozens
     while page := await store.follow(position, _PAGE):
         position = page[-1][0]
         for _, event in page:
-            if event.fact.principal_id == subject and event.tenant == tenant and event.fact.kind is not Kind.FLAG:
+            if event.fact.principal_id == subject and event.tenant == tenant and event.fact.kind not in _OF_NOBODY:
                 said[event.chain] = said.get(event.chain, frozenset()) | {event.seq}
     return said
 
@@ -269,7 +273,7 @@ def _sorted_out(events: Sequence[Event], wanted: frozenset[int]) -> tuple[list[K
 def _needed(event: Event, run: RunState) -> str:
     """What still needs this event; empty where nothing does."""
     fact = event.fact
-    if fact.kind is Kind.MEMORY_REMEMBERED:
+    if fact.kind in (Kind.MEMORY_REMEMBERED, Kind.EVAL_RECORDED):
         return ""
     if run.principal is None:
         return "it is no run's, and says what holds for all"

@@ -130,7 +130,7 @@ class RowBuffer:
 _KEYED = ("run", "tool_call", "approval", "grant", "budget", "due", "notice")
 """Tables whose rows change; each has a unique index over its key."""
 
-_ADDED = ("authz_decision", "tool_result", "compensation_action", "dead_letter", "retry")
+_ADDED = ("authz_decision", "tool_result", "compensation_action", "dead_letter", "retry", "eval")
 """Tables that only grow: a row for each event of some kind."""
 
 WRITTEN = (*_KEYED, *_ADDED)

@@ -13,6 +13,7 @@
     retry                that a person had a call given up on proposed again
     due                  what a run waits for, and from when `advance` has something to do
     notice               what a channel was told, or could not be told
+    eval                 what came of a suite of golden cases
 
 A row holds scalars only; a list stands as canonical JSON text (`[]` where empty); times are microseconds
 UTC; None is what is not known, does not apply or has not happened. Arguments, results and the user's words
@@ -114,6 +115,11 @@ TABLES: dict[str, Table] = {
         ("notice_id", "tenant", "channel", "kind", "about", "ref", "status", "why", "attempts", "at_us"),
         ("notice_id",),
     ),
+    "eval": Table(
+        ("tenant", "eval_id", "seq", "at_us", "principal_id", "suite", "suite_digest", "how", "cases", "trials",
+         "passed", "met"),
+        ("tenant", "seq"),
+    ),
 }  # fmt: skip
 """Every projection by name. A name or column is never renamed; a table only grows."""
 
@@ -131,6 +137,7 @@ TIMES: dict[str, str] = {
     "retry": "at_us",
     "due": "at_us",
     "notice": "at_us",
+    "eval": "at_us",
 }
 """The column that says when, of each table whose rows have a position of their own: all but `budget`."""
 
