@@ -144,10 +144,12 @@ async def _furnished(api: Api) -> dict[str, str]:
     held = (await api.call(run_id, "refund", "host")).body
     terms = {"tool": "refund", "where": {"/n": {"equals": 1}}, "uses": 1, "lasts_s": 60, "reason": "it is safe"}
     grant = (await api.post("ada", "/grants", terms)).body
+    held_against = {"suite": "desk", "cases": [{"name": "one", "run": run_id}], "record": True}
+    kept = (await api.post("ada", "/evals", held_against)).body["kept"]
     await api.plane.seal()
     return {
         "run_id": run_id, "call_id": held["call_id"], "approval_id": held["approval_id"], "grant_id": grant["grant_id"],
-        "name": "refund", "seq": "1", "view": "run",
+        "name": "refund", "seq": "1", "view": "run", "eval_id": kept["eval_id"],
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ async def test_each_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -
                 answers.append(await sent(api, block.text, known))
             elif block.language == "json":
                 assert like(json.loads(block.text), answers[-1]), f"{block.text}\n{answers[-1]}"
-        assert len(answers) == 11
+        assert len(answers) == 12
 
 
 async def sent(api: Api, text: str, known: dict[str, str]) -> Any:

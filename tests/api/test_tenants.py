@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "/approvals/{approval_id}/withdraw": {"reason": "theirs"},
     "/ledger/export": {"runs": ["{run_id}"]},
     "/ledger/redact": {"run_id": "{run_id}", "reason": "theirs", "sure": True},
+    "/evals": {"suite": "theirs", "cases": [{"name": "one", "run": "{run_id}"}, {"name": "two", "words": WORDS}]},
     "/policy/backtest": {"text": "permit (principal, action, resource);"},
     "/stops": {"scope": "principal", "target": "{principal_id}", "reason": "theirs"},
 }
@@ -42,6 +43,7 @@ BODIES: dict[str, Any] = {
 MADE_UP = {
     "run_id": "run_0123456789abcdef0123456789abcdef", "call_id": "call_0123456789abcdef0123456789abcdef",
     "approval_id": "appr_0123456789abcdef0123456789abcdef", "grant_id": "grant_0123456789abcdef0123456789abcdef",
+    "eval_id": "eval_0123456789abcdef0123456789abcdef",
     "digest": "0" * 64, "nonce": "0" * 32, "principal_id": "nobody", "subject": "nobody", "tool": "nowhere",
 }  # fmt: skip
 
@@ -61,7 +63,10 @@ async def furnished(api: Api) -> dict[str, str]:
     terms = {"tool": "refund", "where": {"/n": {"equals": 1}}, "uses": 1, "lasts_s": 60, "reason": NOTE}
     grant = (await api.post("bob", "/grants", terms)).body
     await api.post("opa", "/stops", {"scope": "principal", "target": "somebody", "reason": NOTE})
+    held_against = {"suite": NOTE, "cases": [{"name": NOTE, "run": run_id}], "record": True}
+    kept = (await api.post("opa", "/evals", held_against)).body["kept"]
     return {
+        "eval_id": kept["eval_id"],
         "run_id": run_id, "call_id": held["call_id"], "approval_id": held["approval_id"], "grant_id": grant["grant_id"],
         "digest": request["digest"], "nonce": request["nonce"], "principal_id": "host", "subject": "host",
         "tool": "refund",
@@ -121,6 +126,8 @@ async def same_as_nothing(
     for values in (theirs, MADE_UP):
         body = None if said is None else json.loads(filled(json.dumps(said), values))
         found = await api.ask(who, method, filled(path, values), body)
+        if template == "/evals" and method == "POST":
+            found.body.get("outcome", {}).pop("suite_digest", None)  # of what was sent, names and all
         text = json.dumps(found.body)
         assert WORDS not in text and NOTE not in text
         for name, value in values.items():
@@ -135,12 +142,14 @@ async def same_as_nothing(
 async def test_what_is_listed_of_another_tenant_is_what_is_there(api: Api) -> None:
     theirs = await furnished(api)
     own = await api.run("eve-agent", words="hers")
-    for path in ("/runs", "/calls", "/approvals", "/grants", "/inbox"):
+    for path in ("/runs", "/calls", "/approvals", "/grants", "/inbox", "/evals"):
         told = json.dumps((await api.get("eve", path)).body)
         assert not [value for value in theirs.values() if len(value) > 20 and value in told], path
     assert [item["run_id"] for item in (await api.get("eve", "/runs")).body["items"]] == [own]
-    seen = json.dumps([(await api.get("vera", path)).body for path in ("/runs", "/calls", "/approvals", "/grants")])
-    assert all(theirs[name] in seen for name in ("run_id", "call_id", "approval_id", "grant_id"))
+    seen = json.dumps(
+        [(await api.get("vera", path)).body for path in ("/runs", "/calls", "/approvals", "/grants", "/evals")]
+    )
+    assert all(theirs[name] in seen for name in ("run_id", "call_id", "approval_id", "grant_id", "eval_id"))
     assert own not in seen
 
 

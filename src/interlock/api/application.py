@@ -9,6 +9,7 @@ from typing import Any, Final
 from interlock.api import (
     approvals,
     calls,
+    evals,
     figures,
     grants,
     health,
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     whoami.router,
     tools.router,
     policies.router,
+    evals.router,
     ledger.router,
     figures.router,
     figures.metrics_router,

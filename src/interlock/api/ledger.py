@@ -53,7 +53,9 @@ _SEQS_MAX: Final = 10_000
 _TIME_MAX: Final = 40
 _ID_MAX: Final = 128
 
-View = Literal["run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice"]
+View = Literal[
+    "run", "step", "tool_call", "authz_decision", "tool_result", "compensation_action", "approval", "notice", "eval"
+]
 Cell = Annotated[str | None, Field(max_length=_ID_MAX)]
 RunId = Annotated[str, Field(min_length=1, max_length=_ID_MAX)]
 

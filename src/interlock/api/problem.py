@@ -30,6 +30,7 @@ _BY_CODE: Final = {
     "http.match": 412, "json.too_large": 413, "run.name_reused": 409,
     "http.defect": 500, "http.later": 503, "keys.missing": 401, "keys.unknown": 401, "token.refused": 401,
     "keys.expired": 401, "session.missing": 401, "session.over": 401, "approval.rate": 429,
+    "eval.suite": 422,
 }  # fmt: skip
 """Codes whose status is not that of their class."""
 
