@@ -16,7 +16,12 @@ from interlock.approvals.grant import GrantTerms
 from interlock.core.clock import SECOND_US
 from interlock.core.message import Message, Usage
 from interlock.core.tool import CallContext
+from interlock.evals.evaluate import evaluate_recorded
+from interlock.evals.evidence import evidence
+from interlock.evals.recorded import recorded_runs
+from interlock.evals.suite_file import suite_of
 from interlock.ledger.definitions import Definitions
+from interlock.ledger.evaluated import keep_eval
 from interlock.models.metered import Price
 from interlock.policy.flags import Scope
 from interlock.registry.foreign import Listing
@@ -24,6 +29,7 @@ from interlock.registry.registry import Registry
 from interlock.testing import CountedIds
 from tests.agent.desk import Watched, says
 from tests.console.stand import ADA, Ahead, Stand, stand
+from tests.evals.makers import unheard
 from tests.planes import BOB, CAY, OPA, Far, saying
 
 START_US = 1_780_390_800 * SECOND_US
@@ -132,6 +138,7 @@ def _story(at: Stand, clock: Told) -> Populated:
         clock.passes(60)
     at.do(at.plane.stop, Scope.TOOL, "book_courier", OPA, reason="The courier's system is down until noon.")
     clock.passes(120)
+    _evals(at, clock)
     return Populated(at, run_id, _pages(at, run_id, held.approval_id, lost.call_id))
 
 
@@ -149,6 +156,25 @@ async def _answer(at: Stand, approval_id: str, decision: Any, person: Principal)
     more = {"reject": {"words": "Nobody has looked at the photo yet."}, "respond": {"value": {"refunded": False}}}
     said = saying(asked.request, decision, viewed_ms=8_400, **more.get(decision, {}))
     await at.plane.answer(approval_id, said, person)
+
+
+def _evals(at: Stand, clock: Told) -> None:
+    """What the desk did held against golden cases, thrice; and a suite that is not met."""
+    looked = {"tools": {"exactly": ["get_order"]}, "end": "finished"}
+    orders = [
+        {"name": f"order {order}", "words": f"Where is order {order}?", "expect": looked} for order in range(100, 106)
+    ]
+    unmet = {"name": "a note is enough", "words": "Write down that they called.", "expect": {"tools": {"exactly": []}}}
+    for nth in (2, 4, 6):
+        at.do(_held, at, {"suite": "what the desk did", "cases": [*orders[:nth], unmet], "need": {"pass_rate": 0.3}})
+        clock.passes(300)
+    at.do(_held, at, {"suite": "letters", "cases": [{"name": "a letter", "words": "Nobody wrote that."}]})
+
+
+async def _held(at: Stand, said: dict[str, Any]) -> None:
+    suite, store = suite_of({**said, "runs": {}}, "here"), at.site.store
+    result = await evaluate_recorded(suite, await recorded_runs(store, suite, OPA.tenant, 0), None, unheard)
+    await keep_eval(store, at.site.new_id("eval"), OPA, evidence(result))
 
 
 def _grants(at: Stand) -> None:
@@ -281,5 +307,5 @@ def _pages(at: Stand, run_id: str, approval_id: str, lost: str) -> dict[str, str
         "agents": "/agents", "agent": "/agents/desk", "overview": "/overview?range=24h", "audit": "/audit",
         "ledger": "/audit/ledger", "events": f"/audit/events/{run_id}", "tools": "/tools",
         "tool": "/tools/named/get_order", "drift": "/tools/drift", "policies": "/policies",
-        "explain": "/policies/explain", "backtest": "/policies/backtest",
+        "explain": "/policies/explain", "backtest": "/policies/backtest", "evals": "/evals",
     }  # fmt: skip

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from interlock import foreign_tool
+from interlock.evals.page import SHARES, TAKEN
 from interlock.ledger.definitions import Definitions
+from interlock.ledger.evaluated import RECORDED, Evaluated, EvaluatedCase, keep_eval
 from interlock.registry.foreign import Listing
 from interlock.registry.registry import Registry
 from tests.console.hostile import HOSTILE, MALLORY, NAMES, WORDS, hostile_tools, spoil, unharmed
@@ -29,14 +31,34 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stand, s
         )
         listings = [Listing(server="bank", tools=(tool,))]
         opened.do(Definitions(opened.site.store).take, Registry(), listings)
+        opened.do(_evaluated, opened)
         yield opened, run_id
+
+
+async def _evaluated(console: Stand) -> None:
+    """A kept result whose every name is hostile."""
+    texts = [text[:200] for text in HOSTILE.values()]
+    cases = tuple(
+        EvaluatedCase(name=text, trials=2, passed=1, failed={text: 1}, runs=(text,), taken={text: 1, "steps": 3})
+        for text in texts
+    )
+    said = Evaluated(
+        suite=SUITE, suite_digest=WORDS[:64], how=RECORDED, since_us=1, trials=2, passed=1, pass_rate=1.0,
+        lost=texts, met=False, shares=dict.fromkeys(SHARES, (1, 2)), agents=texts, models=texts, policies=texts,
+        taken={name: {"p50": 1, "p95": 1, "sum": 1, "of": 1} for name in TAKEN}, cases=cases,
+    )  # fmt: skip
+    for eval_id in ("eval_1", "eval_2", "eval_3"):
+        await keep_eval(console.site.store, eval_id, ADA, said)
+
+
+SUITE = f"{HOSTILE['end of an attribute']}{HOSTILE['bidi']}{HOSTILE['handler']}{HOSTILE['template']}"[:200]
 
 
 PAGES = (
     "/overview?range=1h", "/tools", f"/tools/named/{quote(NAMES[0])}", "/tools/drift", "/policies",
     "/policies/explain", "/policies/backtest", "/audit", "/audit?view=authz_decision", "/audit?view=run",
     "/audit?view=approval", "/audit/events/{run}", "/audit/ledger", "/approvals", "/grants", "/stop", "/agents",
-    "/sagas",
+    "/sagas", "/evals", f"/evals/of?suite={quote(SUITE)}", "/evals/eval_1", "/audit?view=eval",
 )  # fmt: skip
 
 
@@ -52,7 +74,17 @@ def test_a_page_shows_hostile_text_as_text(browser: Browser, spoiled: tuple[Stan
 
 
 @pytest.mark.parametrize(
-    "path", ["/tools?q={}", "/audit?tool={}", "/audit?view={}", "/audit?{}=1", "/overview?range={}", "/{}"]
+    "path",
+    [
+        "/tools?q={}",
+        "/audit?tool={}",
+        "/audit?view={}",
+        "/audit?{}=1",
+        "/overview?range={}",
+        "/evals/of?suite={}",
+        "/evals/{}",
+        "/{}",
+    ],
 )
 def test_what_is_asked_for_is_told_as_text(browser: Browser, spoiled: tuple[Stand, str], path: str) -> None:
     console, _ = spoiled

@@ -163,11 +163,14 @@ async def test_t35_no_page_shows_anything_of_another_tenant(api: Api, person: st
     await api.post(
         "opa", "/stops", {"scope": "principal", "target": "target-of-the-first", "reason": "why-of-the-first"}
     )
+    held_against = {"suite": "suite-of-the-first", "cases": [{"name": "case-of-the-first", "run": run_id}]}
+    kept = (await api.post("opa", "/evals", {**held_against, "record": True})).body["kept"]
     theirs = {"run_id": run_id, "approval_id": held["approval_id"], "call_id": held["call_id"],
-              "grant_id": grant["grant_id"], "name": "refund", "seq": "1"}  # fmt: skip
+              "grant_id": grant["grant_id"], "eval_id": kept["eval_id"], "name": "refund", "seq": "1"}  # fmt: skip
     cookie = await session(api, OTHER) if person != "eve" else await eve(api)
-    queries = ("", f"?run={run_id}", f"?run_id={run_id}", "?since=1d", f"?approval={held['approval_id']}", "?as=json",
-               "?range=90d", "?view=approval&as=csv", "?view=replay", "?view=conversation")  # fmt: skip
+    queries = ("", "?suite=suite-of-the-first", f"?run={run_id}", f"?run_id={run_id}", "?since=1d",
+               f"?approval={held['approval_id']}", "?as=json", "?range=90d", "?view=approval&as=csv", "?view=replay",
+               "?view=conversation")  # fmt: skip
     marks = [*(each for name, each in theirs.items() if name not in ("name", "seq")), "of-the-first"]
     for method, path in await routes(api):
         if method != "GET" or path.startswith(("/api/", "/metrics", "/sign-in")) or path in ("/live", "/healthz"):

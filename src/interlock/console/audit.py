@@ -63,6 +63,7 @@ _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         "approval_id",
     ),
     "notice": ("at_us", "channel", "kind", "about", "status", "why", "attempts"),
+    "eval": ("at_us", "eval_id", "suite", "how", "cases", "trials", "passed", "met", "principal_id"),
 }
 """Columns of each view that fit beside one another, in the order in which they are read; files have all of them."""
 

@@ -17,6 +17,7 @@ from interlock.api.evidence import kept_ledger
 from interlock.api.ledger import sinks_of
 from interlock.api.paging import place_of
 from interlock.api.reach import looks_at_ledger, row_of_run
+from interlock.api.site import Site
 from interlock.api.who import Who
 from interlock.compose import own_key
 from interlock.console.forms import Form
@@ -62,11 +63,7 @@ def routes(view: View) -> Sequence[BaseRoute]:
         who.require("see")
         run_id, seq = request.path_params["run_id"], _number(request.path_params["seq"])
         await row_of_run(site, who, run_id)
-        found = await kept_ledger(site).log(lambda log: inclusion(log, run_id, seq))
-        name = f'attachment; filename="proof-{seq}.json"'
-        return Response(
-            json.dumps(found, indent=1), media_type="application/json", headers={"content-disposition": name}
-        )
+        return await proof_file(site, run_id, seq)
 
     async def redacted(request: Request) -> Response:
         who = who_of(request)
@@ -84,6 +81,18 @@ def routes(view: View) -> Sequence[BaseRoute]:
         Route("/audit/proof/{run_id}/{seq}", proof),
         Route("/audit/redact/{run_id}", redacted, methods=["POST"]),
     ]
+
+
+async def proof_file(site: Site, chain: str, seq: int) -> Response:
+    """The proof that an event is in the log, as a file.
+
+    Raises:
+        Conflict: This process keeps no ledger.
+        NotFound, BadInput: See `proofs.inclusion`.
+    """
+    found = await kept_ledger(site).log(lambda log: inclusion(log, chain, seq))
+    name = f'attachment; filename="proof-{seq}.json"'
+    return Response(json.dumps(found, indent=1), media_type="application/json", headers={"content-disposition": name})
 
 
 def _number(said: str) -> int:

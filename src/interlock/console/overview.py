@@ -33,7 +33,7 @@ RANGES: Final = {
 _ANSWERS: Final = ("done", "held", "unknown", "refused", "failed", "withheld")
 _PARTS: Final = {"model": "Model turns", "tool": "Tool executions", "gates": "Gates", "person": "Waits for a person"}
 _BARS: Final = 12
-_DRAWN_FROM: Final = 3
+DRAWN_FROM: Final = 3
 """Times with figures from which on a chart is drawn: two points are no course."""
 
 
@@ -119,7 +119,7 @@ def _latency(name: str, title: str, labels: Sequence[str], points: Sequence[Poin
 def _chart(
     name: str, title: str, draw: Any, labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format
 ) -> Chart:  # fmt: skip
-    picture = draw(title, labels, series, said) if len(told(series)) >= _DRAWN_FROM else None
+    picture = draw(title, labels, series, said) if len(told(series)) >= DRAWN_FROM else None
     return Chart(name, title, picture, figures(labels, series, said))
 
 

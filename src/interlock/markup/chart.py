@@ -71,9 +71,16 @@ def columns(title: str, labels: Sequence[str], series: Sequence[Series], said: S
     return _framed(title, labels, series, said, [*_grid(most, step, said), *parts])
 
 
-def lines(title: str, labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format) -> Markup:
-    """Figures over time: a line for each series, broken where there is nothing to say; a dot for a figure alone."""
-    most, step = scale(max((value for each in series for value in each.values if value is not None), default=0))
+def lines(
+    title: str, labels: Sequence[str], series: Sequence[Series], said: Said = "{:,.0f}".format, end: float = 0.0
+) -> Markup:
+    """Figures over time: a line for each series, broken where there is nothing to say; a dot for a figure alone.
+
+    Args:
+        end: What the axis reaches at least: 100 of shares, so that pictures are compared.
+    """
+    values = [value for each in series for value in each.values if value is not None]
+    most, step = scale(max(end, *values, 0.0))
     width = _plot_width() / max(len(labels), 1)
     parts: list[Markup] = []
     for number, each in enumerate(series):
