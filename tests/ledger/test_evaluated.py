@@ -33,6 +33,7 @@ SAID = Evaluated(
 async def test_a_result_is_found_as_it_was_kept_by_its_tenant_alone(store: Store) -> None:
     kept = await keep_eval(store, "eval_1", OPA, SAID)
     await keep_eval(store, "eval_2", OPA, replace(SAID, suite="other"))
+    await keep_eval(store, "eval_4", Principal("eve", "other"), SAID)
     assert (kept.eval_id, kept.principal_id, kept.chain, kept.seq) == ("eval_1", "opa", "evals/acme", 1)
     found = await find_eval(store, TENANT, "eval_1")
     assert canonical(asdict(found.said)) == canonical(asdict(SAID))
