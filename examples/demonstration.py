@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
@@ -84,6 +85,7 @@ def demonstrate(story: Story, about: str | None) -> int:
 def _serve(folder: Path, port: int, page: Page) -> None:
     """Leave the console running over what the story did, and do what people say there."""
     console = Console(folder, port=port, works=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job in the background is ended so, and not by Ctrl-C
     try:
         people = ((FINANCE, "who decides about money"), (OPERATOR, "who operates"))
         page.footer(

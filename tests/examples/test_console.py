@@ -30,7 +30,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         if len(links) == 3:
             break
     yield links
-    played.send_signal(signal.SIGINT)
+    played.send_signal(signal.SIGTERM)
     try:
         played.communicate(timeout=120)
     finally:
