@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interlock.errors import SettingsError
-from interlock.settings import FILE, Settings, key_file, load_settings, typed_key
+from interlock.settings import FILE, Settings, kept_keys, key_file, load_settings, typed_key
 
 
 @pytest.fixture(autouse=True)
@@ -124,11 +124,11 @@ def test_settings_do_not_change_once_made() -> None:
         Settings().mode = "evaluate_only"
 
 
-def test_the_typed_key_is_the_variables_before_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert typed_key() == ""
+def test_a_key_is_typed_in_the_variable_and_the_files_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert typed_key() == "" and kept_keys() == []
     key_file().parent.mkdir(parents=True)
-    key_file().write_text("ilk_file\n")
-    assert typed_key() == "ilk_file"
+    key_file().write_text("ilk_newest\nilk_older\n")
+    assert typed_key() == "" and kept_keys() == ["ilk_newest", "ilk_older"]
     monkeypatch.setenv("INTERLOCK_KEY", "ilk_env")
     assert typed_key() == "ilk_env"
     assert os.environ["XDG_CONFIG_HOME"] in str(key_file())

@@ -11,12 +11,24 @@ import anyio.to_thread
 from interlock.core.clock import Clock
 from interlock.core.event import Event, Fact, Kind
 from interlock.ledger.chain import EMPTY, link_all
+from interlock.ledger.evaluated import Evaluated, EvaluatedCase
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append
 
 RUN = "run_1"
 TENANT = "acme"
 HASH = "ab" * 32
+
+EVALUATED = Evaluated(
+    suite="desk", suite_digest="ab" * 32, how="recorded", since_us=7, trials=3, passed=2, pass_rate=0.5, lost=("late",),
+    met=True, shares={"passed": (2, 3)}, taken={"steps": {"p50": 2, "p95": 3, "sum": 7, "of": 3}}, agents=("desk",),
+    models=("own:desk",), policies=("cd" * 32,),
+    cases=(
+        EvaluatedCase(name="where", trials=2, passed=2, failed={}, runs=(), taken={"steps": 4, "micro_usd": None}),
+        EvaluatedCase(name="late", trials=1, passed=0, failed={"tools": 1}, runs=("run_1",), taken={"steps": 3}),
+    ),
+)  # fmt: skip
+"""What came of a suite: of two cases one passed."""
 
 
 def started(**body: Any) -> Fact:

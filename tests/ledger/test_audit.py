@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from interlock.core.event import NOTICES, Fact, Kind
+from interlock.core.principal import Principal
 from interlock.errors import BadInput
 from interlock.ledger.audit import VIEWS, Question, audit
+from interlock.ledger.evaluated import keep_eval
 from interlock.ledger.pages import LIMIT_MAX
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Append, Store
 from interlock.ledger.tables import TABLES
 from interlock.testing.clock import FrozenClock
-from tests.ledger.makers import RUN, TENANT, decided, proposed, read_call, requested, started, to
+from tests.ledger.makers import EVALUATED, RUN, TENANT, decided, proposed, read_call, requested, started, to
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +37,7 @@ async def told(store: Store, clock: FrozenClock) -> int:
             Kind.NOTICE_DELIVERED, body | {"about": RUN, "ref": "appr_1", "attempts": 1, "why": "answered 200"}
         )
         await store.append(Append(NOTICES, "default", [reached]))
+        await keep_eval(store, f"eval_{tenant}", Principal("opa", tenant), EVALUATED)
     return begin_us
 
 

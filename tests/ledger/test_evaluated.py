@@ -9,41 +9,32 @@ import pytest
 from interlock.core.canonical import canonical
 from interlock.core.principal import Principal
 from interlock.errors import NotFound
-from interlock.ledger.evaluated import Evaluated, EvaluatedCase, eval_chain, find_eval, keep_eval
+from interlock.ledger.evaluated import eval_chain, find_eval, keep_eval
 from interlock.ledger.rebuild import differences
 from interlock.ledger.redact import erase_subject, redact
 from interlock.ledger.sqlite import SqliteStore
 from interlock.ledger.store import Store
-from tests.ledger.makers import RUN, TENANT, started, to
+from tests.ledger.makers import EVALUATED, RUN, TENANT, started, to
 
 pytestmark = pytest.mark.anyio
 
 OPA = Principal("opa", TENANT, frozenset({"operator"}))
-SAID = Evaluated(
-    suite="desk", suite_digest="ab" * 32, how="recorded", since_us=7, trials=3, passed=2, pass_rate=0.5, lost=("late",),
-    met=True, shares={"passed": (2, 3)}, taken={"steps": {"p50": 2, "p95": 3, "sum": 7, "of": 3}}, agents=("desk",),
-    models=("own:desk",), policies=("cd" * 32,),
-    cases=(
-        EvaluatedCase(name="where", trials=2, passed=2, failed={}, runs=(), taken={"steps": 4, "micro_usd": None}),
-        EvaluatedCase(name="late", trials=1, passed=0, failed={"tools": 1}, runs=("run_1",), taken={"steps": 3}),
-    ),
-)  # fmt: skip
 
 
 async def test_a_result_is_found_as_it_was_kept_by_its_tenant_alone(store: Store) -> None:
-    kept = await keep_eval(store, "eval_1", OPA, SAID)
-    await keep_eval(store, "eval_2", OPA, replace(SAID, suite="other"))
-    await keep_eval(store, "eval_4", Principal("eve", "other"), SAID)
+    kept = await keep_eval(store, "eval_1", OPA, EVALUATED)
+    await keep_eval(store, "eval_2", OPA, replace(EVALUATED, suite="other"))
+    await keep_eval(store, "eval_4", Principal("eve", "other"), EVALUATED)
     assert (kept.eval_id, kept.principal_id, kept.chain, kept.seq) == ("eval_1", "opa", "evals/acme", 1)
     found = await find_eval(store, TENANT, "eval_1")
-    assert canonical(asdict(found.said)) == canonical(asdict(SAID))
+    assert canonical(asdict(found.said)) == canonical(asdict(EVALUATED))
     for tenant, eval_id in (("other", "eval_1"), (TENANT, "eval_3")):
         with pytest.raises(NotFound):
             await find_eval(store, tenant, eval_id)
 
 
 async def test_its_row_says_how_it_came_out_and_is_the_same_when_rebuilt(store: Store) -> None:
-    kept = await keep_eval(store, "eval_1", OPA, SAID)
+    kept = await keep_eval(store, "eval_1", OPA, EVALUATED)
     row = {
         "tenant": TENANT, "eval_id": "eval_1", "seq": 1, "at_us": kept.at_us, "principal_id": "opa", "suite": "desk",
         "suite_digest": "ab" * 32, "how": "recorded", "cases": 2, "trials": 3, "passed": 2, "met": 1,
@@ -57,7 +48,7 @@ async def test_its_row_says_how_it_came_out_and_is_the_same_when_rebuilt(store: 
 
 async def test_one_is_erased_by_its_number_and_the_others_stay(store: Store) -> None:
     for eval_id in ("eval_1", "eval_2"):
-        await keep_eval(store, eval_id, OPA, SAID)
+        await keep_eval(store, eval_id, OPA, EVALUATED)
     assert await redact(store, eval_chain(TENANT), [1], "a case names a customer", OPA) == [1]
     with pytest.raises(NotFound):
         await find_eval(store, TENANT, "eval_1")
@@ -71,6 +62,6 @@ async def test_what_is_erased_of_a_person_leaves_the_results_that_they_had_kept(
     """It is not about them."""
     person = {"id": "opa", "tenant": TENANT, "roles": [], "kind": "user"}
     await store.append(to(RUN, started(principal=person)))
-    await keep_eval(store, "eval_1", OPA, SAID)
+    await keep_eval(store, "eval_1", OPA, EVALUATED)
     await erase_subject(store, "opa", "they left", OPA)
     assert (await find_eval(store, TENANT, "eval_1")).said.trials == 3
