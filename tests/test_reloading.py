@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from interlock import Interlock, Principal, Settings, World, open_plane
 from interlock.core.event import Kind
 from interlock.errors import PolicyError
 from interlock.ledger.store import DEPLOYMENT
+from interlock.registry.registry import Registry
 from interlock.testing import FrozenClock
 from proof.console_scale import deploy, serving
 from tests.planes import ANA, Far
@@ -87,6 +89,23 @@ async def test_a_process_with_other_files_keeps_its_policy_and_says_so_until_the
     processes.clock.advance(1)
     assert await second.policy_problem() == ""
     assert not await allows(second)
+
+
+async def test_a_tool_that_comes_while_the_policy_is_loaded_again_is_known_to_it(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await processes.start("here")
+    switch, more = here.plane.switch, Registry([Far().tool("get"), Far().tool("new")])
+    say = switch.say
+
+    async def meanwhile(*given: Any, **named: Any) -> Any:
+        here.plane.registry = more
+        return await say(*given, **named)
+
+    monkeypatch.setattr(switch, "say", meanwhile)
+    await here.reload_policy(OLGA)
+    async with here.run(ANA) as run:
+        assert (await run.call("new", {"n": 1})).done
 
 
 async def test_what_somebody_is_still_writing_is_taken_up_by_no_process(processes: Processes) -> None:

@@ -59,7 +59,7 @@ class Reloading:
         last = (await plane.switch.standing(FIRST_TENANT)).loaded
         if last.seq and last.files != plane.policy.files:
             with suppress(PolicyError):
-                rules = await self._loaded()
+                rules, _ = await self._loaded()
                 if rules.files == last.files:
                     plane.policy = rules
         self._taken = last.seq
@@ -79,10 +79,13 @@ class Reloading:
         """
         plane = self._plane
         async with self._turn:
-            rules = await self._loaded()
+            rules, registry = await self._loaded()
             body = loaded_body(rules.files, plane.policy.digest)
             fact = Fact(Kind.CONFIG, body, principal_id=person.id, policy_hash=rules.digest)
             await plane.switch.say(FIRST_TENANT, fact, everywhere=True)
+            while plane.registry is not registry:  # servers changed their tools meanwhile
+                registry = plane.registry
+                rules = await anyio.to_thread.run_sync(rules.with_tools, registry.tools)
             plane.policy = rules
             last = (await plane.switch.standing(FIRST_TENANT)).loaded
             if last.files == rules.files:  # else somebody else loaded another one since
@@ -106,7 +109,7 @@ class Reloading:
             if not self._is_due(last):
                 return
             try:
-                rules = await self._loaded()
+                rules, _ = await self._loaded()
                 problem = "" if rules.files == last.files else "the files here are not those that were loaded"
             except PolicyError as error:
                 rules, problem = self._plane.policy, str(error)
@@ -122,10 +125,10 @@ class Reloading:
         new = last.seq > self._taken
         return new and (last.seq > self._tried or self._plane.clock.mono_s() >= self._again_s)
 
-    async def _loaded(self) -> Rules:
-        """What stands in the files, for the tools as they are when it is loaded."""
+    async def _loaded(self) -> tuple[Rules, Registry]:
+        """What stands in the files, for the tools as they are when it is loaded, and these."""
         while True:
             registry = self._plane.registry
             rules = await anyio.to_thread.run_sync(self._load, registry)
             if self._plane.registry is registry:
-                return rules
+                return rules, registry

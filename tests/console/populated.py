@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from interlock import Agent, NotSent, Principal, Rejected, Saga, Step, Tool, World, foreign_tool, given, result
 from interlock.approvals.grant import GrantTerms
 from interlock.core.clock import SECOND_US
@@ -149,6 +151,14 @@ def _decided(at: Stand, clock: Told) -> None:
         clock.passes(95)
         at.do(_answer, at, held.approval_id, decision, person)
         clock.passes(20)
+        at.do(_over, at, held.call_id)
+
+
+async def _over(at: Stand, call_id: str) -> None:
+    """Wait until it is: time that passed while an engine is at it would be the gates'."""
+    with anyio.fail_after(30):
+        while (await at.plane.store.rows("tool_call", {"call_id": call_id}))[0]["status"] != "closed":
+            await anyio.sleep(0.01)
 
 
 async def _answer(at: Stand, approval_id: str, decision: Any, person: Principal) -> None:

@@ -49,28 +49,28 @@ async def test_a_run_a_tool_and_the_process_each_have_their_room() -> None:
         assert len(far.ran) == 30 * runs
 
 
-async def test_a_call_that_waits_too_long_fails_before_its_intent() -> None:
-    far = Far()
-    hang = anyio.Event()
+async def test_a_call_that_waits_too_long_fails_before_its_intent_and_took_no_time() -> None:
+    far, hang, inside = Far(), anyio.Event(), 0
 
     async def wait(arguments: dict[str, Any], context: CallContext) -> object:
+        nonlocal inside
+        inside += 1
         await hang.wait()
         return 1
 
-    tool = far.tool("put", "reversible", wait, at_once=1, timeout_s=0.05, attempts_max=1)
-    async with staged(tool) as stage, stage.run() as run:
-        outcomes = []
-
-        async def one(n: int) -> None:
-            outcomes.append(await run.call("put", {"n": n}))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(one, 1)
-            tasks.start_soon(one, 2)
-        assert {outcome.code for outcome in outcomes} <= {"execute.full", "execute.unknown"}
-        refused = [outcome for outcome in outcomes if outcome.code == "execute.full"]
-        for outcome in refused:
-            assert "call.intent" not in await stage.said(run.run_id, outcome.call_id)
+    holding, late = far.tool("hold", "read", wait, timeout_s=30), far.tool("put", "reversible", timeout_s=0.01)
+    async with staged(holding, late) as stage, stage.run() as run, anyio.create_task_group() as tasks:
+        for n in range(RUN_MAX):
+            tasks.start_soon(run.call, "hold", {"n": n})
+        with anyio.fail_after(30):
+            while inside < RUN_MAX:
+                await anyio.sleep(0)
+            outcome = await run.call("put", {"n": 0})
+        hang.set()
+        assert outcome.code == "execute.full" and "put" not in far.names
+        ended = (await stage.plane.store.read(run.run_id))[-1].fact
+        assert (ended.call_id, ended.outcome, "took_us" in ended.body) == (outcome.call_id, "failed", False)
+        assert "call.intent" not in await stage.said(run.run_id, outcome.call_id)
 
 
 async def test_what_is_asked_for_a_call_does_not_wait_for_that_call() -> None:
