@@ -24,7 +24,6 @@ from interlock.approvals.people import People
 from interlock.compose import World, compose
 from interlock.core.approval import ApprovalState
 from interlock.core.call import Outcome
-from interlock.core.ids import RandomIds
 from interlock.core.principal import Principal
 from interlock.core.tool import Tool
 from interlock.dead_letters import retry
@@ -371,7 +370,7 @@ async def open_plane(
         # In a thread: it reads files, compiles every tool and forces a new key to disk.
         own = [*tools, *reading_tools(fleet)]
         plane, load = await anyio.to_thread.run_sync(compose, settings, own, world, people, agents, admit)
-        worker = (world.new_id or RandomIds(world.clock))("worker")
+        worker = world.ids()("worker")
         works = InProcessEngine(world.clock, Pace(lease_s=settings.lease_s, drain_s=settings.drain_s))
         try:
             async with sealing(settings, plane.ledger.store, world) as sealer:

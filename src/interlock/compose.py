@@ -92,6 +92,10 @@ class World:
     pause: Callable[[float], Awaitable[None]] = anyio.sleep
     reach: Points = pass_by
 
+    def ids(self) -> IdMaker:
+        """What makes ids: what was given, or else random ones."""
+        return self.new_id or RandomIds(self.clock)
+
 
 def open_store(settings: Settings, world: World) -> Store:
     """The store that the settings name; in memory where they name none."""
@@ -210,7 +214,7 @@ def open_verification(settings: Settings, world: World) -> Verification:
             )
         reading = Reading(
             price=price, timeout_s=said.timeout_s, nonce=lambda: world.entropy(16).hex(),
-            new_id=world.new_id or RandomIds(world.clock), pause=world.pause,
+            new_id=world.ids(), pause=world.pause,
         )  # fmt: skip
         reader = ModelVerifier(model, reading)
         verifiers.append(Remembered(reader, world.clock, age_s=said.cache_s, entries_max=said.cache_entries_max))
@@ -319,7 +323,7 @@ def plane_of(
     Args:
         key: The deployment's key.
     """
-    new_id = world.new_id or RandomIds(world.clock)
+    new_id = world.ids()
     ledger = Ledger(store, world.reach)
     deadlines = Deadlines(world.clock)
     entitlement = Entitlement(Recorded(), Delegations(ledger.store))

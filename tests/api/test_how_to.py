@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interlock import Principal
-from interlock.api.evidence import MEDIA
+from interlock.api.bundle import MEDIA
 from interlock.keys import CONSOLE
 from tests.api.stand import Api, opened
 from tests.docs.page import DOCS, blocks

@@ -13,9 +13,9 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.api.asking import AtSite, InTurn, Operator, Seer
+from interlock.api.bundle import kept_ledger
 from interlock.api.document import problems, with_tag
 from interlock.api.etags import IfNoneMatch, answer, document_answer
-from interlock.api.evidence import kept_ledger
 from interlock.api.ledger import Proof
 from interlock.api.paging import Listed, Page, filters_of, page_document, rows_of
 from interlock.api.run_documents import Time, Told

@@ -9,10 +9,10 @@ import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.api.asking import Administrator, AtSite, InTurn, Operator, Seer
+from interlock.api.bundle import KEY as LOG_KEY
+from interlock.api.bundle import MEDIA, NAMED_MAX, download, kept_ledger, runs_named, runs_started
 from interlock.api.document import problems
 from interlock.api.etags import answer
-from interlock.api.evidence import KEY as LOG_KEY
-from interlock.api.evidence import MEDIA, NAMED_MAX, download, kept_ledger, runs_named, runs_started
 from interlock.api.idempotency import Key, replayed
 from interlock.api.paging import Listed, Page, filters_of, page_document, rows_of
 from interlock.api.reach import looks_at_ledger, row_of_run
@@ -22,7 +22,7 @@ from interlock.api.strict import Body, Strict
 from interlock.compose import open_sinks, own_key
 from interlock.core.canonical import Json
 from interlock.core.clock import iso
-from interlock.core.times import moment
+from interlock.core.times import moment, period
 from interlock.errors import BadInput, Conflict, MissingExtra
 from interlock.ledger.audit import Question, asked_where
 from interlock.ledger.checkpoint import compare
@@ -48,7 +48,6 @@ router = APIRouter(tags=["ledger"], prefix="/api/v1", route_class=Strict)
 EVENTS_MAX: Final = 50_000
 """Events of a ledger that is verified while a request waits; a few seconds' work."""
 
-_FOREVER: Final = 1 << 62
 _SEQS_MAX: Final = 10_000
 _TIME_MAX: Final = 40
 _ID_MAX: Final = 128
@@ -274,9 +273,8 @@ async def exported(body: Wanted, site: AtSite, who: Operator) -> Response:
         raise BadInput("which runs", code="archive.which", remedy="Name them in `runs`, or give a time with `since`.")
     if body.since is None:
         return await download(site, who, await runs_named(site, who, body.runs))
-    now_us = site.now_us
-    between = moment(body.since, now_us), _FOREVER if body.until is None else moment(body.until, now_us)
-    return await download(site, who, await runs_started(site, who, between))
+    between_us = period(body.since, body.until, site.now_us)
+    return await download(site, who, await runs_started(site, who, between_us))
 
 
 @router.post("/ledger/redact", summary="Erase what a run says", response_model=Redaction, responses=problems(404, 409))

@@ -16,7 +16,6 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.eval_view import view
 from interlock.cli.output import Exit, Report
 from interlock.core.canonical import canonical
-from interlock.core.ids import RandomIds
 from interlock.core.principal import ADMIN, OPERATOR
 from interlock.core.times import local, moment
 from interlock.errors import SettingsError
@@ -103,9 +102,7 @@ def _may_keep(deployment: Deployment, suite: Suite) -> None:
 
 
 def _keep(deployment: Deployment, evaluated: Evaluated) -> KeptEval:
-    world = deployment.world
-    eval_id = (world.new_id or RandomIds(world.clock))("eval")
-    keep = partial(keep_eval, eval_id=eval_id, person=deployment.person, evaluated=evaluated)
+    keep = partial(keep_eval, eval_id=deployment.world.ids()("eval"), person=deployment.person, evaluated=evaluated)
     return deployment.with_store(keep, writes=True)
 
 

@@ -13,7 +13,7 @@ from interlock.cli.layout import Listing, fields, note, told
 from interlock.cli.ledger_verify import ledger as ledger  # told again: with it come the commands of both files
 from interlock.cli.output import Exit, Report
 from interlock.core.principal import ADMIN, OPERATOR
-from interlock.core.times import moment
+from interlock.core.times import moment, period
 from interlock.errors import BadInput
 from interlock.ledger.archive import Exported, archive, export, started_in
 from interlock.ledger.bundle import verifier
@@ -27,7 +27,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _VERIFIER = "offline.py"
 
 _DIFFERENCES_MAX = 1000
-_FOREVER = 1 << 62
 
 
 @command("export", ledger, example="interlock ledger export run_0194f3a2b1c4 --to evidence.jsonl --with-verifier")
@@ -48,11 +47,10 @@ def export_(
     if bool(runs) == (since is not None):
         raise BadInput("runs to export", code="cli.export", remedy="Name run ids, or give --since.")
     person = deployment.require(OPERATOR, ADMIN)
-    now_us = deployment.now_us
-    between = None if since is None else (moment(since, now_us), _FOREVER if until is None else moment(until, now_us))
+    between_us = None if since is None else period(since, until, deployment.now_us)
 
     async def work(store: SqliteStore, sealer: Sealer) -> Exported:
-        names = runs if between is None else await started_in(store, person.tenant, between)
+        names = runs if between_us is None else await started_in(store, person.tenant, between_us)
         return await export(store, sealer, names, file, person)
 
     return _written(deployment.with_sealed(work), file, with_verifier, "Exported")

@@ -16,7 +16,6 @@ from interlock.cli.deployment import Deployment
 from interlock.cli.layout import Listing, heading, note, told
 from interlock.cli.output import Exit, Report
 from interlock.core.clock import iso
-from interlock.core.ids import RandomIds
 from interlock.core.principal import ADMIN, FIRST_TENANT, OPERATOR
 from interlock.core.times import ago
 from interlock.errors import NotFound
@@ -109,9 +108,8 @@ def status(deployment: Deployment) -> Report:
 async def _tried(deployment: Deployment, only: str | None) -> list[tuple[str, Sent]]:
     """What each channel answered, in the order of the settings."""
     channels = await anyio.to_thread.run_sync(open_channels, deployment.settings)
-    clock = deployment.world.clock
-    ref = (deployment.world.new_id or RandomIds(clock))("test")
-    now_us = clock.wall_us()
+    ref = deployment.world.ids()("test")
+    now_us = deployment.world.clock.wall_us()
     probe = Notice(kind=NoticeKind.TEST, ref=ref, at_us=now_us, groups=())
     answers: dict[str, Sent] = {}
 

@@ -22,7 +22,7 @@ from interlock.console import (
     call,
     drift,
     evals,
-    evidence,
+    export,
     grants,
     inbox,
     ledger,
@@ -59,7 +59,7 @@ STATIC_FOLDER: Final = "/static/"
 PARTS: Final[Sequence[Callable[[View], Sequence[BaseRoute]]]] = (
     audit.routes,
     ledger.routes,
-    evidence.routes,
+    export.routes,
     agents.routes,
     inbox.routes,
     approval.routes,

@@ -13,7 +13,7 @@ from typing import Any
 import anyio.to_thread
 
 from interlock.api.asking import who_of
-from interlock.api.evidence import kept_ledger
+from interlock.api.bundle import kept_ledger
 from interlock.api.ledger import sinks_of
 from interlock.api.paging import place_of
 from interlock.api.reach import looks_at_ledger, row_of_run

@@ -10,6 +10,7 @@ from interlock.errors import BadInput
 
 _BEFORE = re.compile(r"([0-9]{1,6})([smhd])")
 _LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_FOREVER_US = 1 << 62
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -48,6 +49,11 @@ def moment(said: str, now_us: int) -> int:
         raise BadInput(
             f"time: {said!r}", code="time.unreadable", remedy="Write 2026-07-01, 2026-07-01T12:00Z, 90m, 12h or 7d."
         ) from None
+
+
+def period(since: str, until: str | None, now_us: int) -> tuple[int, int]:
+    """The time from one moment on and before another, for ever where there is none; see `moment`."""
+    return moment(since, now_us), _FOREVER_US if until is None else moment(until, now_us)
 
 
 def seconds(said: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from interlock.compose import World
-from interlock.core.ids import RandomIds
 from interlock.errors import SettingsError
 from interlock.evals.judge import Judge, Purse
 from interlock.evals.suite import JudgedBy
@@ -40,6 +39,6 @@ def open_judge(said: JudgedBy, settings: Settings, world: World) -> Judge:
         raise SettingsError(f"judge.model: the price of {said.model!r} is not known", remedy="Say `price`.")
     reading = Reading(
         price=price, timeout_s=said.timeout_s, nonce=lambda: world.entropy(16).hex(),
-        new_id=world.new_id or RandomIds(world.clock), pause=world.pause,
+        new_id=world.ids(), pause=world.pause,
     )  # fmt: skip
     return Judge(model, reading, Purse(said.micro_usd_max))

@@ -8,7 +8,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from interlock.api.asking import who_of
-from interlock.api.evidence import BYTES_MAX, FILE, RUNS_MAX, download, runs_named, runs_started, sealer_of
+from interlock.api.bundle import BYTES_MAX, FILE, RUNS_MAX, download, runs_named, runs_started, sealer_of
 from interlock.api.site import Site
 from interlock.api.who import Who
 from interlock.console.forms import Form
