@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from interlock.api import evidence
+from interlock.api import bundle
 from interlock.keys import WRITE, Keys
-from tests.api.test_evidence import nameless
+from tests.api.test_bundle import nameless
 from tests.console.posting import get, post
 from tests.console.stand import ADA, EVE, VERA, Stand, window
 from tests.planes import ANA, OPA
@@ -96,7 +96,7 @@ def test_whoever_leaves_in_the_middle_leaves_no_file(
     console.do(console.plane.seal)
     key = Keys(tmp_path / "keys.json").add(OPA, {WRITE})
     ended = threading.Event()
-    send = evidence.Download.__call__
+    send = bundle.Download.__call__
 
     async def watched(self: Any, *given: Any) -> None:
         try:
@@ -104,7 +104,7 @@ def test_whoever_leaves_in_the_middle_leaves_no_file(
         finally:
             ended.set()
 
-    monkeypatch.setattr(evidence.Download, "__call__", watched)
+    monkeypatch.setattr(bundle.Download, "__call__", watched)
     named = {each.name for each in tmp_path.iterdir()}
     connection = http.client.HTTPConnection(urlsplit(console.url).netloc, timeout=20)
     connection.connect()

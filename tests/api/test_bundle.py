@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from interlock import Principal
-from interlock.api import evidence
+from interlock.api import bundle
 from interlock.keys import CONSOLE, READ, WRITE
 from interlock.ledger.archive import Exported
 from interlock.ledger.bundle import verifier
@@ -46,7 +46,7 @@ async def checked(folder: Path, taken: Answer, key: str = "") -> subprocess.Comp
     def check() -> subprocess.CompletedProcess[str]:
         (folder / "offline.py").write_text(verifier(), encoding="utf-8")
         (folder / "evidence.jsonl").write_text(taken.body, encoding="utf-8")
-        asked = [sys.executable, "-I", "offline.py", "evidence.jsonl", "--key", key or taken.headers[evidence.KEY]]
+        asked = [sys.executable, "-I", "offline.py", "evidence.jsonl", "--key", key or taken.headers[bundle.KEY]]
         return subprocess.run(asked, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
 
     return await anyio.to_thread.run_sync(check)
@@ -86,7 +86,7 @@ async def test_a_run_is_taken_whole_and_holds_for_whoever_has_its_key(api: Api, 
     assert found.returncode == 0, found.stdout + found.stderr
     events = len(await api.plane.store.read(run_id))
     assert f"{events} events of 1 chains" in found.stdout, "what was not sealed yet was sealed"
-    key = taken.headers[evidence.KEY]
+    key = taken.headers[bundle.KEY]
     other = await checked(tmp_path, taken, f"{key[:-4]}AAA=")
     assert other.returncode == 1
 
@@ -146,7 +146,7 @@ async def test_what_is_too_large_for_a_request_is_left_to_the_command(
     before = await files(api)
     for limit, asked in (("BYTES_MAX", 2000), ("RUNS_MAX", 1)):
         with monkeypatch.context() as less:
-            less.setattr(evidence, limit, asked)
+            less.setattr(bundle, limit, asked)
             found = await api.post("opa", "/ledger/export", {"since": "1d"})
         assert (found.status, found.code) == (409, "archive.large")
         assert "interlock ledger export" in found.body["remedy"]
@@ -156,7 +156,7 @@ async def test_what_is_too_large_for_a_request_is_left_to_the_command(
 async def test_where_the_disk_is_full_that_is_said(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = await api.run("ana")
     with monkeypatch.context() as full:
-        full.setattr(evidence, "TemporaryFile", lambda dir: open("/dev/full", "r+b"))  # noqa: PTH123, SIM115
+        full.setattr(bundle, "TemporaryFile", lambda dir: open("/dev/full", "r+b"))  # noqa: PTH123, SIM115
         found = await api.post("opa", "/ledger/export", {"runs": [run_id]})
     assert (found.status, found.code) == (503, "archive.disk")
     assert (await api.post("opa", "/ledger/export", {"runs": [run_id]})).status == 200, "and the next one is made"
@@ -166,7 +166,7 @@ async def test_bundles_are_made_one_at_a_time(api: Api, monkeypatch: pytest.Monk
     """T30: each reads, hashes and proves, for as long as a core takes."""
     run_id = await api.run("ana")
     inside, most = 0, 0
-    make = evidence.export_to
+    make = bundle.export_to
 
     async def counted(*given: Any) -> Exported:
         nonlocal inside, most
@@ -178,7 +178,7 @@ async def test_bundles_are_made_one_at_a_time(api: Api, monkeypatch: pytest.Monk
         finally:
             inside -= 1
 
-    monkeypatch.setattr(evidence, "export_to", counted)
+    monkeypatch.setattr(bundle, "export_to", counted)
     statuses: list[int] = []
 
     async def take() -> None:
